@@ -1,0 +1,56 @@
+# Everything a person or CI does with this project. `make help` lists it.
+SHELL := /bin/bash
+ARGS ?=
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help install demo test unit lint format typecheck lock crds kube dist bench fuzz clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --no-audit
+	@touch $@
+
+install: node_modules/.installed ## Install the locked dependencies (nothing runs at install time)
+
+demo: install ## Three services, health checks and live DNS in one process (ARGS=--once runs the tour unattended)
+	@bin/lictor demo $(ARGS)
+
+test: install ## Every test; parts that are not installed are skipped with a hint (LICTOR_REQUIRE_REAL=1 fails instead)
+	@scripts/run-tests $(ARGS)
+
+unit: install ## The fast tests only: beside the sources, and the architecture's
+	@scripts/run-tests --testPathIgnorePatterns /node_modules/ /dist/ /.cache/ '/test/(e2e|fuzz|golden|integration|property|support)/' -- $(ARGS)
+
+lint: install ## Lint, formatting and types
+	biome ci --colors=off .
+	tsc --noEmit
+
+format: install ## Rewrite the formatting
+	biome format --write .
+
+typecheck: install ## Check the types only
+	tsc --noEmit
+
+lock: ## Bring package-lock.json up to date with package.json, for every platform
+	npm install --package-lock-only --no-audit
+	scripts/node scripts/complete-lock.ts
+
+crds: install ## Generate the TypeScript types of the CRDs
+	@scripts/node crds/generate.ts
+
+kube: ## Build the kube-apiserver that the integration tests use (needs Go; minutes the first time)
+	@scripts/build-kube
+
+dist: install ## Plain JavaScript under dist/ and a packed tarball
+	@scripts/make-dist
+
+bench: install ## Measure the figures (ARGS=--short for the short form)
+	@scripts/run-benches $(ARGS)
+
+fuzz: install ## The long form of the fuzz tests
+	@FUZZ_RUNS=1000000 scripts/run-tests test/fuzz $(ARGS)
+
+clean: ## Remove what was built or cached
+	rm -rf dist .cache coverage *.tgz
