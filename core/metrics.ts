@@ -1,0 +1,69 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Labels of one sample. Their values must come from a small fixed set (no names of users' objects). */
+export type Labels = Readonly<Record<string, string | number>>;
+
+export interface CounterMetric {
+  add(value?: number, labels?: Labels): void;
+}
+export interface GaugeMetric {
+  set(value: number, labels?: Labels): void;
+}
+export interface HistogramMetric {
+  observe(value: number, labels?: Labels): void;
+}
+
+/** What a metric is: `lictor_<part>_<what>_<unit>`, a sentence, and its label names. */
+export interface MetricSpec {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+}
+
+/** One registry a process; asking twice for a name gives the same metric. */
+export class Metrics {
+  readonly #registry = new Registry();
+
+  counter(spec: MetricSpec): CounterMetric {
+    const found = this.#registry.getSingleMetric(spec.name) as Counter | undefined;
+    const metric = found ?? new Counter({ ...options(spec), registers: [this.#registry] });
+    return { add: (value = 1, labels = {}) => metric.inc(labels, value) };
+  }
+
+  gauge(spec: MetricSpec): GaugeMetric {
+    const found = this.#registry.getSingleMetric(spec.name) as Gauge | undefined;
+    const metric = found ?? new Gauge({ ...options(spec), registers: [this.#registry] });
+    return { set: (value, labels = {}) => metric.set(labels, value) };
+  }
+
+  /** A gauge read at the moment of a scrape. */
+  observedGauge(spec: MetricSpec, read: () => number): void {
+    new Gauge({
+      ...options(spec),
+      registers: [this.#registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  histogram(spec: MetricSpec, buckets: readonly number[]): HistogramMetric {
+    const found = this.#registry.getSingleMetric(spec.name) as Histogram | undefined;
+    const metric = found ?? new Histogram({ ...options(spec), buckets: [...buckets], registers: [this.#registry] });
+    return { observe: (value, labels = {}) => metric.observe(labels, value) };
+  }
+
+  /** The Prometheus text format (version 0.0.4). */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** Names and texts of everything registered. */
+  list(): { name: string; help: string }[] {
+    return this.#registry.getMetricsAsArray().map((metric) => ({ name: metric.name, help: metric.help }));
+  }
+}
+
+function options(spec: MetricSpec): { name: string; help: string; labelNames: string[] } {
+  return { name: spec.name, help: spec.help, labelNames: [...(spec.labels ?? [])] };
+}
