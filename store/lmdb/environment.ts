@@ -1,0 +1,175 @@
+import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
+import { AppError } from '../../core/errors.ts';
+import type { Key, KeyRange, StoreEntry } from '../store.ts';
+import { recordEntry } from './record.ts';
+import { decodeMeta, encodeMeta, type StoreMeta, TABLES, type TableName } from './store-meta.ts';
+
+const META_TABLE = 'meta';
+const META_KEY = Buffer.from('meta');
+export const DATA_FILE = 'data.mdb';
+
+type Table = Database<Buffer, Buffer>;
+
+/** What one LMDB transaction writes: records by key, `undefined` for a deletion, and the meta entry. */
+export interface TableWrites {
+  readonly table: TableName;
+  readonly records: Iterable<readonly [Key, Buffer | undefined]>;
+  readonly meta?: StoreMeta;
+}
+
+/**
+ * The LMDB environment of one data folder. Writes run on a thread of their own and resolve after LMDB has synced first
+ * the data pages (fdatasync), then the meta page (a write through an O_DSYNC descriptor). At most one write may be under
+ * way at a time. After a write has failed no other must be tried: LMDB's own state is then undefined for writers.
+ */
+export class LmdbEnvironment {
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #meta: Table;
+  readonly #tables: Readonly<Record<TableName, Table>>;
+  readonly #views = new Set<LmdbView>();
+
+  /** Opens the folder's environment or creates it. `mapBytes` bounds the data file; address space, not memory. */
+  constructor(options: { dir: string; mapBytes: number }) {
+    this.#root = open<Buffer, Buffer>({
+      path: options.dir,
+      // LMDB's own order of syncs, without lmdb-js's asynchronous ones.
+      overlappingSync: false,
+      // One `write` is one transaction.
+      eventTurnBatching: false,
+      mapSize: options.mapBytes,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    });
+    const table = (name: string): Table => this.#root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' });
+    this.#meta = table(META_TABLE);
+    this.#tables = { 'entries-a': table(TABLES[0]), 'entries-b': table(TABLES[1]) };
+  }
+
+  /** The content as the last finished write left it; to be released. Undefined when there is no meta entry yet. */
+  view(): LmdbView | undefined {
+    this.#meta.resetReadTxn();
+    const transaction = this.#meta.useReadTransaction();
+    const bytes = this.#meta.get(META_KEY, { transaction });
+    if (!bytes) {
+      transaction.done();
+      return undefined;
+    }
+    const meta = decodeMeta(bytes);
+    const view = new LmdbView(this.#tables[meta.active], transaction, meta, () => this.#views.delete(view));
+    this.#views.add(view);
+    return view;
+  }
+
+  /** All or nothing, on disk when it resolves. @throws the system's error, such as EIO or ENOSPC. */
+  async write(writes: TableWrites): Promise<void> {
+    const table = this.#tables[writes.table];
+    await this.#settled(
+      table.batch(() => {
+        for (const [key, record] of writes.records) {
+          // The promises of single operations say nothing that the batch's own does not.
+          if (record) void table.put(Buffer.from(key), record);
+          else void table.remove(Buffer.from(key));
+        }
+        if (writes.meta) void this.#meta.put(META_KEY, encodeMeta(writes.meta));
+      }),
+    );
+  }
+
+  /** Empties a table; on disk when it resolves. Views still see what they saw. */
+  async clear(table: TableName): Promise<void> {
+    if (this.#tables[table].getKeysCount({ limit: 1 }) === 0) return;
+    await this.#settled(this.#tables[table].clearAsync());
+  }
+
+  async close(): Promise<void> {
+    for (const view of [...this.#views]) view.end();
+    await this.#root.close();
+  }
+
+  async #settled(operation: Promise<unknown>): Promise<void> {
+    try {
+      await operation;
+    } catch (error) {
+      // lmdb-js gives the cause as a promise that rejects with it.
+      const cause = (error as { commitError?: Promise<never> }).commitError;
+      if (cause !== undefined) await cause;
+      throw error;
+    }
+  }
+}
+
+/** The content at one revision, for as long as somebody uses it. No cursor stays open between calls. */
+export class LmdbView {
+  readonly meta: StoreMeta;
+  readonly #table: Table;
+  readonly #transaction: Transaction;
+  readonly #onEnd: () => void;
+  #users = 1;
+
+  constructor(table: Table, transaction: Transaction, meta: StoreMeta, onEnd: () => void) {
+    this.#table = table;
+    this.#transaction = transaction;
+    this.meta = meta;
+    this.#onEnd = onEnd;
+  }
+
+  /** One more user, who must `release`. */
+  retain(): this {
+    this.#assertAlive();
+    this.#users++;
+    return this;
+  }
+
+  release(): void {
+    if (this.#users > 0 && --this.#users === 0) this.#finish();
+  }
+
+  /** Ends it for all users; their next call is refused with `shuttingDown`. */
+  end(): void {
+    if (this.#users === 0) return;
+    this.#users = 0;
+    this.#finish();
+  }
+
+  /** The record of a key. */
+  get(key: Key): Buffer | undefined {
+    this.#assertAlive();
+    return this.#table.get(Buffer.from(key), { transaction: this.#transaction });
+  }
+
+  /** Up to `limit` entries of the range in key order, and where to go on if there may be more. */
+  slice(range: KeyRange, limit: number, from?: Buffer): { entries: StoreEntry[]; next: Buffer | undefined } {
+    this.#assertAlive();
+    const start = from ?? (range.start === '' ? undefined : Buffer.from(range.start));
+    const end = Buffer.from(range.end);
+    if (start ? Buffer.compare(start, end) >= 0 : end.length === 0) return { entries: [], next: undefined };
+    const entries: StoreEntry[] = [];
+    let last: Buffer | undefined;
+    for (const { key, value } of this.#table.getRange({ start, end, limit, transaction: this.#transaction })) {
+      entries.push(recordEntry(key.toString(), value));
+      last = key;
+    }
+    // The least key above `last` is `last` and a zero byte.
+    const next = entries.length < limit || !last ? undefined : Buffer.concat([last, Buffer.alloc(1)]);
+    return { entries, next };
+  }
+
+  /** All entries of the range in key order, read in slices. */
+  *entries(range: KeyRange): Generator<StoreEntry, void, void> {
+    let from: Buffer | undefined;
+    do {
+      const { entries, next } = this.slice(range, 256, from);
+      yield* entries;
+      from = next;
+    } while (from);
+  }
+
+  #finish(): void {
+    this.#transaction.done();
+    this.#onEnd();
+  }
+
+  #assertAlive(): void {
+    if (this.#users === 0) throw new AppError('shuttingDown', 'the store is closed');
+  }
+}

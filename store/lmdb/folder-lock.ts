@@ -1,0 +1,70 @@
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { AppError } from '../../core/errors.ts';
+
+const LOCK_FILE = 'LOCK';
+const HOLDER_FILE = 'LOCK.pid';
+/** The files that a lock leaves in its folder. */
+export const LOCK_FILES: readonly string[] = [LOCK_FILE, HOLDER_FILE];
+
+/** Folders that this process holds: a second one of its own would close the lock file and thereby drop the lock. */
+const heldHere = new Set<string>();
+
+/**
+ * Keeps other processes out of a data folder. Node has no file locks of its own, but SQLite, which is part of it, takes
+ * one for an exclusive transaction, here on an empty file. The kernel releases it when the process ends in whatever way,
+ * so that there is never a stale one, and it holds between containers that share the folder.
+ */
+export class FolderLock {
+  readonly #folder: string;
+  readonly #database: DatabaseSync;
+
+  private constructor(folder: string, database: DatabaseSync) {
+    this.#folder = folder;
+    this.#database = database;
+  }
+
+  /** @throws AppError `config` naming the holder when the folder is in use. */
+  static acquire(dir: string): FolderLock {
+    const folder = realpathSync(dir);
+    if (heldHere.has(folder)) throw inUse(folder, 'this process');
+    const database = new DatabaseSync(join(folder, LOCK_FILE));
+    try {
+      // Without a journal file nothing is ever written, so that a full disk or a kill cannot leave anything behind.
+      database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    } catch (error) {
+      database.close();
+      if (!isBusy(error)) throw error;
+      throw inUse(folder, `process ${holderOf(folder)}`);
+    }
+    heldHere.add(folder);
+    writeFileSync(join(folder, HOLDER_FILE), `${process.pid}\n`);
+    return new FolderLock(folder, database);
+  }
+
+  release(): void {
+    if (heldHere.delete(this.#folder)) this.#database.close();
+  }
+}
+
+function inUse(folder: string, holder: string): AppError {
+  return new AppError('config', `data folder ${folder} is in use by ${holder}; stop it or choose another folder`, {
+    facts: { folder },
+  });
+}
+
+function isBusy(error: unknown): boolean {
+  // SQLITE_BUSY (5) and SQLITE_LOCKED (6), sqlite.org/rescode.html.
+  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  return code === 5 || code === 6;
+}
+
+function holderOf(folder: string): string {
+  try {
+    return readFileSync(join(folder, HOLDER_FILE), 'utf8').trim() || '(unknown)';
+  } catch {
+    // The holder has not yet said who it is.
+    return '(unknown)';
+  }
+}

@@ -1,0 +1,78 @@
+import { AppError } from '../core/errors.ts';
+import { checkKey, checkRange, inRange } from './key-order.ts';
+import type { Compare, Key, Op, Txn } from './store.ts';
+
+/** Limits of one transaction. */
+export interface TxnLimits {
+  readonly maxTxnOps: number;
+  readonly maxTxnBytes: number;
+}
+
+/** The defaults of etcd (`--max-txn-ops`, `--max-request-bytes`), so that what one engine takes every engine takes. */
+export const DEFAULT_TXN_LIMITS: TxnLimits = { maxTxnOps: 128, maxTxnBytes: 1.5 * 1024 * 1024 };
+
+/**
+ * Holds a transaction to the rules that need no look at the data.
+ * @throws AppError `badRequest` (keys, revisions, a key put twice or both put and deleted), `tooLarge`.
+ */
+export function checkTxn(txn: Txn, limits: TxnLimits): void {
+  checkCount('operations', txn.ops.length, limits.maxTxnOps);
+  checkCount('compares', txn.compares.length, limits.maxTxnOps);
+  let bytes = 0;
+  for (const compare of txn.compares) bytes += checkCompare(compare);
+  for (const op of txn.ops) bytes += checkOp(op);
+  if (bytes > limits.maxTxnBytes) {
+    throw new AppError('tooLarge', `a transaction may have ${limits.maxTxnBytes} bytes, this one has ${bytes}`, {
+      facts: { limit: limits.maxTxnBytes, bytes },
+    });
+  }
+  checkPuts(txn.ops);
+}
+
+function checkCount(what: string, count: number, limit: number): void {
+  if (count <= limit) return;
+  throw new AppError('tooLarge', `a transaction may have ${limit} ${what}, this one has ${count}`, {
+    facts: { limit, count },
+  });
+}
+
+function checkCompare(compare: Compare): number {
+  const revision = compare.kind === 'key' ? compare.modRevision : compare.maxModRevision;
+  if (!Number.isSafeInteger(revision) || revision < 0) {
+    throw new AppError('badRequest', `a compared revision must be a whole number from 0, not ${revision}`);
+  }
+  if (compare.kind === 'key') {
+    checkKey(compare.key);
+    return Buffer.byteLength(compare.key);
+  }
+  checkRange(compare.range);
+  return Buffer.byteLength(compare.range.start) + Buffer.byteLength(compare.range.end);
+}
+
+function checkOp(op: Op): number {
+  if (op.kind === 'deleteRange') {
+    checkRange(op.range);
+    return Buffer.byteLength(op.range.start) + Buffer.byteLength(op.range.end);
+  }
+  checkKey(op.key);
+  return Buffer.byteLength(op.key) + (op.kind === 'put' ? op.value.byteLength : 0);
+}
+
+function checkPuts(ops: readonly Op[]): void {
+  const puts = new Set<Key>();
+  for (const op of ops) {
+    if (op.kind !== 'put') continue;
+    if (puts.has(op.key)) throw new AppError('badRequest', `key ${JSON.stringify(op.key)} is put twice`);
+    puts.add(op.key);
+  }
+  if (puts.size === 0) return;
+  for (const op of ops) {
+    if (op.kind === 'delete' && puts.has(op.key)) throw bothPutAndDeleted(op.key);
+    if (op.kind !== 'deleteRange') continue;
+    for (const key of puts) if (inRange(key, op.range)) throw bothPutAndDeleted(key);
+  }
+}
+
+function bothPutAndDeleted(key: Key): AppError {
+  return new AppError('badRequest', `key ${JSON.stringify(key)} is both put and deleted`);
+}
