@@ -1,0 +1,95 @@
+import type { ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
+import { constants, gzip } from 'node:zlib';
+import { AppError, errorRow, errorText } from '../../core/errors.ts';
+import type { ReadMeta, RouteResponse } from './route.ts';
+
+/** Bodies below this are sent as they are: compressing them costs more than it saves (Consul's limit). */
+const GZIP_MIN_BYTES = 1400;
+
+/** The header that carries the code of the error table, so that our own clients need not guess from the status. */
+export const ERROR_CODE_HEADER = 'x-lictor-error';
+
+const JSON_TYPE = 'application/json';
+const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+/** What of the request decides about the form of the answer. */
+export interface AnswerForm {
+  readonly pretty: boolean;
+  readonly gzip: boolean;
+  readonly head: boolean;
+  /** Whether the connection is to be closed after this answer. */
+  readonly close: boolean;
+}
+
+type Headers = Record<string, string | number>;
+
+/** Sends a RouteResponse with the headers that every answer has. */
+export function respond(response: ServerResponse, answer: RouteResponse, form: AnswerForm): void {
+  if (response.destroyed || response.headersSent) {
+    answer.stream?.destroy();
+    return;
+  }
+  const headers = commonHeaders(answer.meta, form);
+  if (answer.headers)
+    for (const name of Object.keys(answer.headers)) headers[name.toLowerCase()] = answer.headers[name]!;
+  const status = answer.status ?? 200;
+  if (answer.stream) {
+    response.writeHead(status, headers);
+    // Small lines have to leave at once; the first byte of the headers too.
+    response.flushHeaders();
+    pipeline(answer.stream, response, () => {});
+    return;
+  }
+  const body = bodyOf(answer, headers, form);
+  if (form.gzip && body.length >= GZIP_MIN_BYTES && headers['content-encoding'] === undefined) {
+    gzip(body, { level: constants.Z_BEST_SPEED }, (error, packed) => {
+      if (!error) headers['content-encoding'] = 'gzip';
+      finish(response, status, headers, error ? body : packed, form);
+    });
+    return;
+  }
+  finish(response, status, headers, body, form);
+}
+
+/** The answer to a thrown value: status by the error table, the text as plain text, the code as a header. */
+export function errorResponse(error: unknown): RouteResponse {
+  const code = error instanceof AppError ? error.code : 'internal';
+  return { status: errorRow(error).http, text: errorText(error), headers: { [ERROR_CODE_HEADER]: code } };
+}
+
+function finish(response: ServerResponse, status: number, headers: Headers, body: Buffer, form: AnswerForm): void {
+  if (response.destroyed) return;
+  headers['content-length'] = body.length;
+  response.writeHead(status, headers);
+  if (form.head) response.end();
+  else response.end(body);
+}
+
+function bodyOf(answer: RouteResponse, headers: Headers, form: AnswerForm): Buffer {
+  if (answer.json !== undefined) {
+    headers['content-type'] ??= JSON_TYPE;
+    return Buffer.from(form.pretty ? `${JSON.stringify(answer.json, null, 4)}\n` : JSON.stringify(answer.json));
+  }
+  if (answer.text !== undefined) {
+    headers['content-type'] ??= TEXT_TYPE;
+    return Buffer.from(answer.text);
+  }
+  if (!answer.bytes) return Buffer.alloc(0);
+  const bytes = Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.byteLength);
+  if (form.pretty && headers['content-type'] === JSON_TYPE) {
+    return Buffer.from(`${JSON.stringify(JSON.parse(bytes.toString()), null, 4)}\n`);
+  }
+  return bytes;
+}
+
+function commonHeaders(meta: ReadMeta | undefined, form: AnswerForm): Headers {
+  const headers: Headers = { vary: 'Accept-Encoding', 'x-consul-default-acl-policy': 'allow' };
+  if (form.close) headers.connection = 'close';
+  if (!meta) return headers;
+  if (meta.index !== undefined) headers['x-consul-index'] = Math.max(meta.index, 1);
+  if (meta.knownLeader !== undefined) headers['x-consul-knownleader'] = String(meta.knownLeader);
+  if (meta.lastContactMs !== undefined) headers['x-consul-lastcontact'] = Math.round(meta.lastContactMs);
+  if (meta.effectiveConsistency !== undefined) headers['x-consul-effective-consistency'] = meta.effectiveConsistency;
+  return headers;
+}

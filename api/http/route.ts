@@ -1,0 +1,45 @@
+import type { Readable } from 'node:stream';
+
+/** A request as routes see it: decoded once, framework-free. */
+export interface RouteRequest {
+  readonly method: string;
+  /** The decoded path, without the query. */
+  readonly path: string;
+  /** Decoded path parameters by name; a trailing `*` is under '*'. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** Lower-case header names. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** The raw body, empty when there is none. */
+  readonly body: Buffer;
+  readonly remoteAddress: string;
+  /** Aborts when the client has gone or the server stops. */
+  readonly signal: AbortSignal;
+}
+
+/** What the consistency headers of a read say (X-Consul-Index, -KnownLeader, -LastContact, -Effective-Consistency). */
+export interface ReadMeta {
+  readonly index?: number;
+  readonly knownLeader?: boolean;
+  readonly lastContactMs?: number;
+  readonly effectiveConsistency?: 'leader' | 'consistent' | 'stale';
+}
+
+/** An answer: `json` is serialised, `text` and `bytes` are sent as they are, `stream` is piped. One of them at most. */
+export interface RouteResponse {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly meta?: ReadMeta;
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly bytes?: Uint8Array;
+  readonly stream?: Readable;
+}
+
+/** One endpoint, written once and mounted by every process that has its backend. Thrown AppErrors become answers. */
+export interface Route {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** A path with `:name` parameters and at most one trailing `*`, e.g. `/v1/agent/service/:id`. */
+  readonly path: string;
+  handle(request: RouteRequest): Promise<RouteResponse> | RouteResponse;
+}

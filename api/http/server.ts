@@ -1,0 +1,278 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Clock } from '../../core/clock.ts';
+import { AppError, errorRow, errorText } from '../../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import type { CounterMetric, Metrics } from '../../core/metrics.ts';
+import { limitConnections } from './connection-limit.ts';
+import { HttpRouteRequest, isPrintablePath } from './request.ts';
+import { type AnswerForm, errorResponse, respond } from './respond.ts';
+import type { Route, RouteResponse } from './route.ts';
+import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
+
+export interface HttpServerDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface HttpServerOptions {
+  readonly routes: readonly Route[];
+  readonly host: string;
+  /** 0 takes any free port; `address()` tells which. */
+  readonly port: number;
+  /** The name of the runnable and of the listener in log lines; `http` when not given. */
+  readonly name?: string;
+  /** The flag or key that sets the port, for the error text of a taken port. */
+  readonly portFlag?: string;
+  /** Largest request body in bytes; 1 MiB when not given (Consul's transactions and values stay below). */
+  readonly maxBodyBytes?: number;
+  /** Connections of one client address; 200 when not given (Consul's http_max_conns_per_client). */
+  readonly maxConnectionsPerClient?: number;
+  /** Time to receive the headers, and headers with body; 10 s and 60 s when not given. */
+  readonly headersTimeoutMs?: number;
+  readonly requestTimeoutMs?: number;
+  /** How long a stop waits for answers under way; 5 s when not given. */
+  readonly drainMs?: number;
+}
+
+/** An HTTP listener as a runnable: ready when it accepts connections. */
+export interface HttpServer extends Runnable {
+  /** @throws AppError `unavailable` before the listener is ready. */
+  address(): { host: string; port: number };
+}
+
+const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE'];
+const UI_DISABLED =
+  'Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart.';
+const UNKNOWN_V1 = 'Invalid URL path: not a recognized HTTP API endpoint';
+const UNKNOWN = "Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'";
+
+/**
+ * Serves routes by HTTP/1.1 with the rules that all of Consul's endpoints share (methods, error texts, consistency and
+ * index headers, pretty printing, gzip), so that a route only reads its request and gives its answer.
+ */
+export function createHttpServer(deps: HttpServerDeps, options: HttpServerOptions): HttpServer {
+  return new RouteServer(deps, options);
+}
+
+class RouteServer implements HttpServer {
+  readonly name: string;
+  readonly #deps: HttpServerDeps;
+  readonly #options: HttpServerOptions;
+  readonly #requests: CounterMetric;
+  readonly #stopping = new AbortController();
+  #bound: { host: string; port: number } | undefined;
+
+  constructor(deps: HttpServerDeps, options: HttpServerOptions) {
+    this.name = options.name ?? 'http';
+    this.#deps = deps;
+    this.#options = options;
+    this.#requests = deps.metrics.counter({
+      name: 'lictor_http_requests_total',
+      help: 'HTTP requests answered, by method, route and status',
+      labels: ['method', 'route', 'status'],
+    });
+  }
+
+  address(): { host: string; port: number } {
+    if (!this.#bound) throw new AppError('unavailable', `${this.name} is not listening yet`);
+    return this.#bound;
+  }
+
+  async run(ctx: RunContext): Promise<void> {
+    let openConnections = () => 0;
+    const app = this.#createApp((server) => {
+      openConnections = limitConnections(server, this.#options.maxConnectionsPerClient ?? 200);
+    });
+    this.#mount(app);
+    await this.#listen(app);
+    this.#deps.log.info('listening', { listener: this.name, host: this.#bound?.host, port: this.#bound?.port });
+    ctx.ready();
+    await aborted(ctx.signal);
+    await this.#drain(app, openConnections);
+  }
+
+  #createApp(prepare: (server: Server) => void): FastifyInstance {
+    const app = fastify({
+      logger: false,
+      bodyLimit: this.#options.maxBodyBytes ?? 1024 * 1024,
+      exposeHeadRoutes: false,
+      routerOptions: { maxParamLength: 8192, querystringParser: () => ({}) },
+      forceCloseConnections: 'idle',
+      frameworkErrors: (error, _request, reply) => this.#frameworkError(error, reply as FastifyReply),
+      serverFactory: (handler) => {
+        const server = createServer(
+          {
+            headersTimeout: this.#options.headersTimeoutMs ?? 10_000,
+            requestTimeout: this.#options.requestTimeoutMs ?? 60_000,
+            // Above the 90 s of Go's default transport: the client closes first and never meets a closed connection.
+            keepAliveTimeout: 120_000,
+          },
+          (request: IncomingMessage, response: ServerResponse) => {
+            // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
+            delete request.headers['content-type'];
+            handler(request, response);
+          },
+        );
+        prepare(server);
+        return server;
+      },
+    });
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    app.setErrorHandler((error, _request, reply) => this.#frameworkError(error, reply));
+    return app as unknown as FastifyInstance;
+  }
+
+  #mount(app: FastifyInstance): void {
+    const paths = mountPaths(this.#options.routes);
+    for (const path of paths) {
+      app.route({
+        method: ALL_METHODS,
+        url: path.pattern,
+        handler: (request, reply) => this.#dispatch(path, request, reply),
+      });
+    }
+    for (const path of redirectsOf(paths)) {
+      app.route({ method: ALL_METHODS, url: path, handler: (request, reply) => this.#redirect(path, request, reply) });
+    }
+    app.setNotFoundHandler((request, reply) => {
+      const url = request.raw.url ?? '/';
+      const answer: RouteResponse =
+        url === '/' || url.startsWith('/?')
+          ? { text: UI_DISABLED }
+          : { status: 404, text: url.startsWith('/v1/') ? UNKNOWN_V1 : UNKNOWN };
+      this.#answer(request, reply, isPrintablePath(url) ? answer : { status: 400 }, 'unknown');
+    });
+  }
+
+  #redirect(path: string, request: FastifyRequest, reply: FastifyReply): void {
+    const url = request.raw.url ?? path;
+    this.#answer(request, reply, { status: 307, headers: { location: `${path}/${url.slice(path.length)}` } }, path);
+  }
+
+  #dispatch(path: MountedPath, request: FastifyRequest, reply: FastifyReply): void {
+    const result = this.#resultOf(path, request, reply);
+    if (!(result instanceof Promise)) {
+      this.#answer(request, reply, result, path.path);
+      return;
+    }
+    reply.hijack();
+    result.then(
+      (answer) => this.#answer(request, reply, answer, path.path),
+      (error: unknown) => this.#answer(request, reply, this.#failure(error, path), path.path),
+    );
+  }
+
+  #resultOf(path: MountedPath, request: FastifyRequest, reply: FastifyReply): Promise<RouteResponse> | RouteResponse {
+    const { raw } = request;
+    if (!isPrintablePath(raw.url ?? '/')) return { status: 400 };
+    const method = raw.method ?? 'GET';
+    const route = path.methods.get(method);
+    if (!route) return otherMethod(method, path.allow);
+    const params = request.params as Record<string, string>;
+    if (path.restName !== undefined && path.restName !== '*') params[path.restName] = params['*'] ?? '';
+    try {
+      return route.handle(
+        new HttpRouteRequest(
+          { raw, response: reply.raw, stopping: this.#stopping.signal },
+          { params, body: request.body },
+        ),
+      );
+    } catch (error) {
+      return this.#failure(error, path);
+    }
+  }
+
+  #failure(error: unknown, path: MountedPath): RouteResponse {
+    const row = errorRow(error);
+    if (row === errorRow(undefined)) {
+      this.#deps.log.error('a request failed', { listener: this.name, route: path.path, err: error });
+    } else if (row.http >= 500) {
+      this.#deps.log.debug('a request was refused', { listener: this.name, route: path.path, text: errorText(error) });
+    }
+    return errorResponse(error);
+  }
+
+  #answer(request: FastifyRequest, reply: FastifyReply, answer: RouteResponse, route: string): void {
+    if (!reply.sent) reply.hijack();
+    const method = request.raw.method ?? 'GET';
+    this.#requests.add(1, { method, route, status: answer.status ?? 200 });
+    try {
+      respond(reply.raw, answer, this.#formOf(request.raw));
+    } catch (error) {
+      this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
+      if (!reply.raw.headersSent) respond(reply.raw, errorResponse(error), this.#formOf(request.raw));
+      else reply.raw.destroy();
+    }
+  }
+
+  #formOf(raw: IncomingMessage): AnswerForm {
+    const url = raw.url ?? '';
+    const encodings = raw.headers['accept-encoding'];
+    return {
+      pretty: url.includes('pretty') && new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('pretty'),
+      gzip: encodings !== undefined && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(String(encodings)),
+      head: raw.method === 'HEAD',
+      close: this.#stopping.signal.aborted,
+    };
+  }
+
+  /** Errors that arise before a route is reached: a body over its limit, a broken URL. */
+  #frameworkError(error: unknown, reply: FastifyReply): void {
+    const status = (error as { statusCode?: number }).statusCode ?? 500;
+    if (!reply.sent) reply.hijack();
+    const limit = this.#options.maxBodyBytes ?? 1024 * 1024;
+    const failure =
+      status === 413
+        ? new AppError('tooLarge', `Request body too large, max size: ${limit} bytes`)
+        : new AppError(status < 500 ? 'badRequest' : 'internal', errorText(error), { cause: error });
+    if (status >= 500) this.#deps.log.error('a request failed', { listener: this.name, err: error });
+    // What is left of the body is not read: the connection cannot be used again.
+    respond(reply.raw, errorResponse(failure), { pretty: false, gzip: false, head: false, close: true });
+  }
+
+  async #listen(app: FastifyInstance): Promise<void> {
+    const { host, port, portFlag } = this.#options;
+    try {
+      await app.listen({ host, port, backlog: 1024 });
+    } catch (error) {
+      await app.close();
+      const code = (error as NodeJS.ErrnoException).code;
+      const advice = portFlag ? `; stop the other process or choose another port with ${portFlag}` : '';
+      if (code === 'EADDRINUSE') {
+        throw new AppError('addressInUse', `${this.name}: ${host}:${port} is already in use${advice}`, {
+          cause: error,
+        });
+      }
+      throw new AppError('config', `${this.name}: cannot listen on ${host}:${port}: ${errorText(error)}`, {
+        cause: error,
+      });
+    }
+    const bound = app.server.address();
+    this.#bound = typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { host, port };
+  }
+
+  /** New connections are refused, blocked queries are ended, answers under way get `drainMs`. */
+  async #drain(app: FastifyInstance, openConnections: () => number): Promise<void> {
+    this.#stopping.abort();
+    const timer = this.#deps.clock.after(
+      this.#options.drainMs ?? 5000,
+      () => {
+        this.#deps.log.warn('connections were cut at the end of the drain time', { open: openConnections() });
+        app.server.closeAllConnections();
+      },
+      { keepAlive: true },
+    );
+    await app.close();
+    timer.cancel();
+  }
+}
+
+function otherMethod(method: string, allow: string): RouteResponse {
+  // Consul sends its JSON media type with the empty answer to OPTIONS.
+  if (method === 'OPTIONS') return { headers: { allow, 'content-type': 'application/json' } };
+  return { status: 405, headers: { allow }, text: `method ${method} not allowed` };
+}

@@ -1,0 +1,63 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import { readParams } from '../http/request-params.ts';
+import type { Route } from '../http/route.ts';
+import { memberShape } from './agent-answers.ts';
+import type { AgentRouteBackend } from './agent-local-backend.ts';
+import { metricsShape } from './agent-metrics-shape.ts';
+
+export interface AgentInfoRouteDeps {
+  readonly backend: AgentRouteBackend;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** Consul's gossip coordinate of a node without measurements: eight dimensions and a small height. */
+const ORIGIN = { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 };
+
+/** What the agent tells about itself and the members it knows (Consul HTTP API, "Agent"). */
+export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {
+  const { info } = deps.backend;
+  return [
+    {
+      method: 'GET',
+      path: '/v1/agent/self',
+      handle: () => ({ json: { ...info.self(), Coord: ORIGIN, Member: memberShape(info.member()) } }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/agent/version',
+      handle() {
+        const { Version, Revision, BuildDate } = info.self().Config as Record<string, string>;
+        return { json: { SHA: Revision, BuildDate, HumanVersion: Version, FIPS: '' } };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/agent/members',
+      async handle(request) {
+        readParams(request);
+        const segment = request.query.get('segment');
+        if (segment && segment !== '_all') {
+          return { status: 500, text: 'Network segments are not supported in this version of Consul' };
+        }
+        const members = await info.members(request.signal);
+        if (!request.query.has('wan')) return { json: members.map(memberShape) };
+        const servers = members.filter((member) => member.Tags.role === 'consul');
+        return { json: servers.map((one) => memberShape({ ...one, Name: `${one.Name}.${info.datacenter}` })) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/agent/metrics',
+      async handle(request) {
+        const text = await deps.metrics.text();
+        const accept = String(request.headers.accept ?? '');
+        if (request.query.get('format') === 'prometheus' || accept.includes('openmetrics')) {
+          return { text, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } };
+        }
+        return { json: metricsShape(text, deps.clock.now()) };
+      },
+    },
+  ];
+}

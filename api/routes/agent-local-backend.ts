@@ -1,0 +1,71 @@
+import type { AgentCheck } from '../shapes/agent-check.ts';
+import type { AgentServiceInstance } from '../shapes/agent-service.ts';
+import type { CheckStatus } from '../shapes/catalog.ts';
+
+/** A check of an agent with both halves. */
+export interface AgentCheckState {
+  readonly namespace: string;
+  readonly checkId: string;
+  readonly name: string;
+  readonly notes: string;
+  readonly serviceId: string;
+  readonly type: string;
+  readonly interval: string;
+  readonly timeout: string;
+  readonly status: CheckStatus;
+  readonly output: string;
+}
+
+/** The services that an agent owns. */
+export interface AgentServicesBackend {
+  services(namespace: string): readonly AgentServiceInstance[];
+  service(namespace: string, id: string): AgentServiceInstance | undefined;
+  /** Resolves when it is kept, and in the catalog unless the servers are away. @throws AppError `badRequest`. */
+  registerService(
+    namespace: string,
+    service: { readonly instance: AgentServiceInstance; readonly checks: readonly AgentCheck[] },
+    options: { replaceExistingChecks: boolean },
+  ): Promise<void>;
+  /** False when there is no such service. */
+  deregisterService(namespace: string, id: string): Promise<boolean>;
+  /** Calls `wake` after each change of any service; gives a function that stops it. */
+  onServiceChange(wake: () => void): () => void;
+}
+
+/** The checks that an agent owns. */
+export interface AgentChecksBackend {
+  checks(namespace: string): readonly AgentCheckState[];
+  check(namespace: string, id: string): AgentCheckState | undefined;
+  /** `keepState`: a state known from before stays. */
+  registerCheck(namespace: string, check: AgentCheck, options: { keepState: boolean }): Promise<void>;
+  /** False when there is no such check. */
+  deregisterCheck(namespace: string, id: string): Promise<boolean>;
+  /** An application's update of its TTL check. @throws AppError `internal` when the check has no TTL. */
+  updateTtl(namespace: string, id: string, update: { status: CheckStatus; output: string }): Promise<void>;
+}
+
+/** A node of the cluster as gossip would describe it (Consul HTTP API, "List Members"). */
+export interface Member {
+  readonly Name: string;
+  readonly Addr: string;
+  readonly Port: number;
+  readonly Tags: Readonly<Record<string, string>>;
+  /** 1 alive, 2 leaving, 3 left, 4 failed. */
+  readonly Status: number;
+}
+
+/** What an agent tells about itself. */
+export interface AgentInfoBackend {
+  readonly node: string;
+  readonly datacenter: string;
+  /** The body of GET /v1/agent/self but for Member and Coord. */
+  self(): Readonly<Record<string, unknown>>;
+  member(): Member;
+  members(signal: AbortSignal): Promise<readonly Member[]>;
+}
+
+export interface AgentRouteBackend {
+  readonly services: AgentServicesBackend;
+  readonly checks: AgentChecksBackend;
+  readonly info: AgentInfoBackend;
+}

@@ -1,0 +1,42 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Random } from '../../core/random.ts';
+import { blockingQuery } from '../blocking-query.ts';
+import { blockingParams } from '../http/request-params.ts';
+import type { Route } from '../http/route.ts';
+import { decodeVerdictReport } from '../shapes/decode-verdicts.ts';
+import type { AgentBackend } from './catalog-backend.ts';
+
+/** What the agent of a node asks: /v1/internal/agent/:node/{entries,definitions,verdicts}. */
+export function agentSyncRoutes(deps: { clock: Clock; random: Random }, backend: AgentBackend): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/internal/agent/:node/entries',
+      handle: ({ params }) => ({ json: backend.entries(nodeOf(params)) }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/internal/agent/:node/definitions',
+      async handle({ params, query, signal }) {
+        const live = backend.definitions(nodeOf(params));
+        const options = blockingParams(query);
+        const { value, index } = await blockingQuery(deps, options, () => live.run(), live.watch, signal);
+        return { json: value, meta: { index, knownLeader: true, lastContactMs: 0 } };
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/v1/internal/agent/:node/verdicts',
+      async handle({ params, body }) {
+        await backend.report(nodeOf(params), decodeVerdictReport(body));
+        return { json: true };
+      },
+    },
+  ];
+}
+
+function nodeOf(params: Readonly<Record<string, string>>): string {
+  if (!params.node) throw new AppError('badRequest', 'Missing node name');
+  return params.node;
+}

@@ -1,0 +1,93 @@
+import type { Route } from '../http/route.ts';
+import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../shapes/catalog.ts';
+import type { NodeReads, NodeServices, ServiceReads, ServiceSummary } from './catalog-backend.ts';
+import { hasNodeMeta, hasTags } from './matching.ts';
+import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
+
+/** GET /v1/catalog/{nodes,services,service/:name,node/:node,node-services/:node} (Consul HTTP API, "Catalog"). */
+export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & ServiceReads): Route[] {
+  return [
+    readRoute<readonly Node[]>(deps, '/v1/catalog/nodes', ({ nodeMeta }) => ({
+      key: keyOf('nodes', nodeMeta),
+      live: backend.nodes(),
+      json: (nodes) => nodes.filter((node) => hasNodeMeta(node, nodeMeta)),
+    })),
+    readRoute<readonly ServiceSummary[]>(deps, '/v1/catalog/services', ({ namespace, nodeMeta, peer }) => ({
+      key: keyOf('services', namespace, nodeMeta, peer),
+      live: backend.services(namespace, nodeMeta),
+      json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
+    })),
+    readRoute<readonly HealthEntry[]>(
+      deps,
+      '/v1/catalog/service/:name',
+      ({ namespace, tags, nodeMeta, peer }, { params }) => {
+        if (!params.name) return missing('service name');
+        return {
+          key: keyOf('service', namespace, params.name.toLowerCase(), tags, nodeMeta, peer),
+          live: backend.service(namespace, params.name),
+          json: (entries) =>
+            peer
+              ? []
+              : entries
+                  .filter((entry) => hasTags(entry.Service, tags) && hasNodeMeta(entry.Node, nodeMeta))
+                  .map(catalogRow),
+        };
+      },
+    ),
+    readRoute<NodeServices | undefined>(deps, '/v1/catalog/node/:node', ({ namespace }, { params }) => {
+      if (!params.node) return missing('node name');
+      return {
+        key: keyOf('node', namespace, params.node.toLowerCase()),
+        live: backend.node(namespace, params.node),
+        json: nodeWithMap,
+      };
+    }),
+    readRoute<NodeServices | undefined>(deps, '/v1/catalog/node-services/:node', ({ namespace }, { params }) => {
+      if (!params.node) return missing('node name');
+      return {
+        key: keyOf('node-services', namespace, params.node.toLowerCase()),
+        live: backend.node(namespace, params.node),
+        json: (found) => ({ Node: found?.node ?? null, Services: found?.instances ?? null }),
+      };
+    }),
+  ];
+}
+
+function nodeWithMap(found: NodeServices | undefined): unknown {
+  if (!found) return null;
+  return {
+    Node: found.node,
+    Services: Object.fromEntries(found.instances.map((instance) => [instance.ID, instance])),
+  };
+}
+
+/** One row of /v1/catalog/service/:name: the node's and the instance's fields side by side. */
+function catalogRow({ Node: node, Service: service }: HealthEntry): Record<string, unknown> {
+  const row: Record<string, unknown> = {
+    ID: node.ID,
+    Node: node.Node,
+    Address: node.Address,
+    Datacenter: node.Datacenter,
+    TaggedAddresses: node.TaggedAddresses,
+    NodeMeta: node.Meta,
+    ServiceKind: service.Kind ?? '',
+    ServiceID: service.ID,
+    ServiceName: service.Service,
+    ServiceTags: service.Tags,
+    ServiceAddress: service.Address,
+    ServiceWeights: service.Weights,
+    ServiceMeta: service.Meta ?? {},
+    ServicePort: service.Port,
+    ServiceSocketPath: service.SocketPath ?? '',
+    ServiceEnableTagOverride: service.EnableTagOverride,
+    ServiceProxy: service.Proxy,
+    ServiceConnect: service.Connect,
+    ServiceLocality: null,
+    CreateIndex: service.CreateIndex,
+    ModifyIndex: service.ModifyIndex,
+  };
+  if (service.TaggedAddresses) row.ServiceTaggedAddresses = service.TaggedAddresses;
+  if (service.Ports) row.ServicePorts = service.Ports;
+  if (service.Namespace && service.Namespace !== DEFAULT_NAMESPACE) row.Namespace = service.Namespace;
+  return row;
+}

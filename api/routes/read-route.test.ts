@@ -1,0 +1,49 @@
+import { FakeClock } from '../../core/clock.ts';
+import { SeededRandom } from '../../core/random.ts';
+import type { RouteRequest } from '../http/route.ts';
+import { readRoute } from './read-route.ts';
+import { RenderCache } from './render-cache.ts';
+
+const request = (query = '') =>
+  ({
+    method: 'GET',
+    params: {},
+    query: new URLSearchParams(query),
+    headers: {},
+    signal: new AbortController().signal,
+  }) as unknown as RouteRequest;
+
+describe('read route', () => {
+  it('makes the value once for each version, however many ask or wait', async () => {
+    const clock = new FakeClock();
+    const wakes = new Set<() => void>();
+    let index = 5;
+    let made = 0;
+    const live = {
+      run: () => ({
+        get value() {
+          made++;
+          return [index];
+        },
+        index,
+        applied: index,
+      }),
+      watch(wake: () => void) {
+        wakes.add(wake);
+        return () => wakes.delete(wake);
+      },
+    };
+    const deps = { clock, random: new SeededRandom(1), cache: new RenderCache(), datacenter: 'dc1' };
+    const route = readRoute(deps, '/v1/things', () => ({ key: 'things', live, json: (value) => value }));
+    const text = async (query?: string) => Buffer.from((await route.handle(request(query))).bytes!).toString();
+    expect(await text()).toBe('[5]');
+    expect(await text()).toBe('[5]');
+    expect(made).toBe(1);
+    const waiting = Promise.all([text('index=5'), text('index=5'), text('index=5')]);
+    await clock.advance(1000);
+    index = 6;
+    for (const wake of wakes) wake();
+    expect(await waiting).toEqual(['[6]', '[6]', '[6]']);
+    expect(made).toBe(2);
+  });
+});

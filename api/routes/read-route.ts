@@ -1,0 +1,101 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Random } from '../../core/random.ts';
+import { blockingQuery, type Reading } from '../blocking-query.ts';
+import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
+import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
+import type { LiveRead } from './catalog-backend.ts';
+import type { RenderCache } from './render-cache.ts';
+
+/** What every read route needs. */
+export interface ReadRouteDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly cache: RenderCache;
+  readonly datacenter: string;
+}
+
+/** One read: what is asked, under which name its answer may be shared, and the JSON of it. */
+export interface ReadSpec<T> {
+  /** Names the read and every parameter that shapes the answer. */
+  readonly key: string;
+  readonly live: LiveRead<T>;
+  json(value: T): unknown;
+}
+
+const JSON_HEADERS = { 'content-type': 'application/json' };
+/** Consul says on health reads which of its two engines answered. */
+const BLOCKING_BACKEND = { ...JSON_HEADERS, 'x-consul-query-backend': 'blocking-query' };
+
+/**
+ * A GET route over a live read, with blocking, consistency headers and a shared serialisation. `spec` may give an
+ * answer of its own (a missing parameter) instead of a read.
+ */
+export function readRoute<T>(
+  deps: ReadRouteDeps,
+  path: string,
+  spec: (params: ReadParams, request: RouteRequest) => ReadSpec<T> | RouteResponse,
+): Route {
+  const headers = path.startsWith('/v1/health/service/') ? BLOCKING_BACKEND : JSON_HEADERS;
+  return {
+    method: 'GET',
+    path,
+    handle(request) {
+      const params = readParams(request);
+      const datacenter = datacenterOf(request.query);
+      if (datacenter !== '' && datacenter !== deps.datacenter.toLowerCase()) {
+        return unknownDatacenter(path.startsWith('/v1/catalog/') ? metaOf(params, 1) : undefined);
+      }
+      const read = spec(params, request);
+      if (!isReadSpec(read)) return read;
+      if (params.index === 0) return answer(deps, read, params, headers, read.live.run());
+      return blocked(deps, read, params, headers, request);
+    },
+  };
+}
+
+async function blocked<T>(
+  deps: ReadRouteDeps,
+  read: ReadSpec<T>,
+  params: ReadParams,
+  headers: Record<string, string>,
+  request: RouteRequest,
+): Promise<RouteResponse> {
+  // The reading that ends the wait is the one to render: its index names the version of its data. Its value is not
+  // asked for before it is known that no other request has rendered it.
+  let last: Reading<T> | undefined;
+  const run = (): Reading<undefined> => {
+    last = read.live.run();
+    return { value: undefined, index: last.index, applied: last.applied };
+  };
+  const { index } = await blockingQuery(deps, params, run, read.live.watch, request.signal);
+  return answer(deps, read, params, headers, last!, index);
+}
+
+function answer<T>(
+  deps: ReadRouteDeps,
+  read: ReadSpec<T>,
+  params: ReadParams,
+  headers: Record<string, string>,
+  reading: Reading<T>,
+  index = reading.index,
+): RouteResponse {
+  return { bytes: deps.cache.render(read.key, reading, read.json), headers, meta: metaOf(params, index) };
+}
+
+function metaOf(params: ReadParams, index: number): ReadMeta {
+  return { index, knownLeader: true, lastContactMs: 0, effectiveConsistency: params.consistency };
+}
+
+function isReadSpec<T>(value: ReadSpec<T> | RouteResponse): value is ReadSpec<T> {
+  return 'live' in value;
+}
+
+/** Consul's answer to an empty path parameter. */
+export function missing(what: string): RouteResponse {
+  return { status: 400, text: `Missing ${what}` };
+}
+
+/** The part of a cache key that names parameters; '' for none. */
+export function keyOf(...parts: (string | boolean | readonly (string | readonly string[])[])[]): string {
+  return JSON.stringify(parts);
+}

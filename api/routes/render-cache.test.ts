@@ -1,0 +1,28 @@
+import { RenderCache } from './render-cache.ts';
+
+describe('render cache', () => {
+  /** Whether the answer under a key is still there, as it is then not made again. */
+  const keeps = (cache: RenderCache, key: string) => {
+    let made = false;
+    cache.render(key, { value: 0, index: 1, applied: 1 }, (value) => {
+      made = true;
+      return value;
+    });
+    return !made;
+  };
+
+  it('keeps an answer until its index changes', () => {
+    const cache = new RenderCache();
+    const render = (index: number) => cache.render('a', { value: index, index, applied: index }, (value) => value);
+    expect(render(1)).toBe(render(1));
+    expect(render(2).toString()).toBe('2');
+  });
+
+  it('drops the oldest beyond its bytes, those of long keys included', () => {
+    const cache = new RenderCache({ maxEntries: 100, maxBytes: 10_000 });
+    const keys = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => letter.repeat(1000));
+    for (const key of keys) expect(keeps(cache, key)).toBe(false);
+    expect(keeps(cache, keys.at(-1)!)).toBe(true);
+    expect(keeps(cache, keys[0]!)).toBe(false);
+  });
+});

@@ -1,0 +1,20 @@
+import { AppError } from '../../core/errors.ts';
+import type { RouteRequest } from '../http/route.ts';
+import { OWNER_HEADERS, type WriterIdentity } from '../shapes/registration.ts';
+
+/** Who writes, by the X-Lictor-* headers; none of them means the API. @throws AppError `badRequest` naming the header. */
+export function writerOf(headers: RouteRequest['headers']): WriterIdentity {
+  const owner = headerOf(headers, OWNER_HEADERS.owner) ?? '';
+  const epochText = headerOf(headers, OWNER_HEADERS.epoch) ?? '0';
+  const epoch = Number(epochText);
+  if (!/^\d+$/.test(epochText) || !Number.isSafeInteger(epoch)) {
+    throw new AppError('badRequest', `${OWNER_HEADERS.epoch} must be a whole number, not ${JSON.stringify(epochText)}`);
+  }
+  if (owner === '') return { owner, epoch: 0 };
+  return { owner, epoch, ref: headerOf(headers, OWNER_HEADERS.ref), hash: headerOf(headers, OWNER_HEADERS.hash) };
+}
+
+function headerOf(headers: RouteRequest['headers'], name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,225 @@
+import { parseGoDuration } from '../../core/duration.ts';
+import { AppError } from '../../core/errors.ts';
+import { BOOL, DURATION, decodeBody, INT, list, map, object, STRING } from '../decode.ts';
+import { decodeAgentBody } from './agent-decode.ts';
+import type { CheckDefinition, CheckStatus } from './catalog.ts';
+
+/** A check as clients and configuration files give it to an agent (Consul HTTP API, "Register Check"). */
+export interface AgentCheckInput extends CheckDefinition {
+  ID?: string;
+  CheckID?: string;
+  Name?: string;
+  Notes?: string;
+  ServiceID?: string;
+  Status?: string;
+  Namespace?: string;
+  Args?: string[];
+  ScriptArgs?: string[];
+  Shell?: string;
+  DockerContainerID?: string;
+  UDP?: string;
+  GRPC?: string;
+  GRPCUseTLS?: boolean;
+  H2PING?: string;
+  H2PingUseTLS?: boolean;
+  OSService?: string;
+  AliasNode?: string;
+  AliasService?: string;
+}
+
+/** Fields of a check in a service definition or a configuration file. */
+export const AGENT_CHECK = object(
+  {
+    ID: STRING,
+    CheckID: STRING,
+    Name: STRING,
+    Notes: STRING,
+    ServiceID: STRING,
+    Status: STRING,
+    Namespace: STRING,
+    Args: list(STRING),
+    ScriptArgs: list(STRING),
+    Shell: STRING,
+    DockerContainerID: STRING,
+    HTTP: STRING,
+    Header: map(list(STRING)),
+    Method: STRING,
+    Body: STRING,
+    DisableRedirects: BOOL,
+    TCP: STRING,
+    TCPUseTLS: BOOL,
+    UDP: STRING,
+    GRPC: STRING,
+    GRPCUseTLS: BOOL,
+    H2PING: STRING,
+    H2PingUseTLS: BOOL,
+    OSService: STRING,
+    AliasNode: STRING,
+    AliasService: STRING,
+    TTL: DURATION,
+    Interval: DURATION,
+    Timeout: DURATION,
+    TLSServerName: STRING,
+    TLSSkipVerify: BOOL,
+    SuccessBeforePassing: INT,
+    FailuresBeforeWarning: INT,
+    FailuresBeforeCritical: INT,
+    DeregisterCriticalServiceAfter: DURATION,
+    OutputMaxSize: INT,
+  },
+  ['Token', 'ProxyHTTP', 'ProxyGRPC', 'Type', 'Output'],
+);
+
+/** A check ready for the agent: checked, with everything filled in but its service. */
+export interface AgentCheck {
+  readonly checkId: string;
+  readonly name: string;
+  readonly notes: string;
+  readonly serviceId: string;
+  readonly type: string;
+  readonly interval: string;
+  readonly timeout: string;
+  readonly definition: CheckDefinition;
+  readonly status: CheckStatus;
+  /** Whether the registration gave the status itself. */
+  readonly statusGiven: boolean;
+}
+
+/** Body of PUT /v1/agent/check/update/:id. */
+export interface CheckUpdate {
+  readonly status: CheckStatus;
+  readonly output: string;
+}
+
+const STATUSES: readonly string[] = ['passing', 'warning', 'critical'];
+
+/** @throws AppError `badRequest` with Consul's texts. */
+export function decodeAgentCheck(body: Buffer): { check: AgentCheck; namespace: string | undefined } {
+  const input = (decodeAgentBody(() => decodeBody(AGENT_CHECK, body)) ?? {}) as AgentCheckInput;
+  if (!input.Name) throw bad('Missing check name', 'Name');
+  if (input.Status && !STATUSES.includes(input.Status)) throw bad('Bad check status', 'Status');
+  const check = normalizeAgentCheck(input, { checkId: input.Name, name: input.Name });
+  // Registered alone, absent durations show as Go prints zero.
+  const { interval, timeout } = check;
+  return { check: { ...check, interval: interval || '0s', timeout: timeout || '0s' }, namespace: input.Namespace };
+}
+
+/** @throws AppError `badRequest` with Consul's texts. */
+export function decodeCheckUpdate(body: Buffer): CheckUpdate {
+  const schema = object({ Status: STRING, Output: STRING }, ['CheckID', 'Namespace']);
+  const input = (decodeAgentBody(() => decodeBody(schema, body)) ?? {}) as { Status?: string; Output?: string };
+  const status = input.Status ?? '';
+  if (!STATUSES.includes(status)) throw bad(`Invalid check status: '${status}'`, 'Status');
+  return { status: status as CheckStatus, output: input.Output ?? '' };
+}
+
+/**
+ * Checks one check and fills in what may be left out.
+ * @throws AppError `badRequest` with Consul's texts, `internal` for a script (Consul answers 500).
+ */
+export function normalizeAgentCheck(input: AgentCheckInput, defaults: { checkId: string; name: string }): AgentCheck {
+  const kinds = kindsOf(input);
+  validate(input, kinds);
+  const definition: CheckDefinition = {};
+  for (const field of DEFINITION_FIELDS) {
+    const value = input[field];
+    if (value !== undefined && !isZero(value)) Object.assign(definition, { [field]: value });
+  }
+  return {
+    checkId: input.CheckID || input.ID || defaults.checkId,
+    name: input.Name || defaults.name,
+    notes: input.Notes ?? '',
+    serviceId: input.ServiceID ?? '',
+    type: kinds[0] ?? 'ttl',
+    interval: isZero(input.Interval) ? '' : input.Interval!,
+    timeout: isZero(input.Timeout) ? '' : input.Timeout!,
+    definition,
+    status: (input.Status || 'critical') as CheckStatus,
+    statusGiven: Boolean(input.Status),
+  };
+}
+
+const DEFINITION_FIELDS = [
+  'HTTP',
+  'Method',
+  'Header',
+  'Body',
+  'DisableRedirects',
+  'TLSServerName',
+  'TLSSkipVerify',
+  'TCP',
+  'TCPUseTLS',
+  'TTL',
+  'Interval',
+  'Timeout',
+  'SuccessBeforePassing',
+  'FailuresBeforeWarning',
+  'FailuresBeforeCritical',
+  'DeregisterCriticalServiceAfter',
+  'OutputMaxSize',
+] as const satisfies readonly (keyof CheckDefinition)[];
+
+/** Kinds of checks by the field that asks for them. */
+const KIND_FIELDS = [
+  ['HTTP', 'http'],
+  ['TCP', 'tcp'],
+  ['UDP', 'udp'],
+  ['GRPC', 'grpc'],
+  ['H2PING', 'h2ping'],
+  ['OSService', 'os_service'],
+  ['DockerContainerID', 'docker'],
+  ['AliasService', 'alias'],
+  ['AliasNode', 'alias'],
+] as const;
+
+function kindsOf(input: AgentCheckInput): string[] {
+  const kinds = KIND_FIELDS.filter(([field]) => input[field]).map(([, kind]) => kind as string);
+  if (!input.DockerContainerID && (input.Args?.length || input.ScriptArgs?.length)) kinds.push('script');
+  return kinds;
+}
+
+function validate(input: AgentCheckInput, kinds: readonly string[]): void {
+  const intervalMs = durationMs(input.Interval);
+  const ttlMs = durationMs(input.TTL);
+  if (kinds.includes('script')) {
+    throw new AppError(
+      'internal',
+      "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
+    );
+  }
+  if (input.Status && !STATUSES.includes(input.Status)) {
+    throw bad("Status for checks must 'passing', 'warning', 'critical'", 'Status');
+  }
+  if (intervalMs > 0 && ttlMs > 0) throw invalid('Interval and TTL cannot both be specified', 'TTL');
+  if ((input.OutputMaxSize ?? 0) < 0) throw invalid('MaxOutputMaxSize must be positive', 'OutputMaxSize');
+  if (kinds.length === 0 && ttlMs <= 0) throw invalid('TTL must be > 0 for TTL checks', 'TTL');
+  const other = kinds.find((kind) => kind !== 'http' && kind !== 'tcp');
+  if (other) throw invalid(`${other} checks are not supported by this agent; use http, tcp or ttl`, other);
+  if (kinds.length > 1) throw invalid(`one kind of check is allowed, found ${kinds.join(' and ')}`, 'HTTP');
+  if (kinds.length > 0 && intervalMs <= 0) {
+    throw invalid('Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks', 'Interval');
+  }
+  const { FailuresBeforeWarning = 0, FailuresBeforeCritical = 0, SuccessBeforePassing = 0 } = input;
+  if (FailuresBeforeWarning > FailuresBeforeCritical) {
+    throw invalid("FailuresBeforeWarning can't be higher than FailuresBeforeCritical", 'FailuresBeforeWarning');
+  }
+  if (Math.min(FailuresBeforeWarning, FailuresBeforeCritical, SuccessBeforePassing) < 0) {
+    throw invalid('thresholds must not be negative', 'SuccessBeforePassing');
+  }
+}
+
+function durationMs(text: string | undefined): number {
+  return text ? (parseGoDuration(text) ?? 0) : 0;
+}
+
+function isZero(value: unknown): boolean {
+  return value === undefined || value === '' || value === 0 || value === false || value === '0s';
+}
+
+function invalid(text: string, field: string): AppError {
+  return bad(`Invalid check: ${text}`, field);
+}
+
+function bad(text: string, field: string): AppError {
+  return new AppError('badRequest', text, { facts: { field } });
+}

@@ -1,0 +1,193 @@
+import { isIP } from 'node:net';
+import { AppError } from '../../core/errors.ts';
+import { ANY, BOOL, decodeBody, INT, list, map, object, STRING } from '../decode.ts';
+import { AGENT_CHECK, type AgentCheck, type AgentCheckInput, normalizeAgentCheck } from './agent-check.ts';
+import { decodeAgentBody } from './agent-decode.ts';
+import type { NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
+
+/** A service as clients and configuration files give it to an agent (Consul HTTP API, "Register Service"). */
+export interface AgentServiceInput {
+  ID?: string;
+  Name?: string;
+  Kind?: string;
+  Tags?: string[];
+  Address?: string;
+  TaggedAddresses?: Record<string, ServiceAddress>;
+  Meta?: Record<string, string>;
+  Port?: number;
+  Ports?: NamedPort[];
+  SocketPath?: string;
+  Weights?: Partial<Weights>;
+  EnableTagOverride?: boolean;
+  Proxy?: Record<string, unknown>;
+  Connect?: Record<string, unknown>;
+  Namespace?: string;
+  Check?: AgentCheckInput;
+  Checks?: AgentCheckInput[];
+}
+
+/** Fields of a service definition. */
+export const AGENT_SERVICE = object(
+  {
+    ID: STRING,
+    Name: STRING,
+    Kind: STRING,
+    Tags: list(STRING),
+    Address: STRING,
+    TaggedAddresses: map(object({ Address: STRING, Port: INT })),
+    Meta: map(STRING),
+    Port: INT,
+    Ports: list(object({ Name: STRING, Port: INT, Default: BOOL })),
+    SocketPath: STRING,
+    Weights: object({ Passing: INT, Warning: INT }),
+    EnableTagOverride: BOOL,
+    Proxy: ANY,
+    Connect: ANY,
+    Namespace: STRING,
+    Check: AGENT_CHECK,
+    Checks: list(AGENT_CHECK),
+  },
+  ['Token', 'Locality'],
+);
+
+/** A service instance of an agent, without what only the catalog knows. */
+export type AgentServiceInstance = Omit<ServiceInstance, 'CreateIndex' | 'ModifyIndex' | 'Namespace'>;
+
+/** A service ready for the agent. */
+export interface AgentService {
+  readonly instance: AgentServiceInstance;
+  readonly checks: readonly AgentCheck[];
+  readonly namespace: string | undefined;
+}
+
+/** Consul's limits of service metadata. */
+const MAX_META_PAIRS = 64;
+const MAX_META_KEY = 128;
+const MAX_META_VALUE = 512;
+
+/** @throws AppError `badRequest` with Consul's texts. */
+export function decodeAgentService(body: Buffer): AgentService {
+  return normalizeAgentService((decodeAgentBody(() => decodeBody(AGENT_SERVICE, body)) ?? {}) as AgentServiceInput);
+}
+
+/** Checks a definition and fills in what may be left out. @throws AppError `badRequest` with Consul's texts. */
+export function normalizeAgentService(input: AgentServiceInput): AgentService {
+  const name = input.Name ?? '';
+  if (name === '') throw bad('Missing service name', 'Name');
+  const id = input.ID || name;
+  const address = input.Address ?? '';
+  if (/^(0\.0\.0\.0|::|\[::\])$/.test(address)) throw bad('Invalid service address', 'Address');
+  const port = checkedPort(input.Port ?? 0, 'Port');
+  const weights = checkedWeights(input.Weights);
+  checkMeta(input.Meta ?? {});
+  const checks = [...(input.Check ? [input.Check] : []), ...(input.Checks ?? [])];
+  const named = checks.map((check, at) =>
+    normalizeAgentCheck(
+      { ...check, ServiceID: id },
+      {
+        checkId: checks.length > 1 ? `service:${id}:${at + 1}` : `service:${id}`,
+        name: `Service '${name}' check`,
+      },
+    ),
+  );
+  checkProxy(input);
+  const instance: AgentServiceInstance = {
+    ...(input.Kind ? { Kind: input.Kind } : {}),
+    ID: id,
+    Service: name,
+    Tags: input.Tags ?? [],
+    Meta: input.Meta ?? {},
+    Port: port,
+    ...(input.Ports?.length ? { Ports: checkedPorts(input.Ports) } : {}),
+    Address: address,
+    ...(input.SocketPath ? { SocketPath: input.SocketPath } : {}),
+    ...taggedAddresses(input, address, port),
+    Weights: weights,
+    EnableTagOverride: input.EnableTagOverride ?? false,
+    ...(input.Kind && input.Proxy ? { Proxy: input.Proxy } : {}),
+    ...(input.Connect?.Native || input.Connect?.native ? { Connect: { Native: true } } : {}),
+  };
+  return { instance, checks: named, namespace: input.Namespace };
+}
+
+function checkedPort(port: number, field: string): number {
+  if (port < 0 || port > 65_535) throw bad(`Invalid ${field}: ${port} must be between 0 and 65535`, field);
+  return port;
+}
+
+function checkedPorts(ports: readonly NamedPort[]): NamedPort[] {
+  return ports.map(({ Name = '', Port = 0, Default }, at) => {
+    if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(Name)) {
+      throw bad(`Invalid Ports[${at}].Name: ${JSON.stringify(Name)} must be a DNS label in lower case`, 'Ports');
+    }
+    return { Name, Port: checkedPort(Port, `Ports[${at}].Port`), ...(Default ? { Default } : {}) };
+  });
+}
+
+function checkedWeights(input: Partial<Weights> | undefined): Weights {
+  const weights = { Passing: input?.Passing ?? 1, Warning: input?.Warning ?? 1 };
+  if (weights.Passing < 1) throw bad('Invalid Weights: Passing must be greater than 0', 'Weights.Passing');
+  if (weights.Warning < 0) throw bad('Invalid Weights: Warning must be greater or equal than 0', 'Weights.Warning');
+  if (weights.Passing > 65_535 || weights.Warning > 65_535) {
+    throw bad('Invalid Weights: DNS Weight must be between 0 and 65535', 'Weights');
+  }
+  return weights;
+}
+
+function checkMeta(meta: Readonly<Record<string, string>>): void {
+  const pairs = Object.entries(meta);
+  if (pairs.length > MAX_META_PAIRS) {
+    throw bad(`Invalid Service Meta: Node metadata cannot contain more than ${MAX_META_PAIRS} key/value pairs`, 'Meta');
+  }
+  for (const [key, value] of pairs) {
+    const problem = metaProblem(key, value);
+    if (problem)
+      throw bad(`Invalid Service Meta: Couldn't load metadata pair ('${key}', '${value}'): ${problem}`, 'Meta');
+  }
+}
+
+function metaProblem(key: string, value: string): string | undefined {
+  if (key === '') return 'Key cannot be blank';
+  if (!/^[a-zA-Z0-9_-]+$/.test(key)) return 'Key contains invalid characters';
+  if (key.length > MAX_META_KEY) return `Key is too long (limit: ${MAX_META_KEY} characters)`;
+  if (key.startsWith('consul-')) return "Key prefix 'consul-' is reserved for internal use";
+  if (value.length > MAX_META_VALUE) return `Value is too long (limit: ${MAX_META_VALUE} characters)`;
+  return undefined;
+}
+
+function checkProxy(input: AgentServiceInput): void {
+  if (input.Connect?.SidecarService !== undefined || input.Connect?.sidecar_service !== undefined) {
+    throw bad('Invalid Connect.SidecarService: sidecar proxies are not supported by this version', 'Connect');
+  }
+  if (input.Kind !== 'connect-proxy') return;
+  const problems: string[] = [];
+  if (!input.Port && !input.SocketPath) problems.push('Port or SocketPath must be set for a connect-proxy');
+  if (!input.Proxy?.DestinationServiceName && !input.Proxy?.destination_service_name) {
+    problems.push('Proxy.DestinationServiceName must be non-empty for Connect proxy services');
+  }
+  if (problems.length === 0) return;
+  const count = `${problems.length} error${problems.length > 1 ? 's' : ''} occurred:`;
+  throw bad(`Validation failed: ${count}\n${problems.map((one) => `\t* ${one}`).join('\n')}\n\n`, 'Proxy');
+}
+
+/** An IP address is also listed under its family's names, as Consul does. */
+function taggedAddresses(
+  input: AgentServiceInput,
+  address: string,
+  port: number,
+): { TaggedAddresses?: Record<string, ServiceAddress> } {
+  const given = Object.entries(input.TaggedAddresses ?? {}).map(
+    ([name, one]) => [name, { Address: one.Address ?? '', Port: one.Port ?? 0 }] as const,
+  );
+  const tagged: Record<string, ServiceAddress> = Object.fromEntries(given);
+  const version = isIP(address);
+  if (version !== 0) {
+    tagged[`lan_ipv${version}`] ??= { Address: address, Port: port };
+    tagged[`wan_ipv${version}`] ??= { Address: address, Port: port };
+  }
+  return Object.keys(tagged).length > 0 ? { TaggedAddresses: tagged } : {};
+}
+
+function bad(text: string, field: string): AppError {
+  return new AppError('badRequest', text, { facts: { field } });
+}
