@@ -1,0 +1,92 @@
+import type { AgentBackend, LiveRead } from '../../api/routes/catalog-backend.ts';
+import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import type { CheckEntry, NodeEntry } from '../catalog/entries.ts';
+import { isRunnable } from '../catalog/entries.ts';
+import type { CatalogState } from '../catalog/state.ts';
+import { topicOf } from '../catalog/topics.ts';
+import type { CatalogWriter } from '../catalog/writer.ts';
+import { sameOwner } from '../catalog/writer-rules.ts';
+import type { AgentLiveness } from '../liveness/agent-liveness.ts';
+import { liveRead } from './catalog-reads.ts';
+
+/** The owner name of a node's agent. */
+export function agentOwner(node: string): string {
+  return `agent/${node}`;
+}
+
+/** What the agents of nodes ask of this server. */
+export class StateAgentBackend implements AgentBackend {
+  readonly #state: CatalogState;
+  readonly #writer: CatalogWriter;
+  readonly #liveness: AgentLiveness;
+
+  constructor(deps: { state: CatalogState; writer: CatalogWriter; liveness: AgentLiveness }) {
+    this.#state = deps.state;
+    this.#writer = deps.writer;
+    this.#liveness = deps.liveness;
+  }
+
+  /** What `agent/<node>` owns on its node. @throws AppError `notSynced`. */
+  entries(nodeName: string): AgentEntries {
+    this.#state.assertLoaded();
+    const owner = agentOwner(nodeName);
+    const node = this.#state.node(nodeName);
+    const entries: AgentEntries = { Services: [], Checks: [] };
+    for (const { stored } of node?.instances.values() ?? []) {
+      const { record } = stored;
+      if (!sameOwner(record.owner, owner)) continue;
+      entries.Services.push({ Namespace: record.namespace, ServiceID: record.content.ID, Hash: record.hash });
+    }
+    for (const check of node?.checks.values() ?? []) {
+      const record = check.definition?.record;
+      if (!record || !sameOwner(record.owner, owner)) continue;
+      entries.Checks.push({
+        Namespace: record.namespace,
+        CheckID: record.checkId,
+        ServiceID: record.serviceId,
+        Hash: record.hash,
+        Status: check.status,
+        Output: check.output,
+      });
+    }
+    return entries;
+  }
+
+  /** What others declared for the agent of this node to run. */
+  definitions(nodeName: string): LiveRead<readonly AssignedCheck[]> {
+    return liveRead(this.#state, [topicOf.definitions(nodeName.toLowerCase())], () => {
+      const node = this.#state.node(nodeName);
+      if (!node) return [];
+      const checks = [...node.checks.values()].filter((check) => isAssigned(check, agentOwner(nodeName)));
+      checks.sort((a, b) => (a.key < b.key ? -1 : 1));
+      return checks.map((check) => assignedCheck(node, check, this.#state.base));
+    });
+  }
+
+  /** The state halves that an agent has found, and its sign of life. */
+  async report(node: string, report: VerdictReport): Promise<void> {
+    this.#state.assertLoaded();
+    await this.#liveness.reported(node, report.HeartbeatMs);
+    if (report.Verdicts.length > 0) await this.#writer.writeVerdicts(node, report.Verdicts);
+  }
+}
+
+function isAssigned(check: CheckEntry, owner: string): boolean {
+  const record = check.definition?.record;
+  return record !== undefined && isRunnable(record.definition) && !sameOwner(record.owner, owner);
+}
+
+function assignedCheck(node: NodeEntry, check: CheckEntry, base: number): AssignedCheck {
+  const { record, modRevision } = check.definition!;
+  return {
+    Namespace: record.namespace,
+    CheckID: record.checkId,
+    Name: record.name,
+    ServiceID: record.serviceId,
+    ServiceName: node.instances.get(check.instanceKey)?.shape.Service ?? '',
+    Definition: record.definition,
+    Status: check.status,
+    Output: check.output,
+    DefinitionIndex: base + modRevision,
+  };
+}

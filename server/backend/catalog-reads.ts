@@ -1,0 +1,109 @@
+import type {
+  LiveRead,
+  NodeMeta,
+  NodeReads,
+  NodeServices,
+  ServiceReads,
+  ServiceSummary,
+} from '../../api/routes/catalog-backend.ts';
+import { hasNodeMeta } from '../../api/routes/matching.ts';
+import type { HealthCheck, HealthEntry, Node } from '../../api/shapes/catalog.ts';
+import type { ServiceEntry } from '../catalog/service-index.ts';
+import type { CatalogState } from '../catalog/state.ts';
+import { topicOf } from '../catalog/topics.ts';
+
+/** A read of the state that depends on these topics. The value is made when it is first asked for. */
+export function liveRead<T>(state: CatalogState, topics: readonly string[], read: () => T): LiveRead<T> {
+  return {
+    run() {
+      state.assertLoaded();
+      let index = 0;
+      for (const topic of topics) index = Math.max(index, state.topics.version(topic));
+      let made: { readonly value: T } | undefined;
+      return {
+        get value() {
+          made ??= { value: read() };
+          return made.value;
+        },
+        index,
+        applied: state.applied,
+      };
+    },
+    watch: (wake) => state.topics.watch(topics, wake),
+  };
+}
+
+/** The reads of Consul's catalog and health endpoints over the state of this server. */
+export class StateCatalogReads implements NodeReads, ServiceReads {
+  readonly #state: CatalogState;
+
+  constructor(deps: { state: CatalogState }) {
+    this.#state = deps.state;
+  }
+
+  nodes(): LiveRead<readonly Node[]> {
+    return liveRead(this.#state, [topicOf.nodes], () => this.#state.nodes());
+  }
+
+  node(namespace: string, name: string): LiveRead<NodeServices | undefined> {
+    return liveRead(this.#state, [topicOf.node(name.toLowerCase())], () => {
+      const entry = this.#state.node(name);
+      if (!entry?.shape) return undefined;
+      const instances = [...entry.instances.values()].filter((instance) => instance.namespace === namespace);
+      instances.sort(byKey);
+      return { node: entry.shape, instances: instances.map((instance) => instance.shape) };
+    });
+  }
+
+  nodeChecks(namespace: string, name: string): LiveRead<readonly HealthCheck[]> {
+    return liveRead(this.#state, [topicOf.node(name.toLowerCase())], () => {
+      const checks = [...(this.#state.node(name)?.checks.values() ?? [])];
+      return checks
+        .filter((check) => check.definition && check.namespace === namespace)
+        .sort(byKey)
+        .map((check) => check.joined());
+    });
+  }
+
+  services(namespace: string, nodeMeta: NodeMeta): LiveRead<readonly ServiceSummary[]> {
+    if (nodeMeta.length === 0) {
+      return liveRead(this.#state, [topicOf.services(namespace)], () =>
+        [...this.#state.services(namespace)]
+          .sort(byKey)
+          .map((service) => ({ name: service.name, tags: service.tags() })),
+      );
+    }
+    return liveRead(this.#state, [topicOf.instances(namespace)], () =>
+      [...this.#state.services(namespace)].sort(byKey).flatMap((service) => summaryOnNodes(service, nodeMeta)),
+    );
+  }
+
+  service(namespace: string, name: string): LiveRead<readonly HealthEntry[]> {
+    return liveRead(this.#state, [topicOf.service(namespace, name.toLowerCase())], () =>
+      this.#state.service(namespace, name),
+    );
+  }
+
+  checksInState(namespace: string, status: string, nodeMeta: NodeMeta): LiveRead<readonly HealthCheck[]> {
+    const topic = topicOf.checks(namespace, status);
+    if (nodeMeta.length === 0) {
+      return liveRead(this.#state, [topic], () => this.#state.checksInState(namespace, status));
+    }
+    return liveRead(this.#state, [topic, topicOf.nodes], () =>
+      this.#state.checksInState(namespace, status).filter((check) => {
+        const node = this.#state.node(check.Node)?.shape;
+        return node !== undefined && hasNodeMeta(node, nodeMeta);
+      }),
+    );
+  }
+}
+
+function summaryOnNodes(service: ServiceEntry, nodeMeta: NodeMeta): ServiceSummary[] {
+  const entries = service.health().filter((entry) => hasNodeMeta(entry.Node, nodeMeta));
+  if (entries.length === 0) return [];
+  return [{ name: service.name, tags: [...new Set(entries.flatMap((entry) => entry.Service.Tags))].sort() }];
+}
+
+function byKey(a: { key: string }, b: { key: string }): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}

@@ -1,0 +1,210 @@
+import {
+  type CheckStatus,
+  DEFAULT_NAMESPACE,
+  type HealthCheck,
+  type HealthEntry,
+  type Node,
+  type ServiceInstance,
+} from '../../api/shapes/catalog.ts';
+import type { Revision } from '../../store/store.ts';
+import {
+  type CheckDefinitionRecord,
+  type CheckStateRecord,
+  type InstanceRecord,
+  instanceShape,
+  type NodeRecord,
+} from './records.ts';
+
+/** A stored record and the revisions that compares need. */
+export interface Stored<T> {
+  readonly record: T;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+}
+
+/** The id of the check that says whether a node's agent is alive (Consul's name). */
+export const SERF_HEALTH = 'serfHealth';
+/** Its key within a node. */
+export const SERF_HEALTH_KEY = `${DEFAULT_NAMESPACE}/${SERF_HEALTH.toLowerCase()}`;
+
+/** The key of an instance or check within its node. */
+export function localKey(namespace: string, id: string): string {
+  return `${namespace}/${id.toLowerCase()}`;
+}
+
+/**
+ * A node and everything on it. It exists for readers while `stored` is set; entries may be left for the moment between
+ * two changes of one transaction.
+ */
+export class NodeEntry {
+  readonly key: string;
+  readonly instances = new Map<string, InstanceEntry>();
+  readonly checks = new Map<string, CheckEntry>();
+  /** Checks by the instance that they belong to; '' for checks of the node itself. */
+  readonly checksByInstance = new Map<string, Set<CheckEntry>>();
+  stored: Stored<NodeRecord> | undefined;
+  /** The JSON form; undefined while the node does not exist. */
+  shape: Node | undefined;
+  #nodeChecks: readonly HealthCheck[] | undefined;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  get name(): string {
+    return this.stored?.record.name ?? this.key;
+  }
+
+  /** Only a node whose agent has reported has serfHealth. */
+  get serfHealth(): CheckEntry | undefined {
+    const check = this.checks.get(SERF_HEALTH_KEY);
+    return check?.definition ? check : undefined;
+  }
+
+  get empty(): boolean {
+    return !this.stored && this.instances.size === 0 && this.checks.size === 0;
+  }
+
+  /** Checks of the node itself, in order of their ids. */
+  nodeChecks(): readonly HealthCheck[] {
+    this.#nodeChecks ??= joinedChecks(this.checksByInstance.get(''));
+    return this.#nodeChecks;
+  }
+
+  /** To be called when the node, or a check of its own, has changed. */
+  invalidate(): void {
+    this.#nodeChecks = undefined;
+  }
+}
+
+/** One instance with what its readers need, joined when first asked for. */
+export class InstanceEntry {
+  readonly node: NodeEntry;
+  readonly key: string;
+  /** Orders instances by node, then id. */
+  readonly sortKey: string;
+  readonly stored: Stored<InstanceRecord>;
+  readonly shape: ServiceInstance;
+  #health: HealthEntry | undefined;
+
+  constructor(node: NodeEntry, key: string, stored: Stored<InstanceRecord>, base: number) {
+    this.node = node;
+    this.key = key;
+    this.sortKey = `${node.key}\u0000${key}`;
+    this.stored = stored;
+    this.shape = instanceShape(stored.record, base + stored.createRevision, base + stored.modRevision);
+  }
+
+  get serviceKey(): string {
+    return this.stored.record.content.Service.toLowerCase();
+  }
+
+  get namespace(): string {
+    return this.stored.record.namespace;
+  }
+
+  checks(): ReadonlySet<CheckEntry> | undefined {
+    return this.node.checksByInstance.get(this.key);
+  }
+
+  /** The node's own checks come first, as in Consul. */
+  health(): HealthEntry {
+    this.#health ??= {
+      Node: this.node.shape!,
+      Service: this.shape,
+      Checks: [...this.node.nodeChecks(), ...joinedChecks(this.checks())],
+    };
+    return this.#health;
+  }
+
+  invalidate(): void {
+    this.#health = undefined;
+  }
+}
+
+/** The two halves of a check. It exists for readers while the definition does. */
+export class CheckEntry {
+  readonly node: NodeEntry;
+  readonly key: string;
+  readonly namespace: string;
+  readonly #base: number;
+  definition: Stored<CheckDefinitionRecord> | undefined;
+  state: Stored<CheckStateRecord> | undefined;
+  /** The state under which it is listed now. */
+  listedAs: CheckStatus | undefined;
+  #joined: HealthCheck | undefined;
+
+  constructor(node: NodeEntry, namespace: string, key: string, base: number) {
+    this.node = node;
+    this.namespace = namespace;
+    this.key = key;
+    this.#base = base;
+  }
+
+  /** The key of its instance within the node; '' for a check of the node itself. */
+  get instanceKey(): string {
+    const serviceId = this.definition?.record.serviceId ?? '';
+    return serviceId === '' ? '' : localKey(this.namespace, serviceId);
+  }
+
+  get status(): CheckStatus {
+    return this.state?.record.status ?? 'critical';
+  }
+
+  get output(): string {
+    if (this.state) return this.state.record.output;
+    return this.node.serfHealth
+      ? `the agent of node ${this.node.name} has not run this check yet`
+      : `no agent on node ${this.node.name} runs this check`;
+  }
+
+  invalidate(): void {
+    this.#joined = undefined;
+  }
+
+  /** Must only be called while the definition exists. */
+  joined(): HealthCheck {
+    this.#joined ??= this.#join(this.definition!);
+    return this.#joined;
+  }
+
+  #join(definition: Stored<CheckDefinitionRecord>): HealthCheck {
+    const { record } = definition;
+    const instance = this.node.instances.get(this.instanceKey);
+    const shape: HealthCheck = {
+      Node: this.node.name,
+      CheckID: record.checkId,
+      Name: record.name,
+      Status: this.status,
+      Notes: record.notes,
+      Output: this.output,
+      ServiceID: record.serviceId,
+      ServiceName: instance?.shape.Service ?? '',
+      ServiceTags: instance?.shape.Tags ?? [],
+      Type: record.type,
+      Interval: record.interval,
+      Timeout: record.timeout,
+      ExposedPort: record.exposedPort,
+      Definition: record.definition,
+      CreateIndex: this.#base + definition.createRevision,
+      ModifyIndex: this.#base + Math.max(definition.modRevision, this.state?.modRevision ?? 0),
+    };
+    if (record.namespace !== DEFAULT_NAMESPACE) shape.Namespace = record.namespace;
+    return shape;
+  }
+}
+
+/** Whether an agent can run it. */
+export function isRunnable(definition: CheckDefinitionRecord['definition']): boolean {
+  return Boolean(definition.HTTP || definition.TCP || (definition.TTL && definition.TTL !== '0s'));
+}
+
+function joinedChecks(checks: ReadonlySet<CheckEntry> | undefined): HealthCheck[] {
+  if (!checks) return [];
+  if (checks.size === 1) for (const check of checks) return [check.joined()];
+  return [...checks].sort(byKey).map((check) => check.joined());
+}
+
+function byKey(a: CheckEntry, b: CheckEntry): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}

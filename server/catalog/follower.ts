@@ -1,0 +1,90 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Store } from '../../store/store.ts';
+import { CATALOG_RANGE } from './keys.ts';
+import type { RevisionGate } from './revision-gate.ts';
+import type { CatalogState } from './state.ts';
+
+export interface FollowerDeps {
+  readonly store: Pick<Store, 'read' | 'watch'>;
+  readonly state: CatalogState;
+  readonly gate: RevisionGate;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Loads the catalog and keeps the state at the newest revision of the store. When the store's history has a gap (it was
+ * compacted, or restored from a snapshot) everything is loaded anew. Ready when the state is loaded.
+ */
+export class CatalogFollower implements Runnable {
+  readonly name = 'catalog';
+  readonly #deps: FollowerDeps;
+
+  constructor(deps: FollowerDeps) {
+    this.#deps = deps;
+    deps.metrics.observedGauge(
+      { name: 'lictor_catalog_index', help: 'Catalog index that this server shows' },
+      () => deps.state.applied,
+    );
+    deps.metrics.observedGauge(
+      { name: 'lictor_catalog_watchers', help: 'Blocking queries and followers that wait for a change' },
+      () => deps.state.topics.watchers,
+    );
+  }
+
+  async run(ctx: RunContext): Promise<void> {
+    try {
+      await this.#load();
+      ctx.ready();
+      await this.#followOn(ctx);
+    } finally {
+      this.#deps.gate.close();
+    }
+  }
+
+  async #followOn(ctx: RunContext): Promise<void> {
+    while (!ctx.signal.aborted) {
+      try {
+        await this.#follow(ctx.signal);
+        // The watch ended by itself: the store is being closed, or another generation became the catalog.
+        if (!ctx.signal.aborted) await this.#load();
+      } catch (error) {
+        if (ctx.signal.aborted) return;
+        if (error instanceof AppError && error.code === 'shuttingDown') {
+          // The store went first; there is nothing to follow until we are told to stop too.
+          await aborted(ctx.signal);
+          return;
+        }
+        if (!(error instanceof AppError && error.code === 'compacted')) throw error;
+        this.#deps.log.warn('the catalog is loaded anew: history is missing', { text: error.message });
+        await this.#load();
+      }
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { store, state, gate, clock, log } = this.#deps;
+    const start = clock.monotonic();
+    const read = await store.read(CATALOG_RANGE);
+    state.load(read);
+    gate.advance(read.revision);
+    log.info('catalog loaded', {
+      entries: read.entries.length,
+      revision: read.revision,
+      ms: Math.round(clock.monotonic() - start),
+    });
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { store, state, gate } = this.#deps;
+    for await (const events of store.watch(CATALOG_RANGE, state.revision, signal)) {
+      if (!state.apply(events)) return;
+      gate.advance(events.revision);
+    }
+  }
+}

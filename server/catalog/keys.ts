@@ -1,0 +1,113 @@
+import { AppError } from '../../core/errors.ts';
+import type { Key, KeyRange } from '../../store/store.ts';
+import { prefixRange } from '../../store/store.ts';
+
+/** Everything of the catalog lies under this prefix. */
+const ROOT = 'catalog/';
+
+/** The range that holds the whole catalog: what the state loads and follows. */
+export const CATALOG_RANGE: KeyRange = prefixRange(ROOT);
+
+/** What is added to the store's revision to give the catalog's index; raised when a catalog is restored or moved. */
+export const INDEX_BASE_KEY: Key = `${ROOT}index-base`;
+
+/**
+ * The base of a catalog that has none stored. Indexes handed out are never below 1 (Consul), so the empty catalog at
+ * revision 0 has index 1 and the first transaction 2: whoever has seen the empty catalog notices it.
+ */
+export const FIRST_INDEX_BASE = 1;
+
+/** The generation whose records are the catalog; a restore writes the next one and flips this key. */
+export const GENERATION_KEY: Key = `${ROOT}generation`;
+
+/** The generation of a catalog that was never restored. */
+export const FIRST_GENERATION = '0';
+
+/** The kinds of records, each under its own prefix. */
+export type RecordKind = 'node' | 'nodeId' | 'instance' | 'checkDefinition' | 'checkState' | 'owner';
+
+const SEGMENTS: Readonly<Record<RecordKind, string>> = {
+  node: 'node',
+  nodeId: 'node-id',
+  instance: 'instance',
+  checkDefinition: 'check-definition',
+  checkState: 'check-state',
+  owner: 'owner',
+};
+
+const KINDS = new Map(Object.entries(SEGMENTS).map(([kind, segment]) => [segment, kind as RecordKind]));
+
+/** A parsed key: its kind and its decoded, lower-case parts in key order. */
+export interface ParsedKey {
+  readonly generation: string;
+  readonly kind: RecordKind;
+  readonly parts: readonly string[];
+}
+
+/** The store's limit for keys in bytes. */
+const MAX_KEY_BYTES = 1500;
+
+/**
+ * Builds the keys of one generation. Names compare without regard to case, so keys hold them in lower case; the node
+ * comes before the namespace, so that one range holds everything of a node.
+ */
+export class CatalogKeys {
+  readonly #prefix: string;
+
+  constructor(generation: string) {
+    this.#prefix = `${ROOT}${generation}/`;
+  }
+
+  node(name: string): Key {
+    return this.#key('node', name);
+  }
+  /** Points from a node's UUID to its name. */
+  nodeId(id: string): Key {
+    return this.#key('nodeId', id);
+  }
+  instance(node: string, namespace: string, serviceId: string): Key {
+    return this.#key('instance', node, namespace, serviceId);
+  }
+  checkDefinition(node: string, namespace: string, checkId: string): Key {
+    return this.#key('checkDefinition', node, namespace, checkId);
+  }
+  checkState(node: string, namespace: string, checkId: string): Key {
+    return this.#key('checkState', node, namespace, checkId);
+  }
+  owner(owner: string): Key {
+    return this.#key('owner', owner);
+  }
+  /** Everything of one kind that belongs to a node. */
+  ofNode(kind: 'instance' | 'checkDefinition' | 'checkState', node: string): KeyRange {
+    return prefixRange(`${this.#key(kind, node)}/`);
+  }
+
+  #key(kind: RecordKind, ...parts: string[]): Key {
+    const key = `${this.#prefix}${SEGMENTS[kind]}/${parts.map(escapePart).join('/')}`;
+    if (key.length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
+      throw new AppError('badRequest', `the names of this entry are too long: together at most about 1,400 bytes`, {
+        facts: { field: parts.length > 1 ? 'Node, ID' : 'Node' },
+      });
+    }
+    return key;
+  }
+}
+
+/** The parts of a record's key, or undefined for a key that is no record. */
+export function parseKey(key: Key): ParsedKey | undefined {
+  const parts = key.split('/');
+  const kind = KINDS.get(parts[2] ?? '');
+  if (`${parts[0]}/` !== ROOT || !kind || parts.length < 4) return undefined;
+  return { generation: parts[1]!, kind, parts: parts.slice(3).map(unescapePart) };
+}
+
+/** Lower case, with what has a meaning in keys (or is not allowed there) percent-encoded. */
+function escapePart(part: string): string {
+  const lower = part.toLowerCase();
+  if (!/[%/\p{Cc}\u{10FFFF}]/u.test(lower)) return lower;
+  return lower.replace(/[%/\p{Cc}\u{10FFFF}]/gu, (character) => encodeURIComponent(character));
+}
+
+function unescapePart(part: string): string {
+  return part.includes('%') ? decodeURIComponent(part) : part;
+}

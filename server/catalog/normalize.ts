@@ -1,0 +1,198 @@
+import { isIP } from 'node:net';
+import { checkedNamespace } from '../../api/http/request-params.ts';
+import { type CheckDefinition, type CheckStatus, DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
+import { isCheckStatus } from '../../api/shapes/decode-verdicts.ts';
+import type { CheckRegistration, Registration, ServiceRegistration } from '../../api/shapes/registration.ts';
+import { AppError } from '../../core/errors.ts';
+import { isRunnable } from './entries.ts';
+import type { InstanceContent } from './records.ts';
+
+/** A check of a registration with everything filled in. */
+export interface NormalCheck {
+  readonly namespace: string;
+  readonly checkId: string;
+  readonly name: string;
+  readonly notes: string;
+  readonly serviceId: string;
+  readonly type: string;
+  readonly interval: string;
+  readonly timeout: string;
+  readonly exposedPort: number;
+  readonly definition: CheckDefinition;
+  /** The state half to write; undefined leaves the present one. */
+  readonly state: { status: CheckStatus; output: string } | undefined;
+  /** The state half to write when there is none yet: of a check that nobody runs. */
+  readonly initialState: { status: CheckStatus; output: string } | undefined;
+}
+
+/** A registration with everything filled in and checked as far as that needs no catalog. */
+export interface NormalRegistration {
+  readonly node: string;
+  readonly nodeId: string;
+  readonly address: string;
+  readonly taggedAddresses: Record<string, string> | null;
+  readonly nodeMeta: Record<string, string> | null;
+  readonly skipNodeUpdate: boolean;
+  readonly instance: { readonly namespace: string; readonly content: InstanceContent } | undefined;
+  readonly checks: readonly NormalCheck[];
+}
+
+/** Texts are Consul's. @throws AppError `badRequest` naming the field. */
+export function normalizeRegistration(registration: Registration): NormalRegistration {
+  const node = registration.Node ?? '';
+  if (node === '') throw invalid('Must provide node', 'Node');
+  const skipNodeUpdate = registration.SkipNodeUpdate ?? false;
+  const address = registration.Address ?? '';
+  if (address === '' && !skipNodeUpdate) throw invalid('Must provide address if SkipNodeUpdate is not set', 'Address');
+  const namespace = registration.Namespace ? checkedNamespace(registration.Namespace) : DEFAULT_NAMESPACE;
+  const checks = registration.Check
+    ? [registration.Check, ...(registration.Checks ?? [])]
+    : (registration.Checks ?? []);
+  const normal = checks.map((check) => normalizeCheck(check, node, namespace));
+  return {
+    node,
+    nodeId: checkedNodeId(registration.ID ?? ''),
+    address,
+    taggedAddresses: registration.TaggedAddresses ?? null,
+    nodeMeta: registration.NodeMeta ?? null,
+    skipNodeUpdate,
+    instance: registration.Service && normalizeService(registration.Service, namespace),
+    checks: lastOfEach(normal),
+  };
+}
+
+function checkedNodeId(id: string): string {
+  if (id === '') return '';
+  if (id.length !== 36) throw invalid('Bad node ID: uuid string is wrong length', 'ID');
+  if (!/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/.test(id)) {
+    throw invalid('Bad node ID: uuid is improperly formatted', 'ID');
+  }
+  return id.toLowerCase();
+}
+
+function normalizeService(service: ServiceRegistration, registrationNamespace: string): NormalRegistration['instance'] {
+  const name = service.Service ?? '';
+  if (name === '') {
+    throw invalid('Must provide service name (Service.Service) when service ID is provided', 'Service.Service');
+  }
+  const address = service.Address ?? '';
+  if (isAnyAddress(address)) throw invalid('Invalid service address', 'Service.Address');
+  const ports = service.Ports && service.Ports.length > 0 ? service.Ports : undefined;
+  const content: InstanceContent = {
+    ID: service.ID || name,
+    Service: name,
+    Tags: service.Tags ?? [],
+    Address: address,
+    Meta: service.Meta ?? null,
+    Port: defaultPort(service.Port ?? 0, ports),
+    Weights: service.Weights
+      ? { Passing: service.Weights.Passing ?? 0, Warning: service.Weights.Warning ?? 0 }
+      : { Passing: 1, Warning: 1 },
+    EnableTagOverride: service.EnableTagOverride ?? false,
+  };
+  if (service.Kind) content.Kind = service.Kind;
+  if (service.TaggedAddresses) {
+    content.TaggedAddresses = Object.fromEntries(
+      Object.entries(service.TaggedAddresses).map(([key, value]) => [
+        key,
+        { Address: value.Address ?? '', Port: value.Port ?? 0 },
+      ]),
+    );
+  }
+  if (ports) content.Ports = ports.map((port) => ({ ...port }));
+  if (service.SocketPath) content.SocketPath = service.SocketPath;
+  if (isRecord(service.Proxy, 'Service.Proxy')) content.Proxy = service.Proxy;
+  if (isRecord(service.Connect, 'Service.Connect')) content.Connect = service.Connect;
+  return { namespace: service.Namespace ? checkedNamespace(service.Namespace) : registrationNamespace, content };
+}
+
+/** `Port` is the default one of the named ports: given, marked, or else the first. */
+function defaultPort(port: number, ports: ServiceRegistration['Ports']): number {
+  if (!isPort(port)) throw invalid(`Invalid service port ${port}: must be 0 to 65535`, 'Service.Port');
+  if (!ports) return port;
+  const seen = new Set<string>();
+  for (const [at, named] of ports.entries()) {
+    const field = `Service.Ports[${at}]`;
+    if (!/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/.test(named.Name ?? '')) {
+      throw invalid(`${field}.Name: want 1 to 63 letters, digits or hyphens`, field);
+    }
+    if (seen.has(named.Name.toLowerCase())) throw invalid(`${field}.Name: ${named.Name} is given twice`, field);
+    seen.add(named.Name.toLowerCase());
+    if (!isPort(named.Port) || named.Port === 0) throw invalid(`${field}.Port: must be 1 to 65535`, field);
+  }
+  const marked = ports.filter((named) => named.Default);
+  if (marked.length > 1) throw invalid('Service.Ports: at most one of them can be the default', 'Service.Ports');
+  const chosen = marked[0] ?? ports.find((named) => named.Port === port) ?? ports[0]!;
+  if (port !== 0 && chosen.Port !== port) {
+    throw invalid(`Service.Port ${port} is not the default one of Service.Ports (${chosen.Port})`, 'Service.Port');
+  }
+  return chosen.Port;
+}
+
+function normalizeCheck(check: CheckRegistration, node: string, registrationNamespace: string): NormalCheck {
+  const checkId = check.CheckID || check.Name || '';
+  if (checkId === '') throw invalid('Must provide a check ID or name', 'Check.CheckID');
+  if (check.Node && check.Node.toLowerCase() !== node.toLowerCase()) {
+    throw invalid(
+      `Node '${check.Node}' for check '${checkId}' doesn't match register request node '${node}'`,
+      'Check.Node',
+    );
+  }
+  const status = check.Status || undefined;
+  if (status !== undefined && !isCheckStatus(status)) {
+    throw invalid(
+      `Invalid status '${String(status)}' for check '${checkId}': must be passing, warning or critical`,
+      'Check.Status',
+    );
+  }
+  const definition = definedFields(check.Definition ?? {});
+  const output = check.Output ?? '';
+  return {
+    namespace: check.Namespace ? checkedNamespace(check.Namespace) : registrationNamespace,
+    checkId,
+    name: check.Name ?? '',
+    notes: check.Notes ?? '',
+    serviceId: check.ServiceID ?? '',
+    type: check.Type ?? '',
+    interval: check.Interval ?? '',
+    timeout: check.Timeout ?? '',
+    exposedPort: check.ExposedPort ?? 0,
+    definition,
+    state: status && { status, output },
+    initialState: isRunnable(definition) ? undefined : { status: 'critical', output },
+  };
+}
+
+/** Of checks with one id the last counts, as if they had been registered in turn. */
+function lastOfEach(checks: readonly NormalCheck[]): readonly NormalCheck[] {
+  if (checks.length < 2) return checks;
+  const byId = new Map(checks.map((check) => [`${check.namespace}/${check.checkId.toLowerCase()}`, check]));
+  return [...byId.values()];
+}
+
+/** Zero values are left out of a definition's JSON, as in Consul. */
+function definedFields(definition: CheckDefinition): CheckDefinition {
+  return Object.fromEntries(
+    Object.entries(definition).filter(
+      ([, value]) => value !== '' && value !== 0 && value !== false && value !== '0s' && value !== undefined,
+    ),
+  );
+}
+
+function isRecord(value: unknown, field: string): value is Record<string, unknown> {
+  if (value === undefined || value === null) return false;
+  if (typeof value !== 'object' || Array.isArray(value)) throw invalid(`${field} must be an object`, field);
+  return true;
+}
+
+function isPort(port: unknown): boolean {
+  return Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65535;
+}
+
+function isAnyAddress(address: string): boolean {
+  return address === '0.0.0.0' || (isIP(address) === 6 && /^[0:]+$/.test(address));
+}
+
+function invalid(text: string, field: string): AppError {
+  return new AppError('badRequest', text, { facts: { field } });
+}

@@ -1,0 +1,148 @@
+import { checkedNamespace } from '../../api/http/request-params.ts';
+import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
+import type { Deregistration, WriterIdentity } from '../../api/shapes/registration.ts';
+import { AppError } from '../../core/errors.ts';
+import { type CheckEntry, localKey, type NodeEntry } from './entries.ts';
+import { type Plan, PlanBuilder } from './plan.ts';
+import type { CatalogState } from './state.ts';
+import { checkEpoch, mayDelete } from './writer-rules.ts';
+
+/** A deregistration, or the first part of one that is too large for a transaction: then it is to be planned again. */
+export interface DeregistrationPlan extends Plan {
+  readonly complete: boolean;
+}
+
+/**
+ * Removes a check, else an instance with its checks, else a whole node. What is unknown is no error.
+ * @throws AppError `badRequest`, `notOwner`, `staleEpoch`.
+ */
+export function planDeregistration(
+  state: CatalogState,
+  target: Deregistration,
+  writer: WriterIdentity,
+  limits: { maxChecks: number },
+): DeregistrationPlan {
+  if (!target.Node) throw new AppError('badRequest', 'Must provide node', { facts: { field: 'Node' } });
+  const namespace = target.Namespace ? checkedNamespace(target.Namespace) : DEFAULT_NAMESPACE;
+  const plan = new PlanBuilder();
+  checkEpoch(state, plan, writer);
+  const node = state.node(target.Node);
+  let complete = true;
+  if (node) {
+    plan.rely(state.keys.node(node.key), node.stored);
+    if (target.CheckID) planCheckRemoval(state, plan, node, localKey(namespace, target.CheckID), writer);
+    else if (target.ServiceID) {
+      const key = localKey(namespace, target.ServiceID);
+      complete = planInstanceRemoval(state, plan, { node, key, maxChecks: limits.maxChecks }, writer);
+    } else {
+      for (const entry of node.instances.values())
+        mayDelete(writer, entry.stored.record, instanceText(node, entry.key));
+      for (const check of node.checks.values()) {
+        if (check !== node.serfHealth && check.definition) {
+          mayDelete(writer, check.definition.record, checkText(node, check.key));
+        }
+      }
+      planNodeRemoval(state, plan, node, { keepId: false });
+    }
+  }
+  return { ...plan.build(), complete };
+}
+
+/** Whether a node exists only for instances that are gone. */
+export function isAbandoned(node: NodeEntry): boolean {
+  return node.stored?.record.implicit === true && node.instances.size === 0 && node.checks.size === 0;
+}
+
+/** Removes a node whose last instances went side by side, so that none of them was the last when it was planned. */
+export function planAbandonedNode(state: CatalogState, name: string): Plan {
+  const plan = new PlanBuilder();
+  const node = state.node(name);
+  if (node && isAbandoned(node)) planNodeRemoval(state, plan, node, { keepId: false });
+  return plan.build();
+}
+
+/** A node with everything on it. Nothing on it can be written meanwhile: each writer there relies on the node. */
+export function planNodeRemoval(
+  state: CatalogState,
+  plan: PlanBuilder,
+  node: NodeEntry,
+  options: { keepId: boolean },
+): void {
+  const { keys } = state;
+  const id = node.stored?.record.id ?? '';
+  for (const kind of ['checkState', 'checkDefinition', 'instance'] as const)
+    plan.deleteRange(keys.ofNode(kind, node.key));
+  if (id !== '' && !options.keepId) plan.delete(keys.nodeId(id), state.nodeId(id));
+  plan.delete(keys.node(node.key), node.stored);
+}
+
+/** Whether that is all of it. */
+function planInstanceRemoval(
+  state: CatalogState,
+  plan: PlanBuilder,
+  target: { node: NodeEntry; key: string; maxChecks: number },
+  writer: WriterIdentity,
+): boolean {
+  const { node, key, maxChecks } = target;
+  const entry = node.instances.get(key);
+  if (!entry) return true;
+  mayDelete(writer, entry.stored.record, instanceText(node, key));
+  const checks = [...(entry.checks() ?? [])];
+  if (isLastOfImplicitNode(node, checks.length)) {
+    planNodeRemoval(state, plan, node, { keepId: false });
+    return true;
+  }
+  const { namespace, content } = entry.stored.record;
+  const instanceKey = state.keys.instance(node.key, namespace, content.ID);
+  if (checks.length > maxChecks) {
+    // The best go first: in between the instance must not look healthier than it is.
+    checks.sort((a, b) => SEVERITY[a.status] - SEVERITY[b.status]);
+    plan.rely(instanceKey, entry.stored);
+    for (const check of checks.slice(0, Math.min(maxChecks, checks.length - maxChecks)))
+      removeCheck(state, plan, check);
+    return false;
+  }
+  for (const check of checks) removeCheck(state, plan, check);
+  plan.delete(instanceKey, entry.stored);
+  return true;
+}
+
+const SEVERITY = { passing: 0, warning: 1, critical: 2 } as const;
+
+/** A node that exists only for its instances goes with the last of them, unless an agent or other checks are on it. */
+function isLastOfImplicitNode(node: NodeEntry, removedChecks: number): boolean {
+  return (
+    node.stored?.record.implicit === true &&
+    node.instances.size === 1 &&
+    node.checks.size === removedChecks &&
+    node.serfHealth === undefined
+  );
+}
+
+function planCheckRemoval(
+  state: CatalogState,
+  plan: PlanBuilder,
+  node: NodeEntry,
+  key: string,
+  writer: WriterIdentity,
+): void {
+  const check = node.checks.get(key);
+  if (!check?.definition) return;
+  mayDelete(writer, check.definition.record, checkText(node, key));
+  removeCheck(state, plan, check);
+}
+
+function removeCheck(state: CatalogState, plan: PlanBuilder, check: CheckEntry): void {
+  const record = check.definition?.record;
+  if (!record) return;
+  plan.delete(state.keys.checkState(check.node.key, record.namespace, record.checkId), check.state);
+  plan.delete(state.keys.checkDefinition(check.node.key, record.namespace, record.checkId), check.definition);
+}
+
+function instanceText(node: NodeEntry, key: string): string {
+  return `instance ${key} on node ${node.name}`;
+}
+
+function checkText(node: NodeEntry, key: string): string {
+  return `check ${key} on node ${node.name}`;
+}

@@ -1,0 +1,191 @@
+import type { WriterIdentity } from '../../api/shapes/registration.ts';
+import { AppError } from '../../core/errors.ts';
+import { localKey, type NodeEntry } from './entries.ts';
+import type { NormalCheck, NormalRegistration } from './normalize.ts';
+import { type Plan, PlanBuilder } from './plan.ts';
+import { planNodeRemoval } from './plan-deregister.ts';
+import { type CheckDefinitionRecord, encodeRecord, type InstanceRecord, type NodeRecord } from './records.ts';
+import type { CatalogState } from './state.ts';
+import { checkEpoch, mayOverwrite, ownershipAfter, sameOwner } from './writer-rules.ts';
+
+export interface RegisterOptions {
+  /** Checks of this instance and writer that the registration lacks are removed with it. */
+  readonly replaceExistingChecks: boolean;
+}
+
+/**
+ * Node, instance and checks in one transaction; what is there already is not written again.
+ * @throws AppError `badRequest` with Consul's texts, `notOwner`, `staleEpoch`.
+ */
+export function planRegistration(
+  state: CatalogState,
+  registration: NormalRegistration,
+  writer: WriterIdentity,
+  options: RegisterOptions,
+): Plan {
+  const plan = new PlanBuilder();
+  checkEpoch(state, plan, writer);
+  planNode(state, plan, registration, writer);
+  const node = state.nodeRemains(registration.node);
+  if (registration.instance) planInstance(state, plan, registration, writer);
+  for (const check of registration.checks) planCheck(state, plan, registration, check, writer);
+  if (options.replaceExistingChecks && registration.instance && node) {
+    planReplacement(state, plan, registration, node, writer);
+  }
+  return plan.build();
+}
+
+function planNode(
+  state: CatalogState,
+  plan: PlanBuilder,
+  registration: NormalRegistration,
+  writer: WriterIdentity,
+): void {
+  const node = state.node(registration.node);
+  const key = state.keys.node(registration.node);
+  if (node && registration.skipNodeUpdate) {
+    plan.rely(key, node.stored);
+    return;
+  }
+  const current = node?.stored?.record;
+  const id = registration.nodeId || current?.id || '';
+  if (id !== '' && id !== current?.id) planNodeId(state, plan, registration, node, id);
+  const record: NodeRecord = {
+    name: registration.node,
+    id,
+    address: registration.address,
+    taggedAddresses: registration.taggedAddresses,
+    meta: registration.nodeMeta,
+    implicit: registration.skipNodeUpdate && writer.owner !== '',
+  };
+  if (node && current && encodeRecord(current) === encodeRecord(record)) plan.rely(key, node.stored);
+  else plan.put(key, node?.stored, record);
+}
+
+/** A UUID belongs to one node: under another name it renames that node, unless the name is taken by a live one. */
+function planNodeId(
+  state: CatalogState,
+  plan: PlanBuilder,
+  registration: NormalRegistration,
+  node: NodeEntry | undefined,
+  id: string,
+): void {
+  const taken = node?.stored?.record;
+  if (node && taken && taken.id !== '' && node.serfHealth?.status === 'passing') {
+    throw new AppError(
+      'badRequest',
+      `failed inserting node: Error while renaming Node ID: "${id}": Node name ${registration.node} is reserved by node ${taken.id} with name ${taken.name} (${taken.address})`,
+      { facts: { field: 'ID' } },
+    );
+  }
+  if (taken && taken.id !== '') plan.delete(state.keys.nodeId(taken.id), state.nodeId(taken.id));
+  const holder = state.nodeId(id);
+  const old = holder && state.node(holder.record);
+  if (old && old.key !== registration.node.toLowerCase()) planNodeRemoval(state, plan, old, { keepId: true });
+  plan.put(state.keys.nodeId(id), holder, registration.node);
+}
+
+function planInstance(
+  state: CatalogState,
+  plan: PlanBuilder,
+  registration: NormalRegistration,
+  writer: WriterIdentity,
+): void {
+  const { namespace, content } = registration.instance!;
+  const key = state.keys.instance(registration.node, namespace, content.ID);
+  const current = state.nodeRemains(registration.node)?.instances.get(localKey(namespace, content.ID))?.stored;
+  mayOverwrite(writer, current?.record, `instance ${content.ID} on node ${registration.node}`);
+  const same = current !== undefined && encodeRecord(current.record.content) === encodeRecord(content);
+  const record: InstanceRecord = {
+    ...ownershipAfter(writer, current?.record, same),
+    node: registration.node,
+    namespace,
+    content,
+  };
+  if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
+  else plan.put(key, current, record);
+}
+
+function planCheck(
+  state: CatalogState,
+  plan: PlanBuilder,
+  registration: NormalRegistration,
+  check: NormalCheck,
+  writer: WriterIdentity,
+): void {
+  const { keys } = state;
+  const node = state.nodeRemains(registration.node);
+  requireInstance(state, plan, registration, check, node);
+  const entry = node?.checks.get(localKey(check.namespace, check.checkId));
+  const current = entry?.definition;
+  mayOverwrite(writer, current?.record, `check ${check.checkId} on node ${registration.node}`);
+  const content = {
+    node: registration.node,
+    namespace: check.namespace,
+    checkId: check.checkId,
+    name: check.name,
+    notes: check.notes,
+    serviceId: check.serviceId,
+    type: check.type,
+    interval: check.interval,
+    timeout: check.timeout,
+    exposedPort: check.exposedPort,
+    definition: check.definition,
+  };
+  const same = current !== undefined && sameDefinition(current.record, content);
+  const record: CheckDefinitionRecord = { ...content, ...ownershipAfter(writer, current?.record, same) };
+  const key = keys.checkDefinition(registration.node, check.namespace, check.checkId);
+  if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
+  else plan.put(key, current, record);
+  const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
+  if (stateHalf) {
+    plan.putChanged(keys.checkState(registration.node, check.namespace, check.checkId), entry?.state, stateHalf);
+  }
+}
+
+/** The instance of a check has to exist, or to come with it. */
+function requireInstance(
+  state: CatalogState,
+  plan: PlanBuilder,
+  registration: NormalRegistration,
+  check: NormalCheck,
+  node: NodeEntry | undefined,
+): void {
+  if (check.serviceId === '') return;
+  const { instance } = registration;
+  const wanted = localKey(check.namespace, check.serviceId);
+  if (instance && localKey(instance.namespace, instance.content.ID) === wanted) return;
+  const found = node?.instances.get(wanted);
+  if (!found) {
+    throw new AppError('badRequest', `Unknown service ID '${check.serviceId}' for check ID '${check.checkId}'`, {
+      facts: { field: 'Check.ServiceID' },
+    });
+  }
+  plan.rely(state.keys.instance(registration.node, check.namespace, check.serviceId), found.stored);
+}
+
+function planReplacement(
+  state: CatalogState,
+  plan: PlanBuilder,
+  registration: NormalRegistration,
+  node: NodeEntry,
+  writer: WriterIdentity,
+): void {
+  const { namespace, content } = registration.instance!;
+  const kept = new Set(registration.checks.map((check) => localKey(check.namespace, check.checkId)));
+  for (const entry of node.checksByInstance.get(localKey(namespace, content.ID)) ?? []) {
+    const record = entry.definition?.record;
+    if (!record || kept.has(entry.key) || !sameOwner(record.owner, writer.owner)) continue;
+    plan.delete(state.keys.checkDefinition(node.key, record.namespace, record.checkId), entry.definition);
+    plan.delete(state.keys.checkState(node.key, record.namespace, record.checkId), entry.state);
+  }
+}
+
+function sameOwnership(a: InstanceRecord | CheckDefinitionRecord, b: InstanceRecord | CheckDefinitionRecord): boolean {
+  return a.owner === b.owner && a.ref === b.ref && a.hash === b.hash;
+}
+
+function sameDefinition(record: CheckDefinitionRecord, content: object): boolean {
+  const { owner: _owner, ref: _ref, hash: _hash, heartbeatMs: _heartbeatMs, ...current } = record;
+  return encodeRecord(current) === encodeRecord(content);
+}

@@ -1,0 +1,63 @@
+import type { Verdict } from '../../api/shapes/agent-sync.ts';
+import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
+import { localKey, SERF_HEALTH } from './entries.ts';
+import { type Plan, PlanBuilder } from './plan.ts';
+import type { CheckDefinitionRecord, CheckStateRecord } from './records.ts';
+import type { CatalogState } from './state.ts';
+
+/** The owner of what the servers themselves keep in the catalog. */
+export const SERVER_OWNER = 'server/catalog';
+
+/** State halves only; checks that are not (or no longer) in the catalog are left out. */
+export function planVerdicts(state: CatalogState, nodeName: string, verdicts: readonly Verdict[]): Plan {
+  const plan = new PlanBuilder();
+  const node = state.node(nodeName);
+  for (const verdict of node ? verdicts : []) {
+    const check = node!.checks.get(localKey(verdict.Namespace, verdict.CheckID));
+    if (!check?.definition || check === node!.serfHealth) continue;
+    const { namespace, checkId } = check.definition.record;
+    const { state: current } = check;
+    if (current?.record.status === verdict.Status && current.record.output === verdict.Output) continue;
+    plan.rely(state.keys.checkDefinition(node!.key, namespace, checkId), check.definition);
+    const record: CheckStateRecord = { status: verdict.Status, output: verdict.Output };
+    plan.put(state.keys.checkState(node!.key, namespace, checkId), current, record);
+  }
+  return plan.build();
+}
+
+/** The check that says whether a node's agent is alive; made with the agent's first sign of life. */
+export function planAgentHealth(
+  state: CatalogState,
+  nodeName: string,
+  agent: { alive: boolean; heartbeatMs: number },
+): Plan {
+  const plan = new PlanBuilder();
+  const node = state.node(nodeName);
+  if (!node) return plan.build();
+  const { keys } = state;
+  plan.rely(keys.node(node.key), node.stored);
+  const check = node.serfHealth;
+  const definition: CheckDefinitionRecord = {
+    node: node.name,
+    namespace: DEFAULT_NAMESPACE,
+    checkId: SERF_HEALTH,
+    name: 'Serf Health Status',
+    notes: '',
+    serviceId: '',
+    type: '',
+    interval: '',
+    timeout: '',
+    exposedPort: 0,
+    definition: {},
+    heartbeatMs: agent.heartbeatMs,
+    owner: SERVER_OWNER,
+    ref: '',
+    hash: '',
+  };
+  plan.putChanged(keys.checkDefinition(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.definition, definition);
+  const record: CheckStateRecord = agent.alive
+    ? { status: 'passing', output: 'Agent alive and reachable' }
+    : { status: 'critical', output: 'Agent not live or unreachable' };
+  plan.putChanged(keys.checkState(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.state, record);
+  return plan.build();
+}

@@ -1,0 +1,75 @@
+import type { Compare, Key, KeyRange, Op, Revision } from '../../store/store.ts';
+import { encodeRecord } from './records.ts';
+
+/** `shared` for what a plan relies on, `exclusive` for what it writes. */
+export type LockMode = 'shared' | 'exclusive';
+
+/** A transaction that turns the present state into the wanted one; empty when nothing has to change. */
+export interface Plan {
+  readonly compares: readonly Compare[];
+  readonly ops: readonly Op[];
+  /** What must be held from the planning until the state shows the outcome, so that writers of one entry go in turn. */
+  readonly locks: ReadonlyMap<Key, LockMode>;
+}
+
+/** What a plan knows of a key: the revision of its record, undefined when there is none. */
+interface Known {
+  readonly modRevision: Revision;
+}
+
+/** Collects compares, operations and locks. Everything that is read to decide is compared. */
+export class PlanBuilder {
+  readonly #compares = new Map<Key, Revision>();
+  readonly #ops: Op[] = [];
+  readonly #locks = new Map<Key, LockMode>();
+
+  /** The decision relies on this record, or on its absence. */
+  rely(key: Key, known: Known | undefined): void {
+    this.#compares.set(key, known?.modRevision ?? 0);
+    if (!this.#locks.has(key)) this.#locks.set(key, 'shared');
+  }
+
+  /** Nobody else may write here meanwhile, though nothing may have to be written in the end. */
+  own(key: Key, known: Known | undefined): void {
+    this.#compares.set(key, known?.modRevision ?? 0);
+    this.#locks.set(key, 'exclusive');
+  }
+
+  put(key: Key, known: Known | undefined, record: object | string): void {
+    this.own(key, known);
+    const text = typeof record === 'string' ? JSON.stringify(record) : encodeRecord(record);
+    this.#ops.push({ kind: 'put', key, value: Buffer.from(text) });
+  }
+
+  /** Puts only what differs from the present record. */
+  putChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
+    const text = encodeRecord(record);
+    if (known && encodeRecord(known.record) === text) {
+      this.own(key, known);
+      return;
+    }
+    this.own(key, known);
+    this.#ops.push({ kind: 'put', key, value: Buffer.from(text) });
+  }
+
+  delete(key: Key, known: Known | undefined): void {
+    this.own(key, known);
+    if (known) this.#ops.push({ kind: 'delete', key });
+  }
+
+  deleteRange(range: KeyRange): void {
+    this.#ops.push({ kind: 'deleteRange', range });
+  }
+
+  get changesNothing(): boolean {
+    return this.#ops.length === 0;
+  }
+
+  build(): Plan {
+    return {
+      compares: [...this.#compares].map(([key, modRevision]) => ({ kind: 'key', key, modRevision })),
+      ops: this.#ops,
+      locks: this.#locks,
+    };
+  }
+}

@@ -1,0 +1,114 @@
+import {
+  type CheckDefinition,
+  type CheckStatus,
+  DEFAULT_NAMESPACE,
+  type ServiceInstance,
+} from '../../api/shapes/catalog.ts';
+import { AppError } from '../../core/errors.ts';
+
+/** Who declared an entry ('' = the API), for which object, and the digest of what was declared. */
+export interface Ownership {
+  readonly owner: string;
+  readonly ref: string;
+  readonly hash: string;
+}
+
+/** A node as it is stored. */
+export interface NodeRecord {
+  readonly name: string;
+  readonly id: string;
+  readonly address: string;
+  readonly taggedAddresses: Record<string, string> | null;
+  readonly meta: Record<string, string> | null;
+  /** Made by an owner's registration of an instance, not for its own sake: it goes with its last instance. */
+  readonly implicit: boolean;
+}
+
+/** What an instance declares: the JSON form without indexes and without what is the same for all. */
+export type InstanceContent = Omit<ServiceInstance, 'CreateIndex' | 'ModifyIndex' | 'Namespace'>;
+
+export interface InstanceRecord extends Ownership {
+  readonly node: string;
+  readonly namespace: string;
+  readonly content: InstanceContent;
+}
+
+/** The definition half of a check: its declarer's. */
+export interface CheckDefinitionRecord extends Ownership {
+  readonly node: string;
+  readonly namespace: string;
+  readonly checkId: string;
+  readonly name: string;
+  readonly notes: string;
+  readonly serviceId: string;
+  readonly type: string;
+  readonly interval: string;
+  readonly timeout: string;
+  readonly exposedPort: number;
+  readonly definition: CheckDefinition;
+  /** Of serfHealth only: how often the agent promised to report, so that a new server knows how long to wait. */
+  readonly heartbeatMs?: number;
+}
+
+/** The state half of a check: its node's agent's. */
+export interface CheckStateRecord {
+  readonly status: CheckStatus;
+  readonly output: string;
+}
+
+export interface OwnerRecord {
+  readonly epoch: number;
+}
+
+/**
+ * Encodes a record as JSON with sorted keys, so that equal records are equal bytes whatever the order of their maps.
+ */
+export function encodeRecord(record: object): string {
+  return JSON.stringify(sorted(record));
+}
+
+/** @throws AppError `storeCorrupt` naming the key. */
+export function decodeRecord<T>(key: string, value: Uint8Array): T {
+  try {
+    return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T;
+  } catch (cause) {
+    throw new AppError('storeCorrupt', `the catalog record ${key} cannot be read`, { cause });
+  }
+}
+
+/** What Consul shows of a mesh proxy that was not configured, shared by all instances. */
+const NO_PROXY: Record<string, unknown> = Object.freeze({ Mode: '', MeshGateway: {}, Expose: {} });
+const NO_CONNECT: Record<string, unknown> = Object.freeze({});
+
+/** The JSON form of an instance, complete as Consul shows it. */
+export function instanceShape(record: InstanceRecord, createIndex: number, modifyIndex: number): ServiceInstance {
+  const { content } = record;
+  const shape: ServiceInstance & { PeerName: string } = {
+    ID: content.ID,
+    Service: content.Service,
+    Tags: content.Tags,
+    Address: content.Address,
+    Meta: content.Meta,
+    Port: content.Port,
+    Weights: content.Weights,
+    EnableTagOverride: content.EnableTagOverride,
+    Proxy: content.Proxy ? { ...NO_PROXY, ...content.Proxy } : NO_PROXY,
+    Connect: content.Connect ?? NO_CONNECT,
+    PeerName: '',
+    CreateIndex: createIndex,
+    ModifyIndex: modifyIndex,
+  };
+  if (record.namespace !== DEFAULT_NAMESPACE) shape.Namespace = record.namespace;
+  if (content.Kind) shape.Kind = content.Kind;
+  if (content.TaggedAddresses) shape.TaggedAddresses = content.TaggedAddresses;
+  if (content.Ports) shape.Ports = content.Ports;
+  if (content.SocketPath) shape.SocketPath = content.SocketPath;
+  return shape;
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, sorted((value as Record<string, unknown>)[key])]));
+}

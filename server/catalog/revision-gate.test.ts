@@ -1,0 +1,25 @@
+import { FakeClock } from '../../core/clock.ts';
+import { RevisionGate } from './revision-gate.ts';
+
+describe('revision gate', () => {
+  it('lets those through whose revision the state shows, and no one else', async () => {
+    const clock = new FakeClock();
+    const gate = new RevisionGate();
+    const [second, third] = [2, 3].map((revision) => gate.reached(revision, { clock, withinMs: 1_000 }));
+    gate.advance(2);
+    expect(await second).toBe(true);
+    expect(await gate.reached(1, { clock, withinMs: 0 })).toBe(true);
+    await clock.advance(1_000);
+    expect(await third).toBe(false);
+  });
+
+  it('tells all who wait, and all who come, at once when it closes', async () => {
+    const clock = new FakeClock();
+    const gate = new RevisionGate();
+    const waiting = gate.reached(5, { clock, withinMs: 10_000 });
+    gate.close();
+    expect(await waiting).toBe(false);
+    expect(await gate.reached(6, { clock, withinMs: 10_000 })).toBe(false);
+    expect(clock.pending).toBe(0);
+  });
+});

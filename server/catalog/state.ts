@@ -1,0 +1,442 @@
+import type { CheckStatus, HealthCheck, HealthEntry, Node } from '../../api/shapes/catalog.ts';
+import { AppError } from '../../core/errors.ts';
+import type { ReadResult, Revision, StoreChange, StoreEntry, StoreEvents } from '../../store/store.ts';
+import { ChangeSet, type OwnedChange } from './change-set.ts';
+import { CheckEntry, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY, type Stored } from './entries.ts';
+import {
+  CatalogKeys,
+  FIRST_GENERATION,
+  FIRST_INDEX_BASE,
+  GENERATION_KEY,
+  INDEX_BASE_KEY,
+  type ParsedKey,
+  parseKey,
+} from './keys.ts';
+import {
+  type CheckDefinitionRecord,
+  type CheckStateRecord,
+  decodeRecord,
+  type InstanceRecord,
+  type NodeRecord,
+  type OwnerRecord,
+} from './records.ts';
+import { type ServiceEntry, ServiceIndex } from './service-index.ts';
+import { type Topics, topicOf } from './topics.ts';
+
+/** Order in which kinds are loaded, so that each finds what it refers to. */
+const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkDefinition', 'checkState'] as const;
+
+/** The name of what `health/state/any` lists. */
+export const ANY_STATUS = 'any';
+
+/**
+ * The catalog in memory, as of one revision of the store: built by `load`, kept by `apply`, with the indexes that
+ * queries need and one version for each topic. Everything handed out must not be modified.
+ */
+export class CatalogState {
+  readonly topics: Topics;
+  readonly #datacenter: string;
+  #keys = new CatalogKeys(FIRST_GENERATION);
+  #generation = FIRST_GENERATION;
+  #base = FIRST_INDEX_BASE;
+  #revision: Revision = 0;
+  #loaded = false;
+  #nodes = new Map<string, NodeEntry>();
+  #nodeIds = new Map<string, Stored<string>>();
+  #owners = new Map<string, Stored<OwnerRecord>>();
+  #services = new ServiceIndex();
+  #byStatus = new Map<CheckStatus, Set<CheckEntry>>();
+  #byOwner = new Map<string, Map<string, InstanceEntry>>();
+  readonly #ownedListeners = new Set<(changes: Iterable<OwnedChange>, index: number) => void>();
+  readonly #resetListeners = new Set<() => void>();
+
+  constructor(deps: { topics: Topics }, options: { datacenter: string }) {
+    this.topics = deps.topics;
+    this.#datacenter = options.datacenter;
+  }
+
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+  /** The revision of the store that this state shows. */
+  get revision(): Revision {
+    return this.#revision;
+  }
+  /** The same as a catalog index. */
+  get applied(): number {
+    return this.#base + this.#revision;
+  }
+  get base(): number {
+    return this.#base;
+  }
+  /** The keys of the generation that is the catalog now. */
+  get keys(): CatalogKeys {
+    return this.#keys;
+  }
+
+  /** @throws AppError `notSynced` before the first load. */
+  assertLoaded(): void {
+    if (!this.#loaded) throw new AppError('notSynced', 'No cluster leader');
+  }
+
+  node(name: string): NodeEntry | undefined {
+    const entry = this.#nodes.get(name.toLowerCase());
+    return entry?.stored ? entry : undefined;
+  }
+
+  /** Also a node that is only known by what is left of it. */
+  nodeRemains(name: string): NodeEntry | undefined {
+    return this.#nodes.get(name.toLowerCase());
+  }
+
+  /** Existing nodes in no order. */
+  *nodeEntries(): Iterable<NodeEntry> {
+    for (const entry of this.#nodes.values()) if (entry.stored) yield entry;
+  }
+
+  nodes(): Node[] {
+    const entries = [...this.nodeEntries()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    return entries.map((entry) => entry.shape!);
+  }
+
+  nodeId(id: string): Stored<string> | undefined {
+    return this.#nodeIds.get(id.toLowerCase());
+  }
+
+  owner(owner: string): Stored<OwnerRecord> | undefined {
+    return this.#owners.get(owner.toLowerCase());
+  }
+
+  service(namespace: string, name: string): readonly HealthEntry[] {
+    return this.#services.get(namespace, name.toLowerCase())?.health() ?? [];
+  }
+
+  services(namespace: string): Iterable<ServiceEntry> {
+    return this.#services.list(namespace);
+  }
+
+  /** Checks of a namespace in a state (or `any`), by node and id. */
+  checksInState(namespace: string, status: string): HealthCheck[] {
+    const sets =
+      status === ANY_STATUS ? [...this.#byStatus.values()] : [this.#byStatus.get(status as CheckStatus) ?? []];
+    const found: CheckEntry[] = [];
+    for (const set of sets)
+      for (const check of set) if (check.namespace === namespace && check.node.stored) found.push(check);
+    found.sort((a, b) => (a.node.key === b.node.key ? (a.key < b.key ? -1 : 1) : a.node.key < b.node.key ? -1 : 1));
+    return found.map((check) => check.joined());
+  }
+
+  /** The instances of an owner, in no order. */
+  ownedInstances(owner: string): Iterable<InstanceEntry> {
+    return this.#byOwner.get(owner)?.values() ?? [];
+  }
+
+  /** Called after each transaction that touched an owned instance. */
+  onOwnedChanges(listener: (changes: Iterable<OwnedChange>, index: number) => void): () => void {
+    this.#ownedListeners.add(listener);
+    return () => this.#ownedListeners.delete(listener);
+  }
+
+  /** Called when the state was loaded anew, so that what happened in between is unknown. */
+  onReset(listener: () => void): () => void {
+    this.#resetListeners.add(listener);
+    return () => this.#resetListeners.delete(listener);
+  }
+
+  /** Replaces everything by what was read. Nobody knows what was deleted before: each version is at least this index. */
+  load(read: ReadResult): void {
+    this.#clear();
+    this.topics.forgetData();
+    const records = new Map<string, { parsed: ParsedKey; entry: StoreEntry }[]>();
+    for (const entry of read.entries) {
+      if (entry.key === GENERATION_KEY) this.#generation = decodeRecord<string>(entry.key, entry.value);
+      else if (entry.key === INDEX_BASE_KEY) this.#base = decodeRecord<number>(entry.key, entry.value);
+    }
+    this.#keys = new CatalogKeys(this.#generation);
+    for (const entry of read.entries) {
+      const parsed = parseKey(entry.key);
+      if (!parsed || parsed.generation !== this.#generation) continue;
+      const list = records.get(parsed.kind) ?? [];
+      list.push({ parsed, entry });
+      records.set(parsed.kind, list);
+    }
+    this.#revision = read.revision;
+    const changes = new ChangeSet();
+    for (const kind of LOAD_ORDER)
+      for (const { parsed, entry } of records.get(kind) ?? []) this.#put(parsed, entry, changes);
+    this.#settle(changes);
+    this.#loaded = true;
+    this.topics.raiseFloor(this.applied);
+    this.topics.flush();
+    for (const listener of this.#resetListeners) listener();
+  }
+
+  /** Applies one transaction. Gives false when it can only be followed by loading anew (another generation or base). */
+  apply(events: StoreEvents): boolean {
+    const changes = new ChangeSet();
+    for (const change of events.changes) if (!this.#change(change, changes)) return false;
+    this.#revision = events.revision;
+    this.#settle(changes);
+    const index = this.applied;
+    this.topics.flush();
+    if (changes.instancesBefore.size > 0) {
+      for (const listener of this.#ownedListeners) listener(changes.ownedChanges(), index);
+    }
+    return true;
+  }
+
+  #clear(): void {
+    this.#nodes = new Map();
+    this.#nodeIds = new Map();
+    this.#owners = new Map();
+    this.#services = new ServiceIndex();
+    this.#byStatus = new Map();
+    this.#byOwner = new Map();
+    this.#generation = FIRST_GENERATION;
+    this.#base = FIRST_INDEX_BASE;
+  }
+
+  #change(change: StoreChange, changes: ChangeSet): boolean {
+    const key = change.kind === 'put' ? change.entry.key : change.key;
+    if (key === GENERATION_KEY || key === INDEX_BASE_KEY) return false;
+    const parsed = parseKey(key);
+    if (!parsed || parsed.generation !== this.#generation) return true;
+    if (change.kind === 'put') this.#put(parsed, change.entry, changes);
+    else this.#delete(parsed, changes);
+    return true;
+  }
+
+  #put(parsed: ParsedKey, entry: StoreEntry, changes: ChangeSet): void {
+    const [first = '', namespace = '', id = ''] = parsed.parts;
+    const stored = <T>(): Stored<T> => ({
+      record: decodeRecord<T>(entry.key, entry.value),
+      createRevision: entry.createRevision,
+      modRevision: entry.modRevision,
+    });
+    switch (parsed.kind) {
+      case 'owner':
+        this.#owners.set(first, stored<OwnerRecord>());
+        break;
+      case 'nodeId':
+        this.#nodeIds.set(first, stored<string>());
+        break;
+      case 'node':
+        this.#setNode(first, stored<NodeRecord>(), changes);
+        break;
+      case 'instance':
+        this.#setInstance(first, `${namespace}/${id}`, stored<InstanceRecord>(), changes);
+        break;
+      case 'checkDefinition':
+        this.#setDefinition(this.#check(first, namespace, id), stored<CheckDefinitionRecord>(), changes);
+        break;
+      case 'checkState':
+        this.#setCheckState(this.#check(first, namespace, id), stored<CheckStateRecord>(), changes);
+        break;
+    }
+  }
+
+  #delete(parsed: ParsedKey, changes: ChangeSet): void {
+    const [first = '', namespace = '', id = ''] = parsed.parts;
+    const node = this.#nodes.get(first);
+    const check = node?.checks.get(`${namespace}/${id}`);
+    switch (parsed.kind) {
+      case 'owner':
+        this.#owners.delete(first);
+        break;
+      case 'nodeId':
+        this.#nodeIds.delete(first);
+        break;
+      case 'node':
+        if (node) this.#setNode(first, undefined, changes);
+        break;
+      case 'instance':
+        if (node) this.#setInstance(first, `${namespace}/${id}`, undefined, changes);
+        break;
+      case 'checkDefinition':
+        if (check) this.#setDefinition(check, undefined, changes);
+        break;
+      case 'checkState':
+        if (check) this.#setCheckState(check, undefined, changes);
+        break;
+    }
+  }
+
+  #nodeEntry(key: string): NodeEntry {
+    let entry = this.#nodes.get(key);
+    if (!entry) {
+      entry = new NodeEntry(key);
+      this.#nodes.set(key, entry);
+    }
+    return entry;
+  }
+
+  #check(node: string, namespace: string, id: string): CheckEntry {
+    const entry = this.#nodeEntry(node);
+    const key = `${namespace}/${id}`;
+    let check = entry.checks.get(key);
+    if (!check) {
+      check = new CheckEntry(entry, namespace, key, this.#base);
+      entry.checks.set(key, check);
+    }
+    return check;
+  }
+
+  #setNode(key: string, stored: Stored<NodeRecord> | undefined, changes: ChangeSet): void {
+    const node = this.#nodeEntry(key);
+    node.stored = stored;
+    node.shape = stored && {
+      ID: stored.record.id,
+      Node: stored.record.name,
+      Address: stored.record.address,
+      Datacenter: this.#datacenter,
+      TaggedAddresses: stored.record.taggedAddresses,
+      Meta: stored.record.meta,
+      CreateIndex: this.#base + stored.createRevision,
+      ModifyIndex: this.#base + stored.modRevision,
+    };
+    changes.nodeList = true;
+    this.#touchNode(node, changes);
+  }
+
+  #setInstance(nodeKey: string, key: string, stored: Stored<InstanceRecord> | undefined, changes: ChangeSet): void {
+    const node = this.#nodeEntry(nodeKey);
+    const before = node.instances.get(key);
+    const after = stored && new InstanceEntry(node, key, stored, this.#base);
+    if (before) {
+      node.instances.delete(key);
+      this.#noteService(this.#services.remove(before), changes);
+      this.#unlistOwned(before);
+    }
+    if (after) {
+      node.instances.set(key, after);
+      this.#noteService(this.#services.add(after), changes);
+      this.#listOwned(after);
+    }
+    changes.nodes.add(node);
+    changes.instance((after ?? before)?.sortKey ?? key, before, after);
+    // Checks show the name and tags of their instance.
+    const renamed = before?.shape.Service !== after?.shape.Service;
+    for (const check of node.checksByInstance.get(key) ?? []) {
+      this.#touchCheck(check, changes);
+      if (renamed) this.#noteDefinition(check, changes);
+    }
+  }
+
+  #setDefinition(check: CheckEntry, stored: Stored<CheckDefinitionRecord> | undefined, changes: ChangeSet): void {
+    const { node } = check;
+    if (check.definition) {
+      this.#noteDefinition(check, changes);
+      this.#touchCheck(check, changes);
+      const siblings = node.checksByInstance.get(check.instanceKey);
+      siblings?.delete(check);
+      if (siblings?.size === 0) node.checksByInstance.delete(check.instanceKey);
+    }
+    check.definition = stored;
+    if (stored) {
+      const siblings = node.checksByInstance.get(check.instanceKey) ?? new Set();
+      node.checksByInstance.set(check.instanceKey, siblings.add(check));
+      this.#noteDefinition(check, changes);
+    }
+    this.#touchCheck(check, changes);
+    // Whether the node has an agent decides what checks without a state say.
+    if (check.key === SERF_HEALTH_KEY) {
+      for (const other of node.checks.values()) if (!other.state) this.#touchCheck(other, changes);
+    }
+  }
+
+  #setCheckState(check: CheckEntry, stored: Stored<CheckStateRecord> | undefined, changes: ChangeSet): void {
+    check.state = stored;
+    this.#touchCheck(check, changes);
+  }
+
+  /** Definitions wake the agents that have to run them. */
+  #noteDefinition(check: CheckEntry, changes: ChangeSet): void {
+    if (check.definition && isRunnable(check.definition.record.definition)) changes.definitionNodes.add(check.node.key);
+  }
+
+  #noteService(touched: { service: ServiceEntry; listChanged: boolean } | undefined, changes: ChangeSet): void {
+    if (!touched) return;
+    const { service, listChanged } = touched;
+    service.invalidate();
+    changes.service(service.namespace, service.key);
+    changes.instanceNamespaces.add(service.namespace);
+    if (listChanged) changes.serviceLists.add(service.namespace);
+  }
+
+  /** A node, or a check of its own, shows in all of its instances. */
+  #touchNode(node: NodeEntry, changes: ChangeSet): void {
+    node.invalidate();
+    changes.nodes.add(node);
+    for (const entry of node.instances.values()) this.#touchInstance(entry, changes);
+  }
+
+  #touchInstance(entry: InstanceEntry, changes: ChangeSet): void {
+    entry.invalidate();
+    this.#services.get(entry.namespace, entry.serviceKey)?.invalidate();
+    changes.service(entry.namespace, entry.serviceKey);
+    changes.instanceNamespaces.add(entry.namespace);
+    changes.instance(entry.sortKey, entry, entry);
+  }
+
+  #touchCheck(check: CheckEntry, changes: ChangeSet): void {
+    check.invalidate();
+    changes.nodes.add(check.node);
+    changes.checks.add(check);
+    if (!check.definition) return;
+    const key = check.instanceKey;
+    if (key === '') {
+      this.#touchNode(check.node, changes);
+      return;
+    }
+    const instance = check.node.instances.get(key);
+    if (instance) this.#touchInstance(instance, changes);
+  }
+
+  #listOwned(entry: InstanceEntry): void {
+    const { owner } = entry.stored.record;
+    if (owner === '') return;
+    const owned = this.#byOwner.get(owner) ?? new Map<string, InstanceEntry>();
+    this.#byOwner.set(owner, owned.set(entry.sortKey, entry));
+  }
+
+  #unlistOwned(entry: InstanceEntry): void {
+    const owned = this.#byOwner.get(entry.stored.record.owner);
+    owned?.delete(entry.sortKey);
+    if (owned?.size === 0) this.#byOwner.delete(entry.stored.record.owner);
+  }
+
+  /** Gives every touched topic the new version and drops what has become empty. */
+  #settle(changes: ChangeSet): void {
+    const version = this.applied;
+    const { topics } = this;
+    for (const check of changes.checks) this.#relist(check, changes);
+    for (const { namespace, key } of changes.services.values()) {
+      topics.bump(topicOf.service(namespace, key), version, this.#services.get(namespace, key) !== undefined);
+    }
+    for (const node of changes.nodes) {
+      topics.bump(topicOf.node(node.key), version, node.stored !== undefined);
+      if (node.empty) this.#nodes.delete(node.key);
+    }
+    for (const node of changes.definitionNodes) topics.bump(topicOf.definitions(node), version, true);
+    for (const namespace of changes.serviceLists) topics.bump(topicOf.services(namespace), version, true);
+    for (const namespace of changes.instanceNamespaces) topics.bump(topicOf.instances(namespace), version, true);
+    for (const [namespace, statuses] of changes.checkTopics) {
+      for (const status of statuses) topics.bump(topicOf.checks(namespace, status), version, true);
+    }
+    if (changes.nodeList) topics.bump(topicOf.nodes, version, true);
+  }
+
+  /** Moves a check to the list of its state; both lists have changed then. */
+  #relist(check: CheckEntry, changes: ChangeSet): void {
+    const before = check.listedAs;
+    const after = check.definition ? check.status : undefined;
+    if (before) changes.checkTopic(check.namespace, before);
+    if (after) changes.checkTopic(check.namespace, after);
+    if (before !== after) {
+      if (before) this.#byStatus.get(before)?.delete(check);
+      if (after) this.#byStatus.set(after, (this.#byStatus.get(after) ?? new Set()).add(check));
+      check.listedAs = after;
+    }
+    if (!check.definition && !check.state) check.node.checks.delete(check.key);
+  }
+}

@@ -1,0 +1,189 @@
+import 'reflect-metadata';
+import { isIPv6 } from 'node:net';
+import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
+import type { Route } from '../api/http/route.ts';
+import { agentSyncRoutes } from '../api/routes/agent-sync-routes.ts';
+import { catalogReadRoutes } from '../api/routes/catalog-reads.ts';
+import { catalogWriteRoutes } from '../api/routes/catalog-writes.ts';
+import { healthReadRoutes } from '../api/routes/health-reads.ts';
+import { ownerRoutes } from '../api/routes/owner-routes.ts';
+import type { ReadRouteDeps } from '../api/routes/read-route.ts';
+import { RenderCache } from '../api/routes/render-cache.ts';
+import { statusRoutes } from '../api/routes/status-routes.ts';
+import type { Clock } from '../core/clock.ts';
+import { RunGroup, type Runnable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Random } from '../core/random.ts';
+import type { Store } from '../store/store.ts';
+import { StateAgentBackend } from './backend/agent-backend.ts';
+import { StateCatalogReads } from './backend/catalog-reads.ts';
+import { InProcessCatalogClient, InProcessServerCatalog, StateCatalogReader } from './backend/in-process.ts';
+import { StateOwnerBackend } from './backend/owner-backend.ts';
+import { CatalogFollower } from './catalog/follower.ts';
+import { OwnedHub } from './catalog/owned-hub.ts';
+import { RevisionGate } from './catalog/revision-gate.ts';
+import { CatalogState } from './catalog/state.ts';
+import { Topics } from './catalog/topics.ts';
+import { CatalogWriter } from './catalog/writer.ts';
+import { AgentLiveness } from './liveness/agent-liveness.ts';
+import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
+import * as tokens from './tokens.ts';
+
+export interface ServerConfig {
+  readonly datacenter: string;
+  readonly nodeName: string;
+  /** The address at which others reach this node. */
+  readonly nodeAddress: string;
+  readonly nodeId: string;
+  /** Opened, and closed after the runnable has ended, by the caller. */
+  readonly store: Store;
+  /** The servers' own port, shown by status/leader; 8300 when not given. */
+  readonly serverPort?: number;
+  /** Blocking queries that may wait at a time; 100,000 when not given. */
+  readonly maxWatchers?: number;
+  /** Deleted services and nodes whose versions are remembered; 10,000 when not given. */
+  readonly maxRemembered?: number;
+}
+
+export interface ServerDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: Random;
+}
+
+/** A server: what keeps it going, what it serves, and what parts of the same process use instead of HTTP. */
+export interface ComposedServer {
+  /** Loads the catalog and follows the store; ready when the catalog is loaded. */
+  readonly runnable: Runnable;
+  readonly routes: Route[];
+  /** For the agent of this process. */
+  readonly serverCatalog: InProcessServerCatalog;
+  /** For an operator of this process. */
+  readonly catalogClient: InProcessCatalogClient;
+  /** For DNS. */
+  readonly catalogReader: StateCatalogReader;
+}
+
+/** Wires a server. Nothing runs before the runnable does. */
+export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedServer {
+  const container = root.createChildContainer();
+  const register = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) =>
+    container.register(token, { useFactory: instanceCachingFactory(make) });
+  registerCatalog(register, config, deps);
+  registerBackends(register, config);
+
+  const reads = container.resolve(tokens.READS);
+  const writes = container.resolve(tokens.WRITES);
+  const agents = container.resolve(tokens.AGENTS);
+  const owners = container.resolve(tokens.OWNERS);
+  const status = container.resolve(tokens.STATUS);
+  const { clock, random } = deps;
+  const readDeps: ReadRouteDeps = { clock, random, cache: new RenderCache(), datacenter: config.datacenter };
+  return {
+    runnable: new RunGroup(deps, {
+      name: 'server',
+      members: [
+        container.resolve(tokens.FOLLOWER),
+        container.resolve(tokens.LIVENESS),
+        container.resolve(tokens.REGISTRATION),
+      ],
+    }),
+    routes: [
+      ...catalogReadRoutes(readDeps, reads),
+      ...healthReadRoutes(readDeps, reads),
+      ...catalogWriteRoutes(writes, { datacenter: config.datacenter }),
+      ...ownerRoutes(owners),
+      ...agentSyncRoutes({ clock, random }, agents),
+      ...statusRoutes(status),
+    ],
+    serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
+    catalogClient: new InProcessCatalogClient({ writes, owners }),
+    catalogReader: new StateCatalogReader(
+      { state: container.resolve(tokens.STATE) },
+      { serverService: SERVER_SERVICE },
+    ),
+  };
+}
+
+type Register = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) => void;
+
+function registerCatalog(register: Register, config: ServerConfig, deps: ServerDeps): void {
+  const { store } = config;
+  register(tokens.GATE, () => new RevisionGate());
+  register(
+    tokens.STATE,
+    () =>
+      new CatalogState(
+        {
+          topics: new Topics(deps, {
+            maxWatchers: config.maxWatchers ?? 100_000,
+            maxRemembered: config.maxRemembered ?? 10_000,
+          }),
+        },
+        { datacenter: config.datacenter },
+      ),
+  );
+  register(
+    tokens.FOLLOWER,
+    (c) => new CatalogFollower({ ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) }),
+  );
+  register(
+    tokens.WRITER,
+    (c) =>
+      new CatalogWriter(
+        { ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) },
+        { maxPending: 10_000 },
+      ),
+  );
+  register(tokens.OWNED_HUB, (c) => new OwnedHub({ state: c.resolve(tokens.STATE), clock: deps.clock }));
+  register(tokens.LIVENESS, (c) => {
+    const writer = c.resolve(tokens.WRITER);
+    return new AgentLiveness({
+      ...deps,
+      nodes: c.resolve(tokens.STATE),
+      write: (node, agent) => writer.writeAgentHealth(node, agent),
+    });
+  });
+  register(tokens.REGISTRATION, (c) => {
+    const writer = c.resolve(tokens.WRITER);
+    return new ServerRegistration(
+      { ...deps, register: (entry, by) => writer.register(entry, by, { replaceExistingChecks: false }) },
+      { ...config, serverPort: config.serverPort ?? 8300 },
+    );
+  });
+}
+
+function registerBackends(register: Register, config: ServerConfig): void {
+  register(tokens.READS, (c) => new StateCatalogReads({ state: c.resolve(tokens.STATE) }));
+  register(tokens.WRITES, (c) => c.resolve(tokens.WRITER));
+  register(
+    tokens.AGENTS,
+    (c) =>
+      new StateAgentBackend({
+        state: c.resolve(tokens.STATE),
+        writer: c.resolve(tokens.WRITER),
+        liveness: c.resolve(tokens.LIVENESS),
+      }),
+  );
+  register(
+    tokens.OWNERS,
+    (c) =>
+      new StateOwnerBackend({
+        state: c.resolve(tokens.STATE),
+        writer: c.resolve(tokens.WRITER),
+        hub: c.resolve(tokens.OWNED_HUB),
+      }),
+  );
+  register(tokens.STATUS, (c) => {
+    const state = c.resolve(tokens.STATE);
+    const host = isIPv6(config.nodeAddress) ? `[${config.nodeAddress}]` : config.nodeAddress;
+    const address = `${host}:${config.serverPort ?? 8300}`;
+    return {
+      datacenter: config.datacenter,
+      leader: () => (state.loaded ? address : ''),
+      peers: () => [address],
+    };
+  });
+}

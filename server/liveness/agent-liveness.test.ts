@@ -1,0 +1,99 @@
+import type { HealthCheck } from '../../api/shapes/catalog.ts';
+import { FakeClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { openMemoryStore } from '../../store/memory/memory-store.ts';
+import { RunningServer } from '../../test/support/running-server.ts';
+import { NodeEntry } from '../catalog/entries.ts';
+import { AgentLiveness } from './agent-liveness.ts';
+
+const NODE = { Node: 'n1', Address: '10.0.0.1' };
+
+async function serfHealth(server: RunningServer): Promise<HealthCheck | undefined> {
+  const { json } = await server.get<HealthCheck[]>('/v1/health/node/n1');
+  return json.find((check) => check.CheckID === 'serfHealth');
+}
+
+describe('agent liveness', () => {
+  const beat = { Verdicts: [], HeartbeatMs: 1000 };
+
+  it('gives serfHealth to a node with the first report, and to no other', async () => {
+    const server = await RunningServer.start({ clock: new FakeClock() });
+    await server.register(NODE);
+    expect(await serfHealth(server)).toBeUndefined();
+    await server.composed.serverCatalog.report('n1', beat);
+    expect(await serfHealth(server)).toMatchObject({
+      Name: 'Serf Health Status',
+      Status: 'passing',
+      Output: 'Agent alive and reachable',
+      ServiceID: '',
+    });
+    await server.stop();
+  });
+
+  it('is critical after three silent intervals and passing with the next report', async () => {
+    const clock = new FakeClock();
+    const server = await RunningServer.start({ clock });
+    await server.register(NODE);
+    await server.composed.serverCatalog.report('n1', beat);
+    await clock.advance(2900);
+    expect((await serfHealth(server))?.Status).toBe('passing');
+    await clock.advance(1000);
+    expect(await serfHealth(server)).toMatchObject({ Status: 'critical', Output: 'Agent not live or unreachable' });
+    await server.composed.serverCatalog.report('n1', beat);
+    expect((await serfHealth(server))?.Status).toBe('passing');
+    await server.stop();
+  });
+
+  it('gives everybody three intervals after a restart of the server', async () => {
+    const store = openMemoryStore();
+    const first = await RunningServer.start({ store, clock: new FakeClock() });
+    await first.register(NODE);
+    await first.composed.serverCatalog.report('n1', beat);
+    await first.stop();
+    const clock = new FakeClock();
+    const second = await RunningServer.start({ store, clock });
+    await clock.advance(2500);
+    expect((await serfHealth(second))?.Status).toBe('passing');
+    await clock.advance(1500);
+    expect((await serfHealth(second))?.Status).toBe('critical');
+    await second.stop();
+  });
+
+  it('remembers the report of a node that is registered later', async () => {
+    const clock = new FakeClock();
+    const server = await RunningServer.start({ clock });
+    await server.composed.serverCatalog.report('n1', beat);
+    await server.register(NODE);
+    await clock.advance(600);
+    expect((await serfHealth(server))?.Status).toBe('passing');
+    await server.stop();
+  });
+
+  it('forgets the oldest reports of nodes that do not exist, and never one of a node that does', async () => {
+    const registered = new Map<string, NodeEntry>();
+    const written: string[] = [];
+    const clock = new FakeClock();
+    const liveness = new AgentLiveness(
+      {
+        nodes: { nodeEntries: () => registered.values(), node: (name) => registered.get(name) },
+        write: async (node) => void written.push(node),
+        clock,
+        log: silentLogger,
+      },
+      { maxUnknown: 3 },
+    );
+    const add = (name: string) => registered.set(name, new NodeEntry(name));
+    const controller = new AbortController();
+    const done = liveness.run({ signal: controller.signal, ready: () => {} });
+    await liveness.reported('early', 10_000);
+    add('early');
+    for (const name of ['a', 'b', 'c', 'a', 'd', 'e']) await liveness.reported(name, 10_000);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) add(name);
+    // Who was remembered comes alive with the next tick.
+    await clock.advance(600);
+    expect(written.sort()).toEqual(['a', 'd', 'e', 'early']);
+    controller.abort();
+    await clock.advance(600);
+    await done;
+  });
+});

@@ -1,0 +1,81 @@
+import { isIP } from 'node:net';
+import type { Registration, WriterIdentity } from '../api/shapes/registration.ts';
+import type { Clock } from '../core/clock.ts';
+import { errorText } from '../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+
+/** The service under which servers are listed (Consul's name). */
+export const SERVER_SERVICE = 'consul';
+
+export interface ServerIdentity {
+  readonly nodeName: string;
+  readonly nodeId: string;
+  readonly nodeAddress: string;
+  readonly serverPort: number;
+}
+
+/** Between two tries to register: the store may refuse for a while. */
+const RETRY_MS = 5000;
+
+/** Lists this server in the catalog, as Consul lists its servers, so that clients and DNS find it. */
+export class ServerRegistration implements Runnable {
+  readonly name = 'server-registration';
+  readonly #register: (registration: Registration, writer: WriterIdentity) => Promise<void>;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #identity: ServerIdentity;
+
+  constructor(
+    deps: {
+      register: (registration: Registration, writer: WriterIdentity) => Promise<void>;
+      clock: Clock;
+      log: Logger;
+    },
+    identity: ServerIdentity,
+  ) {
+    this.#register = deps.register;
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+    this.#identity = identity;
+  }
+
+  /** Ready at once: reads do not need it, and a store that refuses writes must not keep reads from being served. */
+  async run(ctx: RunContext): Promise<void> {
+    let done = await this.#try();
+    ctx.ready();
+    while (!done && !ctx.signal.aborted) {
+      await this.#clock.sleep(RETRY_MS, ctx.signal);
+      if (!ctx.signal.aborted) done = await this.#try();
+    }
+    await aborted(ctx.signal);
+  }
+
+  async #try(): Promise<boolean> {
+    const { nodeName, nodeId, nodeAddress, serverPort } = this.#identity;
+    try {
+      await this.#register(
+        {
+          Node: nodeName,
+          ID: nodeId,
+          Address: nodeAddress,
+          TaggedAddresses: taggedAddresses(nodeAddress),
+          // The agent of this node keeps the node itself up to date.
+          SkipNodeUpdate: true,
+          Service: { ID: SERVER_SERVICE, Service: SERVER_SERVICE, Port: serverPort },
+        },
+        { owner: `server/${nodeName}`, epoch: 0 },
+      );
+      return true;
+    } catch (error) {
+      this.#log.warn('this server could not be registered; trying again', { text: errorText(error) });
+      return false;
+    }
+  }
+}
+
+/** Consul's names for a node's addresses. */
+function taggedAddresses(address: string): Record<string, string> {
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  return { lan: address, [`lan_${family}`]: address, wan: address, [`wan_${family}`]: address };
+}

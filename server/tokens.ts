@@ -1,0 +1,30 @@
+import type { InjectionToken } from 'tsyringe';
+import type {
+  AgentBackend,
+  CatalogWrites,
+  NodeReads,
+  OwnerBackend,
+  ServerStatus,
+  ServiceReads,
+} from '../api/routes/catalog-backend.ts';
+import type { CatalogFollower } from './catalog/follower.ts';
+import type { OwnedHub } from './catalog/owned-hub.ts';
+import type { RevisionGate } from './catalog/revision-gate.ts';
+import type { CatalogState } from './catalog/state.ts';
+import type { CatalogWriter } from './catalog/writer.ts';
+import type { AgentLiveness } from './liveness/agent-liveness.ts';
+import type { ServerRegistration } from './server-registration.ts';
+
+/** The parts of a server, for its composition root only. */
+export const STATE: InjectionToken<CatalogState> = Symbol('CatalogState');
+export const GATE: InjectionToken<RevisionGate> = Symbol('RevisionGate');
+export const FOLLOWER: InjectionToken<CatalogFollower> = Symbol('CatalogFollower');
+export const WRITER: InjectionToken<CatalogWriter> = Symbol('CatalogWriter');
+export const OWNED_HUB: InjectionToken<OwnedHub> = Symbol('OwnedHub');
+export const LIVENESS: InjectionToken<AgentLiveness> = Symbol('AgentLiveness');
+export const REGISTRATION: InjectionToken<ServerRegistration> = Symbol('ServerRegistration');
+export const READS: InjectionToken<NodeReads & ServiceReads> = Symbol('CatalogReads');
+export const WRITES: InjectionToken<CatalogWrites> = Symbol('CatalogWrites');
+export const AGENTS: InjectionToken<AgentBackend> = Symbol('AgentBackend');
+export const OWNERS: InjectionToken<OwnerBackend> = Symbol('OwnerBackend');
+export const STATUS: InjectionToken<ServerStatus> = Symbol('ServerStatus');
