@@ -1,0 +1,414 @@
+import type { AssignedCheck } from '../../api/shapes/agent-sync.ts';
+import { FakeClock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { SeededRandom } from '../../core/random.ts';
+import type { LocalService } from '../local-state/local-records.ts';
+import { type CheckToRegister, LocalState } from '../local-state/local-state.ts';
+import { noStateFiles } from '../local-state/state-files.ts';
+import { AntiEntropySyncer } from './anti-entropy-syncer.ts';
+import { AssignmentFollower } from './assignment-follower.ts';
+import { CriticalReaper } from './critical-reaper.ts';
+import { FakeServerCatalog } from './fake-server-catalog.ts';
+import { VerdictReporter } from './verdict-reporter.ts';
+
+const service = (id: string, port = 80): LocalService => ({
+  namespace: 'default',
+  origin: 'api',
+  instance: {
+    ID: id,
+    Service: 'web',
+    Tags: [],
+    Address: '',
+    Meta: {},
+    Port: port,
+    Weights: { Passing: 1, Warning: 1 },
+    EnableTagOverride: false,
+  },
+});
+const check = (checkId: string, serviceId = '', more: object = {}): CheckToRegister => ({
+  declaration: {
+    namespace: 'default',
+    checkId,
+    name: checkId,
+    notes: '',
+    serviceId,
+    type: 'ttl',
+    interval: '',
+    timeout: '',
+    definition: { TTL: '30s', ...more },
+    origin: 'api',
+  },
+  status: 'critical',
+  output: '',
+  keepState: true,
+});
+const assigned = (CheckID: string, more: Partial<AssignedCheck> = {}): AssignedCheck => ({
+  Namespace: 'default',
+  CheckID,
+  Name: CheckID,
+  ServiceID: 'pod-1',
+  ServiceName: 'shop',
+  Definition: { TCP: '127.0.0.1:1', Interval: '5s' },
+  Status: 'critical',
+  Output: 'not run yet',
+  DefinitionIndex: 7,
+  ...more,
+});
+const keep = { replaceExistingChecks: false };
+const away = new AppError('unavailable', 'no server');
+
+describe('anti-entropy', () => {
+  let clock: FakeClock;
+  let catalog: FakeServerCatalog;
+  let local: LocalState;
+  let syncer: AntiEntropySyncer;
+  let reporter: VerdictReporter;
+  let stop: AbortController;
+  let running: Promise<unknown>;
+  /** Starts all parts, then moves time. */
+  let begin: (ms: number) => Promise<void>;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    catalog = new FakeServerCatalog();
+    local = new LocalState({ files: noStateFiles, clock, log: silentLogger });
+    stop = new AbortController();
+    const deps = { local, catalog, clock, log: silentLogger, metrics: new Metrics(), random: new SeededRandom(1) };
+    const node = { datacenter: 'dc1', nodeName: 'n1', nodeId: '', address: '10.0.0.1', taggedAddresses: {}, meta: {} };
+    reporter = new VerdictReporter(
+      {
+        ...deps,
+        holds: (key, serviceKey) => syncer.holds(key, serviceKey),
+        nodeRegistered: () => syncer.nodeRegistered(),
+        onReconnect: () => syncer.reconnected(),
+      },
+      { nodeName: 'n1' },
+    );
+    syncer = new AntiEntropySyncer({ ...deps, verdicts: reporter }, { node });
+    const members = [
+      syncer,
+      reporter,
+      new AssignmentFollower(deps, { nodeName: 'n1' }),
+      new CriticalReaper(deps, { nodeName: 'n1' }),
+    ];
+    begin = (ms) => {
+      running = Promise.all(members.map((member) => member.run({ signal: stop.signal, ready: () => {} })));
+      return clock.advance(ms);
+    };
+  });
+  afterEach(async () => {
+    stop.abort();
+    catalog.wake();
+    await clock.advance(1);
+    await running;
+  });
+
+  it('registers the node first and reports that it lives', async () => {
+    await begin(1);
+    expect(catalog.calls.filter((call) => call.startsWith('register'))).toEqual(['register n1']);
+    expect(catalog.nodes.get('n1')).toMatchObject({ Address: '10.0.0.1', SkipNodeUpdate: false });
+    expect(syncer.synced()).toBe(true);
+    await clock.advance(15_000);
+    expect(catalog.reports.length).toBeGreaterThanOrEqual(4);
+    expect(catalog.reports[0]).toEqual({ Verdicts: [], HeartbeatMs: 5000 });
+  });
+
+  it('gives no sign of life while the servers refuse its node', async () => {
+    catalog.failure = new AppError('badRequest', 'Node name n1 is reserved by another node');
+    catalog.failing = (call) => call === 'register n1';
+    catalog.assign(2, [assigned('a')]);
+    await begin(1);
+    await local.setVerdict('default/a', 'passing', 'ok');
+    await clock.advance(60_000);
+    expect(catalog.reports).toEqual([]);
+    catalog.failure = undefined;
+    await clock.advance(15_000);
+    expect(catalog.reports[0]?.Verdicts).toMatchObject([{ CheckID: 'a', Status: 'passing' }]);
+  });
+
+  it('writes a service with its checks at once and together', async () => {
+    await begin(1);
+    await local.registerService(service('web-1'), [check('c1', 'web-1')], keep);
+    await clock.advance(1);
+    expect(catalog.services.get('web-1')).toMatchObject({ owner: 'agent/n1' });
+    expect(catalog.services.get('web-1')!.registration.Checks).toHaveLength(1);
+    expect(catalog.checks.get('c1')).toMatchObject({ status: 'critical' });
+    expect(catalog.calls.filter((call) => call.startsWith('register'))).toEqual(['register n1', 'register web-1']);
+  });
+
+  it('resolves settled once the write was made', async () => {
+    await begin(1);
+    await local.registerService(service('web-1'), [], keep);
+    let done = false;
+    const settled = syncer.settled(5000).then(() => {
+      done = true;
+    });
+    expect(done).toBe(false);
+    await clock.advance(1);
+    await settled;
+    expect(catalog.services.has('web-1')).toBe(true);
+  });
+
+  it('removes a service, and a check whose service stays', async () => {
+    await begin(1);
+    await local.registerService(service('web-1'), [check('c1', 'web-1'), check('c2', 'web-1')], keep);
+    await clock.advance(1);
+    await local.deregisterCheck('default', 'c2');
+    await clock.advance(1);
+    expect([...catalog.checks.keys()]).toEqual(['c1']);
+    await local.deregisterService('default', 'web-1');
+    await clock.advance(1);
+    expect(catalog.services.size).toBe(0);
+  });
+
+  it('removes what it owns and no longer declares, and nothing else', async () => {
+    catalog.services.set('old', { owner: 'agent/n1', hash: 'x', registration: { Node: 'n1' } });
+    catalog.services.set('pod', { owner: 'operator/main', hash: 'x', registration: { Node: 'n1' } });
+    catalog.services.set('manual', { owner: '', hash: '', registration: { Node: 'n1' } });
+    await begin(1);
+    expect([...catalog.services.keys()]).toEqual(['pod', 'manual']);
+  });
+
+  it('removes nothing while its entries cannot be read', async () => {
+    catalog.services.set('old', { owner: 'agent/n1', hash: 'x', registration: { Node: 'n1' } });
+    catalog.failure = away;
+    catalog.failing = (call) => call === 'entries';
+    await begin(30_000);
+    expect(catalog.services.has('old')).toBe(true);
+    expect(syncer.synced()).toBe(false);
+  });
+
+  it('mends within a minute and a bit what others have changed', async () => {
+    await begin(1);
+    await local.registerService(service('web-1'), [check('c1', 'web-1')], keep);
+    await clock.advance(1);
+    catalog.services.get('web-1')!.hash = '';
+    catalog.checks.delete('c1');
+    await clock.advance(70_000);
+    expect(catalog.services.get('web-1')!.hash).not.toBe('');
+    expect(catalog.checks.has('c1')).toBe(true);
+  });
+
+  it('writes nothing in a full sync when nothing differs', async () => {
+    await begin(1);
+    await local.registerService(service('web-1'), [check('c1', 'web-1')], keep);
+    await clock.advance(1);
+    catalog.calls.length = 0;
+    await clock.advance(70_000);
+    expect(catalog.calls).toContain('entries');
+    expect(catalog.calls.filter((call) => /web-1|c1/.test(call))).toEqual([]);
+  });
+
+  it('brings the newest state after the servers were away', async () => {
+    await begin(1);
+    catalog.failure = away;
+    await local.registerService(service('web-1', 80), [], keep);
+    await clock.advance(20_000);
+    await local.registerService(service('web-1', 81), [], keep);
+    await clock.advance(20_000);
+    catalog.failure = undefined;
+    await clock.advance(20_000);
+    expect(catalog.services.get('web-1')!.registration.Service!.Port).toBe(81);
+  });
+
+  it('goes on with others when one entry belongs to somebody else', async () => {
+    catalog.services.set('pod', { owner: 'operator/main', hash: 'x', registration: { Node: 'n1' } });
+    await begin(1);
+    await local.registerService(service('pod'), [], keep);
+    await local.registerService(service('web-1'), [], keep);
+    await clock.advance(1);
+    expect(catalog.services.get('pod')!.owner).toBe('operator/main');
+    expect(catalog.services.has('web-1')).toBe(true);
+  });
+
+  it('reports a changed status at once and a changed output later', async () => {
+    await begin(1);
+    await local.registerCheck(check('c1'));
+    await clock.advance(1);
+    await local.setVerdict('default/c1', 'passing', 'ok');
+    await clock.advance(1);
+    expect(catalog.checks.get('c1')).toMatchObject({ status: 'passing', output: 'ok' });
+    await local.setVerdict('default/c1', 'passing', 'still ok');
+    await clock.advance(30_000);
+    expect(catalog.checks.get('c1')!.output).toBe('ok');
+    await clock.advance(450_000);
+    expect(catalog.checks.get('c1')!.output).toBe('still ok');
+  });
+
+  it('lets a changed output wait over a full sync too, unless the status differs', async () => {
+    await begin(1);
+    await local.registerCheck(check('c1'));
+    await clock.advance(1);
+    await local.setVerdict('default/c1', 'critical', 'first text');
+    await clock.advance(1);
+    await local.setVerdict('default/c1', 'critical', 'another text');
+    await clock.advance(140_000);
+    expect(catalog.checks.get('c1')!.output).toBe('first text');
+    await clock.advance(310_000);
+    expect(catalog.checks.get('c1')!.output).toBe('another text');
+    catalog.checks.get('c1')!.status = 'passing';
+    await clock.advance(70_000);
+    expect(catalog.checks.get('c1')!.status).toBe('critical');
+  });
+
+  it('never reports a verdict before its check is registered, and then the newest', async () => {
+    await begin(1);
+    let open = () => {};
+    catalog.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await local.registerCheck(check('c1'));
+    await clock.advance(1);
+    await local.setVerdict('default/c1', 'passing', 'late');
+    await clock.advance(1);
+    expect(catalog.reports.flatMap((report) => report.Verdicts)).toEqual([]);
+    catalog.gate = undefined;
+    open();
+    await clock.advance(10);
+    expect(catalog.checks.get('c1')).toMatchObject({ status: 'passing', output: 'late' });
+  });
+
+  it('sends what changed while a report was under way', async () => {
+    await begin(1);
+    catalog.assign(2, [assigned('a')]);
+    await clock.advance(1);
+    let open = () => {};
+    catalog.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    await local.setVerdict('default/a', 'passing', '1');
+    await clock.advance(1);
+    await local.setVerdict('default/a', 'critical', '2');
+    catalog.gate = undefined;
+    open();
+    await clock.advance(1);
+    const states = catalog.reports.flatMap((report) => report.Verdicts).map((verdict) => verdict.Status);
+    expect(states).toEqual(['passing', 'critical']);
+  });
+
+  it('runs on with the last known assignments while the servers are away', async () => {
+    catalog.assign(2, [assigned('a')]);
+    await begin(1);
+    expect(local.check('default/a')).toBeDefined();
+    catalog.failure = away;
+    catalog.wake();
+    await clock.advance(60_000);
+    expect(local.check('default/a')).toBeDefined();
+    catalog.failure = undefined;
+    catalog.assign(3, []);
+    await clock.advance(30_000);
+    expect(local.check('default/a')).toBeUndefined();
+  });
+
+  it('removes a service whose check stays critical for too long, whoever declared it', async () => {
+    await begin(1);
+    const after = { DeregisterCriticalServiceAfter: '2m' };
+    await local.registerService(service('web-1'), [check('c1', 'web-1', after)], keep);
+    catalog.services.set('pod-1', { owner: 'operator/main', hash: '', registration: { Node: 'n1' } });
+    catalog.assign(2, [assigned('a', { Definition: { TCP: '127.0.0.1:1', Interval: '5s', ...after } })]);
+    await clock.advance(110_000);
+    expect([...catalog.services.keys()].sort()).toEqual(['pod-1', 'web-1']);
+    await clock.advance(60_000);
+    expect([...catalog.services.keys()]).toEqual([]);
+    expect(local.service('default', 'web-1')).toBeUndefined();
+  });
+
+  it('does not remove a service whose check was well in between', async () => {
+    await begin(1);
+    const after = { DeregisterCriticalServiceAfter: '2m' };
+    await local.registerService(service('web-1'), [check('c1', 'web-1', after)], keep);
+    await clock.advance(100_000);
+    await local.setVerdict('default/c1', 'passing', '');
+    await local.setVerdict('default/c1', 'critical', '');
+    await clock.advance(100_000);
+    expect(local.service('default', 'web-1')).toBeDefined();
+  });
+
+  it('counts neither the time in which it was away nor a jump of the wall clock', async () => {
+    const after = { DeregisterCriticalServiceAfter: '10m' };
+    const critical = { status: 'critical' as const, output: 'refused' };
+    const earlier = new LocalState({
+      files: {
+        ...noStateFiles,
+        load: async () => ({
+          services: [service('web-1')],
+          checks: [check('c1', 'web-1', after).declaration],
+          verdicts: new Map([['default/c1', { ...critical, criticalSinceMs: clock.now() - 3_600_000 }]]),
+          problems: [],
+        }),
+      },
+      clock,
+      log: silentLogger,
+    });
+    await earlier.load();
+    const reaper = new CriticalReaper({ local: earlier, catalog, clock, log: silentLogger }, { nodeName: 'n1' });
+    const reaping = reaper.run({ signal: stop.signal, ready: () => {} });
+    await begin(60_000);
+    clock.jumpWall(3_600_000);
+    await clock.advance(60_000);
+    expect(earlier.service('default', 'web-1')).toBeDefined();
+    await clock.advance(600_000);
+    expect(earlier.service('default', 'web-1')).toBeUndefined();
+    stop.abort();
+    await clock.advance(1);
+    await reaping;
+  });
+
+  it('writes one unit at a time, so that an earlier state never comes after a later one', async () => {
+    const { register } = catalog;
+    const open: { id: string; go: () => void }[] = [];
+    catalog.register = async (registration, writer) => {
+      const id = registration.Service?.ID;
+      if (id) await new Promise<void>((go) => open.push({ id, go }));
+      return register.call(catalog, registration, writer);
+    };
+    await local.registerService(service('web-1', 1), [], keep);
+    await local.registerService(service('web-2', 1), [], keep);
+    await begin(1);
+    expect(open.map(({ id }) => id)).toEqual(['web-1', 'web-2']);
+    await local.registerService(service('web-1', 2), [], keep);
+    let told = false;
+    const settled = syncer.settled(60_000).then(() => {
+      told = true;
+    });
+    // The other unit is done first, so that its writer is free.
+    open.pop()!.go();
+    await clock.advance(1);
+    expect(open.map(({ id }) => id)).toEqual(['web-1']);
+    open.pop()!.go();
+    await clock.advance(1);
+    expect(told).toBe(false);
+    open.pop()!.go();
+    await clock.advance(1);
+    await settled;
+    expect(catalog.services.get('web-1')?.registration.Service?.Port).toBe(2);
+  });
+
+  it('lives on when the servers refuse what it reports', async () => {
+    await begin(1);
+    catalog.assign(2, [assigned('a')]);
+    await clock.advance(1);
+    const { report } = catalog;
+    catalog.report = async (node, sent) => {
+      if (sent.Verdicts.length > 0) throw new AppError('badRequest', 'Verdicts[0]: no');
+      return report.call(catalog, node, sent);
+    };
+    await local.setVerdict('default/a', 'passing', '1');
+    catalog.reports.length = 0;
+    await clock.advance(20_000);
+    expect(catalog.reports.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it('stops at once while the servers hang', async () => {
+    await begin(1);
+    catalog.gate = new Promise(() => {});
+    await local.registerService(service('web-1'), [], keep);
+    await clock.advance(10_000);
+    stop.abort();
+    catalog.wake();
+    await clock.advance(1);
+    await running;
+  });
+});

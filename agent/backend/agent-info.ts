@@ -1,0 +1,151 @@
+import type { AgentInfoBackend, Member } from '../../api/routes/agent-local-backend.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { LocalState } from '../local-state/local-state.ts';
+
+/** What only the composing process knows of this node. */
+export interface AgentIdentity {
+  readonly nodeId: string;
+  /** The address under which the node is reached. */
+  readonly address: string;
+  /** Our version, and the version of Consul whose API it speaks. */
+  readonly version: string;
+  readonly consulVersion: string;
+}
+
+export interface AgentInfoDeps {
+  readonly config: AgentConfig;
+  readonly identity: AgentIdentity;
+  readonly local: LocalState;
+  /** Other members; in client mode the servers. */
+  readonly others: (signal: AbortSignal) => Promise<readonly Member[]>;
+}
+
+const ALIVE = 1;
+
+/** The agent's description of itself. */
+export class AgentInfo implements AgentInfoBackend {
+  readonly #deps: AgentInfoDeps;
+
+  constructor(deps: AgentInfoDeps) {
+    this.#deps = deps;
+  }
+
+  get node(): string {
+    return this.#deps.config.nodeName;
+  }
+
+  get datacenter(): string {
+    return this.#deps.config.datacenter;
+  }
+
+  member(): Member {
+    const { config, identity } = this.#deps;
+    const build = `${identity.consulVersion}:lictor`;
+    const shared = {
+      dc: config.datacenter,
+      id: identity.nodeId,
+      segment: '',
+      build,
+      vsn: '2',
+      vsn_min: '2',
+      vsn_max: '3',
+    };
+    const tags: Record<string, string> = isServer(config)
+      ? {
+          ...shared,
+          role: 'consul',
+          acls: '0',
+          bootstrap: '1',
+          ft_fs: '1',
+          ft_si: '1',
+          grpc_port: String(config.ports.grpc),
+          port: String(config.ports.server),
+          raft_vsn: '3',
+          wan_join_port: String(config.ports.serfWan),
+        }
+      : { ...shared, role: 'node' };
+    return { Name: config.nodeName, Addr: identity.address, Port: config.ports.serfLan, Tags: tags, Status: ALIVE };
+  }
+
+  async members(signal: AbortSignal): Promise<readonly Member[]> {
+    const self = this.member();
+    const others = await this.#deps.others(signal);
+    const names = new Set([self.Name.toLowerCase()]);
+    return [self, ...others.filter(({ Name }) => !names.has(Name.toLowerCase()) && names.add(Name.toLowerCase()))];
+  }
+
+  self(): Readonly<Record<string, unknown>> {
+    const { config, identity } = this.#deps;
+    return {
+      Config: {
+        Datacenter: config.datacenter,
+        PrimaryDatacenter: config.primaryDatacenter,
+        NodeName: config.nodeName,
+        NodeID: identity.nodeId,
+        Revision: '',
+        Server: isServer(config),
+        Version: identity.consulVersion,
+        BuildDate: '1970-01-01T00:00:01Z',
+      },
+      DebugConfig: this.#debugConfig(),
+      Stats: this.#stats(),
+      Meta: { ...nodeMeta(config, identity) },
+      xDS: { SupportedProxies: { envoy: [] }, Port: -1, Ports: { Plaintext: -1, TLS: -1 } },
+    };
+  }
+
+  #debugConfig(): Record<string, unknown> {
+    const { config, identity } = this.#deps;
+    return {
+      AdvertiseAddrLAN: identity.address,
+      BindAddr: config.bindAddress,
+      Bootstrap: config.bootstrap,
+      BootstrapExpect: config.bootstrapExpect,
+      ClientAddrs: [config.clientAddress],
+      DNSDomain: `${config.dns.domain}.`,
+      DNSPort: config.ports.dns,
+      DataDir: config.dataDir,
+      Datacenter: config.datacenter,
+      DevMode: config.mode === 'dev',
+      GRPCPort: config.ports.grpc,
+      GRPCTLSPort: config.ports.grpcTls,
+      HTTPPort: config.ports.http,
+      HTTPSPort: config.ports.https,
+      NodeID: identity.nodeId,
+      NodeName: config.nodeName,
+      ServerMode: isServer(config),
+      ServerPort: config.ports.server,
+      Version: identity.consulVersion,
+    };
+  }
+
+  /** Consul's are strings too. */
+  #stats(): Record<string, Record<string, string>> {
+    const { config, identity, local } = this.#deps;
+    const checks = [...local.checks()];
+    const ttls = checks.filter((check) => check.type === 'ttl').length;
+    return {
+      agent: {
+        check_monitors: String(checks.length - ttls),
+        check_ttls: String(ttls),
+        checks: String(checks.length),
+        services: String(local.services().length),
+      },
+      build: { prerelease: '', revision: '', version: identity.consulVersion, lictor: identity.version },
+      consul: { server: String(isServer(config)) },
+      raft: {},
+      runtime: { arch: process.arch, os: process.platform, version: process.version },
+      serf_lan: {},
+      serf_wan: {},
+    };
+  }
+}
+
+/** The node's metadata as the catalog shows it. */
+export function nodeMeta(config: AgentConfig, identity: AgentIdentity): Record<string, string> {
+  return { 'consul-network-segment': '', 'consul-version': identity.consulVersion, ...config.nodeMeta };
+}
+
+function isServer(config: AgentConfig): boolean {
+  return config.mode !== 'client';
+}

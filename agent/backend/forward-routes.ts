@@ -1,0 +1,80 @@
+import type { Readable } from 'node:stream';
+import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import { parseGoDuration } from '../../core/duration.ts';
+import type { ServerPool } from '../server-pool/server-pool.ts';
+
+/** What a client agent does not answer from its own state. */
+const FORWARDED = ['/v1/catalog/*', '/v1/health/*', '/v1/status/*', '/v1/owner/*', '/v1/stream/*'];
+const METHODS = ['GET', 'PUT', 'POST', 'DELETE'] as const;
+
+/** Headers of one connection (RFC 9110 section 7.6.1), and those that the HTTP client sets itself. */
+const HOP_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Consul's default wait, the longest one, and what is added for its jitter and the network. */
+const DEFAULT_WAIT_MS = 300_000;
+const MAX_WAIT_MS = 600_000;
+const GRACE_MS = 10_000;
+/** Streams send a heartbeat at least every 10 s. */
+const STREAM_SILENCE_MS = 35_000;
+
+/**
+ * Routes that hand requests to a server as they are and stream the answer back. What the servers refuse comes back with
+ * their words; with no server in reach the answer is Consul's 500.
+ */
+export function forwardRoutes(deps: { readonly pool: Pick<ServerPool, 'request'> }): Route[] {
+  return FORWARDED.flatMap((path) =>
+    METHODS.map((method): Route => ({ method, path, handle: (request) => forward(deps.pool, request) })),
+  );
+}
+
+async function forward(pool: Pick<ServerPool, 'request'>, request: RouteRequest): Promise<RouteResponse> {
+  const query = request.query.toString();
+  const isStream = request.path.startsWith('/v1/stream/');
+  const response = await pool.request({
+    method: request.method,
+    path: `${encodePath(request.path)}${query === '' ? '' : `?${query}`}`,
+    headers: endToEnd(request.headers),
+    body: request.body,
+    deadlineMs: waitMs(request.query) + GRACE_MS,
+    bodyTimeoutMs: isStream ? STREAM_SILENCE_MS : GRACE_MS,
+    signal: request.signal,
+  });
+  const stream = response.body as Readable;
+  if (request.method === 'GET')
+    return { status: response.statusCode, headers: endToEnd(response.headers, true), stream };
+  // An answer to a write is short: sent whole, with its length.
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return { status: response.statusCode, headers: endToEnd(response.headers, true), bytes: Buffer.concat(chunks) };
+}
+
+function waitMs(query: URLSearchParams): number {
+  if (!query.has('index')) return 0;
+  const wait = Math.min(parseGoDuration(query.get('wait') || '') || DEFAULT_WAIT_MS, MAX_WAIT_MS);
+  return wait * (1 + 1 / 16);
+}
+
+/** The decoded path in its encoded form. */
+function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}
+
+function endToEnd(headers: RouteRequest['headers'], keepLength = false): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || (HOP_HEADERS.has(name) && !(keepLength && name === 'content-length'))) continue;
+    out[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return out;
+}

@@ -1,0 +1,50 @@
+import type { Route } from '../api/http/route.ts';
+import { FakeClock } from '../core/clock.ts';
+import { silentLogger } from '../core/log.ts';
+import { Metrics } from '../core/metrics.ts';
+import { SeededRandom } from '../core/random.ts';
+import { FakeServerCatalog } from './anti-entropy/fake-server-catalog.ts';
+import { composeAgent } from './composition.ts';
+import { parseAgentConfig } from './config.ts';
+
+const FILE = JSON.stringify({ check: { id: 'app', name: 'app', ttl: '30s' } });
+
+function call(routes: readonly Route[], method: string, path: string, params: Record<string, string>) {
+  const route = routes.find((one) => one.method === method && one.path === path);
+  return route!.handle({
+    method,
+    path,
+    params,
+    query: new URLSearchParams(),
+    headers: {},
+    body: Buffer.alloc(0),
+    remoteAddress: '127.0.0.1',
+    signal: new AbortController().signal,
+  });
+}
+
+describe('an agent whose listeners open', () => {
+  it('takes updates of TTL checks from the first request on, also before it syncs', async () => {
+    const world = { readFile: () => FILE, readFolder: () => [], hostname: () => 'n1' };
+    const { config } = parseAgentConfig(['-dev', '-config-file', '/app.json'], world);
+    const agent = composeAgent(config, {
+      clock: new FakeClock(),
+      log: silentLogger,
+      metrics: new Metrics(),
+      random: new SeededRandom(1),
+      servers: new FakeServerCatalog(),
+      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
+    });
+    const stop = new AbortController();
+    let done: Promise<void> = Promise.resolve();
+    await new Promise<void>((ready, fail) => {
+      done = agent.localState.run({ signal: stop.signal, ready });
+      done.catch(fail);
+    });
+    await call(agent.routes, 'PUT', '/v1/agent/check/pass/:id', { id: 'app' });
+    const { json } = await call(agent.routes, 'GET', '/v1/agent/checks', {});
+    expect(json).toMatchObject({ app: { Status: 'passing' } });
+    stop.abort();
+    await done;
+  });
+});

@@ -1,0 +1,191 @@
+import 'reflect-metadata';
+import { isIP } from 'node:net';
+import {
+  type DependencyContainer,
+  type InjectionToken,
+  instanceCachingFactory,
+  container as rootContainer,
+} from 'tsyringe';
+import type { Route } from '../api/http/route.ts';
+import type { Member } from '../api/routes/agent-local-backend.ts';
+import { agentRoutes } from '../api/routes/agent-routes.ts';
+import { DEFAULT_NAMESPACE } from '../api/shapes/catalog.ts';
+import type { Clock } from '../core/clock.ts';
+import { RunGroup, type Runnable, runnable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Random } from '../core/random.ts';
+import { AntiEntropySyncer } from './anti-entropy/anti-entropy-syncer.ts';
+import { AssignmentFollower } from './anti-entropy/assignment-follower.ts';
+import { CriticalReaper } from './anti-entropy/critical-reaper.ts';
+import type { NodeIdentity } from './anti-entropy/sync-plan.ts';
+import { VerdictReporter } from './anti-entropy/verdict-reporter.ts';
+import { type AgentIdentity, AgentInfo, nodeMeta } from './backend/agent-info.ts';
+import { LocalBackend, toRegister } from './backend/local-backend.ts';
+import { CheckSupervisor } from './checks/check-supervisor.ts';
+import { networkProbe } from './checks/probe.ts';
+import type { AgentConfig } from './config.ts';
+import { FolderStateFiles } from './local-state/folder-state-files.ts';
+import { LocalState } from './local-state/local-state.ts';
+import { noStateFiles } from './local-state/state-files.ts';
+import type { ServerCatalog } from './server-pool/server-catalog.ts';
+import {
+  AGENT_INFO,
+  ANTI_ENTROPY,
+  ASSIGNMENT_FOLLOWER,
+  CHECK_SUPERVISOR,
+  CRITICAL_REAPER,
+  LOCAL_BACKEND,
+  LOCAL_STATE,
+  VERDICT_REPORTER,
+} from './tokens.ts';
+
+/** What an agent is given by its process. */
+export interface AgentDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: Random;
+  readonly servers: ServerCatalog;
+  readonly identity: AgentIdentity;
+  /** Members besides this node; none when absent. */
+  readonly others?: (signal: AbortSignal) => Promise<readonly Member[]>;
+}
+
+/** An agent ready to run. */
+export interface ComposedAgent {
+  /** Reads the state of the last run and runs its checks, so that updates are taken; then HTTP and DNS may open. */
+  readonly localState: Runnable;
+  /** Syncs with the servers; to be started after the listeners. The first comparison shows what checks found until then. */
+  readonly work: Runnable;
+  /** Both, for a process that does not care about the order of its listeners. */
+  readonly runnable: Runnable;
+  /** /v1/agent/… */
+  readonly routes: readonly Route[];
+  /** Whether the catalog was compared and the assigned checks were read since the start (a readiness signal). */
+  synced(): boolean;
+}
+
+/** Puts an agent together; nothing runs yet. */
+export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgent {
+  const container = register(rootContainer.createChildContainer(), config, deps);
+  const local = container.resolve(LOCAL_STATE);
+  const syncer = container.resolve(ANTI_ENTROPY);
+  const follower = container.resolve(ASSIGNMENT_FOLLOWER);
+  const backend = container.resolve(LOCAL_BACKEND);
+  const localState = new RunGroup(deps, {
+    name: 'agent-state',
+    members: [localStateRunnable(config, local), checksRunnable(local, container.resolve(CHECK_SUPERVISOR))],
+  });
+  const work = new RunGroup(deps, {
+    name: 'agent-work',
+    members: [syncer, container.resolve(VERDICT_REPORTER), follower, container.resolve(CRITICAL_REAPER)],
+  });
+  return {
+    localState,
+    work,
+    runnable: new RunGroup(deps, { name: 'agent', members: [localState, work] }),
+    routes: agentRoutes({
+      ...deps,
+      backend: { services: backend, checks: backend, info: container.resolve(AGENT_INFO) },
+    }),
+    synced: () => syncer.synced() && follower.synced(),
+  };
+}
+
+function register(container: DependencyContainer, config: AgentConfig, deps: AgentDeps): DependencyContainer {
+  const { clock, log, servers } = deps;
+  const provide = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) =>
+    container.register(token, { useFactory: instanceCachingFactory(make) });
+  const node = nodeIdentity(config, deps.identity);
+  const { nodeName } = config;
+  provide(LOCAL_STATE, () => {
+    const files = config.mode === 'dev' && config.dataDir === '' ? noStateFiles : new FolderStateFiles(config);
+    return new LocalState({ files, clock, log: log.child({ part: 'local-state' }) });
+  });
+  provide(CHECK_SUPERVISOR, (c) => {
+    const onState = (key: string, status: 'passing' | 'warning' | 'critical', output: string) =>
+      void c.resolve(LOCAL_STATE).setVerdict(key, status, output);
+    return new CheckSupervisor(
+      { ...deps, probe: networkProbe(deps), onState },
+      { outputMaxBytes: config.checkOutputMaxBytes },
+    );
+  });
+  provide(VERDICT_REPORTER, (c) => {
+    const holds = (key: string, serviceKey: string | undefined) => c.resolve(ANTI_ENTROPY).holds(key, serviceKey);
+    const nodeRegistered = () => c.resolve(ANTI_ENTROPY).nodeRegistered();
+    const onReconnect = () => c.resolve(ANTI_ENTROPY).reconnected();
+    return new VerdictReporter(
+      { ...deps, local: c.resolve(LOCAL_STATE), catalog: servers, holds, nodeRegistered, onReconnect },
+      { nodeName, outputDelayMs: config.checkUpdateIntervalMs },
+    );
+  });
+  provide(ANTI_ENTROPY, (c) => {
+    const verdicts = c.resolve(VERDICT_REPORTER);
+    return new AntiEntropySyncer({ ...deps, local: c.resolve(LOCAL_STATE), catalog: servers, verdicts }, { node });
+  });
+  provide(
+    ASSIGNMENT_FOLLOWER,
+    (c) => new AssignmentFollower({ ...deps, local: c.resolve(LOCAL_STATE), catalog: servers }, { nodeName }),
+  );
+  provide(
+    CRITICAL_REAPER,
+    (c) => new CriticalReaper({ ...deps, local: c.resolve(LOCAL_STATE), catalog: servers }, { nodeName }),
+  );
+  provide(LOCAL_BACKEND, (c) => {
+    const settled = (limitMs: number) => c.resolve(ANTI_ENTROPY).settled(limitMs);
+    return new LocalBackend({ local: c.resolve(LOCAL_STATE), supervisor: c.resolve(CHECK_SUPERVISOR), settled });
+  });
+  provide(AGENT_INFO, (c) => {
+    const others = deps.others ?? (async () => []);
+    return new AgentInfo({ config, identity: deps.identity, local: c.resolve(LOCAL_STATE), others });
+  });
+  return container;
+}
+
+function localStateRunnable(config: AgentConfig, local: LocalState): Runnable {
+  return runnable('local-state', async () => {
+    await local.load();
+    for (const { instance, checks, namespace = DEFAULT_NAMESPACE } of config.services) {
+      const toAdd = checks.map((check) => toRegister(namespace, check, 'config', true));
+      await local.registerService({ namespace, instance, origin: 'config' }, toAdd, { replaceExistingChecks: false });
+    }
+    for (const { check, namespace = DEFAULT_NAMESPACE } of config.checks) {
+      await local.registerCheck(toRegister(namespace, check, 'config', true));
+    }
+  });
+}
+
+/** Runs a runner for each check of the local state, and stops them all at the end. */
+function checksRunnable(local: LocalState, supervisor: CheckSupervisor): Runnable {
+  return runnable('checks', async () => {
+    const begin = (key: string, how: { prompt: boolean; crowd: number }) => {
+      const check = local.check(key);
+      if (!check) supervisor.stop(key);
+      else supervisor.start({ key, definition: check.definition, status: check.status, output: check.output, ...how });
+    };
+    for (const check of [...local.checks()]) {
+      begin(`${check.namespace}/${check.checkId.toLowerCase()}`, { prompt: false, crowd: 1 });
+    }
+    const unlisten = local.onChange((change) => {
+      if (change.kind === 'check') begin(change.key, change);
+    });
+    return () => {
+      unlisten();
+      supervisor.stopAll();
+    };
+  });
+}
+
+function nodeIdentity(config: AgentConfig, identity: AgentIdentity): NodeIdentity {
+  const { address } = identity;
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+  return {
+    datacenter: config.datacenter,
+    nodeName: config.nodeName,
+    nodeId: identity.nodeId,
+    address,
+    taggedAddresses: { lan: address, [`lan_${family}`]: address, wan: address, [`wan_${family}`]: address },
+    meta: nodeMeta(config, identity),
+  };
+}

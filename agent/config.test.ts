@@ -1,0 +1,240 @@
+import { type ConfigFiles, parseAgentConfig } from './config.ts';
+
+const world = (files: Record<string, unknown> = {}): ConfigFiles => ({
+  readFile(path) {
+    if (!(path in files)) throw new Error(`ENOENT: no such file, open '${path}'`);
+    const content = files[path];
+    return typeof content === 'string' ? content : JSON.stringify(content);
+  },
+  readFolder(path) {
+    const names = Object.keys(files).filter((name) => name.startsWith(`${path}/`));
+    if (names.length === 0) throw new Error('ENOENT');
+    return names.map((name) => name.slice(path.length + 1));
+  },
+  hostname: () => 'machine',
+});
+const parse = (argv: string, files?: Record<string, unknown>) => parseAgentConfig(argv.split(' '), world(files));
+const fromFile = (content: unknown) => parse('-config-file a.json', { 'a.json': content });
+
+describe('parseAgentConfig', () => {
+  it("has Consul's defaults", () => {
+    const { config, warnings } = parse('-server -data-dir /d');
+    expect(warnings).toEqual([]);
+    expect(config).toMatchObject({
+      mode: 'server',
+      nodeName: 'machine',
+      datacenter: 'dc1',
+      clientAddress: '127.0.0.1',
+      bindAddress: '0.0.0.0',
+      ports: { http: 8500, dns: 8600, server: 8300, https: -1, grpc: -1 },
+      checkUpdateIntervalMs: 300_000,
+      dns: { domain: 'consul', udpAnswerLimit: 3, nodeMetaTxt: true },
+    });
+  });
+
+  it('keeps everything in memory and on loopback in dev mode', () => {
+    expect(parse('-dev').config).toMatchObject({ mode: 'dev', dataDir: '', bindAddress: '127.0.0.1' });
+  });
+
+  it('reads flags in all forms', () => {
+    const { config } = parse(
+      '-server=false -node=n1 --http-port 1 --dns-port=2 -retry-join a -retry-join=b:9 -data-dir /d',
+    );
+    expect(config).toMatchObject({
+      mode: 'client',
+      nodeName: 'n1',
+      ports: { http: 1, dns: 2 },
+      retryJoin: ['a', 'b:9'],
+    });
+  });
+
+  it('lets flags win over files and later files over earlier ones, and adds up lists', () => {
+    const { config } = parse('-config-file a.json -config-dir d -node flag -retry-join c', {
+      'a.json': { node_name: 'a', datacenter: 'one', data_dir: '/d', retry_join: ['a'], ports: { http: 1, dns: 2 } },
+      'd/2.json': { datacenter: 'three' },
+      'd/1.json': { datacenter: 'two', retry_join: ['b'], ports: { http: 9 } },
+      'd/readme.txt': 'not read',
+    });
+    expect(config).toMatchObject({
+      nodeName: 'flag',
+      datacenter: 'three',
+      retryJoin: ['a', 'b', 'c'],
+      ports: { http: 9, dns: 2 },
+    });
+  });
+
+  it('takes what the conformance runner writes', () => {
+    const { config } = fromFile({
+      node_name: 'conformance-node',
+      datacenter: 'dc1',
+      data_dir: '/d',
+      server: true,
+      bootstrap_expect: 1,
+      bind_addr: '127.0.0.1',
+      client_addr: '127.0.0.1',
+      disable_update_check: true,
+      log_level: 'warn',
+      performance: { raft_multiplier: 1 },
+      connect: { enabled: true },
+      ports: { http: 1, dns: 2, grpc: 3, serf_lan: 4, serf_wan: 5, server: 6, grpc_tls: -1 },
+      dns_config: { node_ttl: '11s', service_ttl: { '*': '5s' }, only_passing: true, soa: { refresh: 60, min_ttl: 7 } },
+    });
+    expect(config).toMatchObject({
+      mode: 'server',
+      ports: { http: 1, dns: 2, server: 6 },
+      dns: {
+        nodeTtlMs: 11_000,
+        serviceTtlMs: { '*': 5000 },
+        onlyPassing: true,
+        soa: { refresh: 60, retry: 600, minTtl: 7 },
+      },
+    });
+  });
+
+  it("takes what the sdk's test server writes", () => {
+    const { config } = fromFile({
+      node_name: 'node-1',
+      node_id: 'C0FFEE00-0000-4000-8000-000000000001',
+      disable_update_check: true,
+      performance: { raft_multiplier: 1 },
+      bootstrap: true,
+      server: true,
+      data_dir: '/d',
+      segments: null,
+      log_level: 'debug',
+      bind_addr: '127.0.0.1',
+      addresses: {},
+      ports: { dns: 1, http: 2, https: 3, serf_lan: 4, serf_wan: 5, server: 6, grpc: 7, grpc_tls: 8 },
+      skip_leave_on_interrupt: true,
+      connect: { enabled: true, ca_config: { cluster_id: 'x' } },
+      peering: { enabled: true },
+      acl: { tokens: {} },
+      version: '1.21.4',
+      node_meta: { a: 'b' },
+      enable_debug: true,
+      autopilot: { server_stabilization_time: '10s' },
+    });
+    expect(config).toMatchObject({
+      nodeId: 'c0ffee00-0000-4000-8000-000000000001',
+      bootstrap: true,
+      nodeMeta: { a: 'b' },
+    });
+  });
+
+  it('warns of what it accepts without effect, most of all of protection', () => {
+    const { warnings } = parse('-dev -ui -config-file a.json', {
+      'a.json': { raft_protocol: 3, acl: { enabled: true }, ports: { sidecar_min_port: 1 } },
+    });
+    expect(warnings).toEqual([
+      '-ui has no effect here',
+      'a.json: raft_protocol has no effect here',
+      'a.json: acl has no effect here: access control lists are not supported yet: every request is allowed',
+      'a.json: ports.sidecar_min_port has no effect here',
+    ]);
+  });
+
+  it('reads services and checks with the rules of the API', () => {
+    const { config } = parse('-dev -config-file a.json', {
+      'a.json': {
+        service: { name: 'web', port: 80, check: { http: 'http://a/', interval: '10s' } },
+        services: [{ name: 'db', id: 'db-1' }],
+        checks: [{ name: 'mem', ttl: '30s' }],
+      },
+    });
+    expect(config.services.map(({ instance }) => instance.ID)).toEqual(['web', 'db-1']);
+    expect(config.services[0]!.checks[0]).toMatchObject({ checkId: 'service:web', type: 'http', interval: '10s' });
+    expect(config.checks[0]!.check).toMatchObject({ checkId: 'mem', type: 'ttl' });
+  });
+
+  it.each<[string, string, Record<string, unknown>, RegExp]>([
+    ['unknown flag', '-http-prot 1', {}, /^-http-prot is not a flag of the agent; did you mean -http-port\?$/],
+    ['word that is no flag', 'server', {}, /^server is not a flag/],
+    ['missing value', '-dev -node', {}, /^-node needs a value/],
+    ['bad number', '-dev -http-port many', {}, /^-http-port must be a whole number, found "many"/],
+    ['bad bool', '-dev -server=maybe', {}, /^-server must be true or false/],
+    ['bad node meta', '-dev -node-meta x', {}, /^-node-meta must be key:value/],
+    ['port out of range', '-dev -dns-port 70000', {}, /^ports.dns: 70000 must be between 0 and 65535/],
+    ['inline HCL', '-dev -hcl a=1', {}, /HCL is not supported yet/],
+    ['missing file', '-config-file no.json', {}, /^-config-file: no.json cannot be read: ENOENT/],
+    ['missing folder', '-config-dir no', {}, /^-config-dir: no cannot be read/],
+    ['HCL file', '-config-file a.hcl', { 'a.hcl': 'x = 1' }, /^a.hcl: HCL is not supported yet/],
+    ['not JSON', '-config-file a.json', { 'a.json': '{"a":' }, /^a.json: is not valid JSON/],
+    ['not an object', '-config-file a.json', { 'a.json': [] }, /^a.json: must hold a JSON object/],
+    [
+      'unknown key',
+      '-config-file a.json',
+      { 'a.json': { datacentre: 'x' } },
+      /datacentre is not a configuration key; did you mean "datacenter"\?/,
+    ],
+    [
+      'unknown key in a section',
+      '-config-file a.json',
+      { 'a.json': { ports: { htttp: 1 } } },
+      /ports.htttp is not a configuration key; did you mean "ports.http"\?/,
+    ],
+    [
+      'unknown key far from any',
+      '-config-file a.json',
+      { 'a.json': { zzzzzzzzzzzz: 1 } },
+      /zzzzzzzzzzzz is not a configuration key$/,
+    ],
+    [
+      'wrong kind: string',
+      '-config-file a.json',
+      { 'a.json': { node_name: 1 } },
+      /node_name must be a string, found 1/,
+    ],
+    [
+      'wrong kind: int',
+      '-config-file a.json',
+      { 'a.json': { ports: { http: '80' } } },
+      /ports.http must be a whole number, found "80"/,
+    ],
+    ['wrong kind: section', '-config-file a.json', { 'a.json': { ports: 80 } }, /ports must be an object/],
+    [
+      'wrong kind: list',
+      '-config-file a.json',
+      { 'a.json': { retry_join: [1] } },
+      /retry_join must be a list of strings/,
+    ],
+    [
+      'wrong duration',
+      '-config-file a.json',
+      { 'a.json': { check_update_interval: '5' } },
+      /check_update_interval must be a duration/,
+    ],
+    ['no data folder', '-server', {}, /^data_dir: must be given \(flag -data-dir\)/],
+    ['client without servers', '-data-dir /d', {}, /^retry_join: must name a server/],
+    ['client that bootstraps', '-data-dir /d -retry-join a -bootstrap', {}, /^bootstrap: needs server mode/],
+    ['provider', '-data-dir /d -retry-join provider=aws', {}, /providers are not supported yet/],
+    ['bad address', '-dev -client web', {}, /^client_addr: "web" must be an IP address/],
+    ['unix socket', '-dev -client unix:///x', {}, /unix sockets are not supported yet/],
+    ['bad advertise address', '-dev -advertise me', {}, /^advertise_addr: "me" must be an IP address/],
+    ['bad node id', '-dev -node-id 7', {}, /^node_id: "7" must be a UUID/],
+    ['bad node name', '-dev -node a/b', {}, /^node_name: "a\/b" must be/],
+    ['bad datacenter', '-dev -datacenter a.b', {}, /^datacenter: "a.b" must be/],
+    ['bad log level', '-dev -log-level loud', {}, /^log_level: "loud" must be one of/],
+    [
+      'bad service',
+      '-dev -config-file a.json',
+      { 'a.json': { services: [{ name: 'a', prot: 1 }] } },
+      /services\[0\] json: unknown field "prot"/,
+    ],
+    [
+      'bad check',
+      '-dev -config-file a.json',
+      { 'a.json': { checks: [{ name: 'a', http: 'http://a/' }] } },
+      /checks\[0\] Invalid check: Interval must be > 0/,
+    ],
+    [
+      'check without a name',
+      '-dev -config-file a.json',
+      { 'a.json': { checks: [{ ttl: '1s' }] } },
+      /checks\[0\] name must be given/,
+    ],
+  ])('refuses: %s', (_, argv, files, text) => {
+    expect(() => parse(argv, files)).toThrow(
+      expect.objectContaining({ code: 'config', message: expect.stringMatching(text) }),
+    );
+  });
+});

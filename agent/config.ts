@@ -1,0 +1,235 @@
+import { isIP } from 'node:net';
+import { decodeBody, type Schema } from '../api/decode.ts';
+import { AGENT_CHECK, type AgentCheckInput, normalizeAgentCheck } from '../api/shapes/agent-check.ts';
+import { AGENT_SERVICE, type AgentServiceInput, normalizeAgentService } from '../api/shapes/agent-service.ts';
+import { AppError, errorText } from '../core/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
+import type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
+import { parseFlags } from './config/flags.ts';
+import { configError, type RawConfig, readConfigFile, setRaw } from './config/raw-config.ts';
+
+export type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
+
+/** What parsing reads of the world. Both throw when the path cannot be read. */
+export interface ConfigFiles {
+  /** The text of a file. */
+  readFile(path: string): string;
+  /** The names in a folder. */
+  readFolder(path: string): readonly string[];
+  /** The machine's name, the default of node_name. */
+  hostname(): string;
+}
+
+/**
+ * The configuration of an agent from its command line and the files that it names: files in order, names in a folder in
+ * lexical order, later values over earlier ones, flags over files (Consul's rules).
+ * @throws AppError `config`: one clear line naming the flag, or the file and key, and what would be right.
+ */
+export function parseAgentConfig(argv: readonly string[], world: ConfigFiles): ParsedAgentConfig {
+  const flags = parseFlags(argv);
+  const warnings = [...flags.warnings];
+  const raw: RawConfig = new Map();
+  for (const { kind, path } of flags.files) {
+    for (const file of kind === 'file' ? [path] : configFilesOf(path, world)) {
+      warnings.push(...readConfigFile(raw, file, readText(file, world)));
+    }
+  }
+  for (const [key, value] of flags.raw) setRaw(raw, key, value);
+  return { config: build(new Values(raw), flags.dev, world), warnings };
+}
+
+function configFilesOf(folder: string, world: ConfigFiles): string[] {
+  let names: readonly string[];
+  try {
+    names = world.readFolder(folder);
+  } catch (error) {
+    throw new AppError('config', `-config-dir: ${folder} cannot be read: ${errorText(error)}`, { cause: error });
+  }
+  return [...names]
+    .filter((name) => /\.(json|hcl)$/i.test(name))
+    .sort()
+    .map((name) => `${folder.replace(/\/+$/, '')}/${name}`);
+}
+
+function readText(file: string, world: ConfigFiles): string {
+  try {
+    return world.readFile(file);
+  } catch (error) {
+    throw new AppError('config', `-config-file: ${file} cannot be read: ${errorText(error)}`, { cause: error });
+  }
+}
+
+/** Typed access to the raw values. */
+class Values {
+  readonly #raw: RawConfig;
+  constructor(raw: RawConfig) {
+    this.#raw = raw;
+  }
+  get<T>(key: string): T | undefined {
+    return this.#raw.get(key) as T | undefined;
+  }
+  string(key: string, byDefault: string): string {
+    return this.get<string>(key) || byDefault;
+  }
+  number(key: string, byDefault: number): number {
+    return this.get<number>(key) ?? byDefault;
+  }
+  bool(key: string): boolean {
+    return this.get<boolean>(key) ?? false;
+  }
+  list<T>(...keys: string[]): T[] {
+    return keys.flatMap((key) => this.get<T[]>(key) ?? []);
+  }
+}
+
+function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
+  const mode = dev ? 'dev' : values.bool('server') ? 'server' : 'client';
+  const clientAddress = address(values.string('client_addr', '127.0.0.1'), 'client_addr');
+  const datacenter = values.string('datacenter', 'dc1').toLowerCase();
+  const config: AgentConfig = {
+    mode,
+    bootstrap: values.bool('bootstrap') || dev,
+    bootstrapExpect: values.number('bootstrap_expect', 0),
+    nodeName: values.string('node_name', world.hostname()),
+    nodeId: values.string('node_id', '').toLowerCase(),
+    nodeMeta: values.get('node_meta') ?? {},
+    datacenter,
+    primaryDatacenter: values.string('primary_datacenter', datacenter).toLowerCase(),
+    dataDir: values.string('data_dir', ''),
+    bindAddress: address(values.string('bind_addr', dev ? '127.0.0.1' : '0.0.0.0'), 'bind_addr'),
+    advertiseAddress: values.string('advertise_addr', ''),
+    clientAddress,
+    httpAddress: address(values.string('addresses.http', clientAddress), 'addresses.http'),
+    dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns'),
+    ports: ports(values, mode),
+    dns: dns(values),
+    logLevel: logLevel(values.string('log_level', dev ? 'debug' : 'info')),
+    retryJoin: values.list('retry_join', 'start_join'),
+    services: values.list<object>('service', 'services').map(service),
+    checks: values.list<object>('check', 'checks').map(check),
+    checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
+    checkOutputMaxBytes: values.number('check_output_max_size', 4096),
+    maxConnectionsPerClient: values.number('limits.http_max_conns_per_client', 200),
+    leaveOnTerminate: values.get('leave_on_terminate'),
+    skipLeaveOnInterrupt: values.get('skip_leave_on_interrupt'),
+  };
+  verify(config);
+  return config;
+}
+
+function verify(config: AgentConfig): void {
+  if (!/^[!-.0-~]{1,253}$/.test(config.nodeName)) {
+    throw wrong(
+      'node_name',
+      `${JSON.stringify(config.nodeName)} must be 1 to 253 printable ASCII characters without space or slash`,
+    );
+  }
+  if (!/^[a-z0-9_-]{1,64}$/.test(config.datacenter)) {
+    throw wrong('datacenter', `${JSON.stringify(config.datacenter)} must be letters, digits, hyphens or underscores`);
+  }
+  if (config.nodeId !== '' && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(config.nodeId)) {
+    throw wrong('node_id', `${JSON.stringify(config.nodeId)} must be a UUID`);
+  }
+  if (config.dataDir === '' && config.mode !== 'dev') {
+    throw wrong('data_dir', 'must be given (flag -data-dir), unless the agent runs with -dev');
+  }
+  if (config.advertiseAddress !== '' && isIP(config.advertiseAddress) === 0) {
+    throw wrong('advertise_addr', `${JSON.stringify(config.advertiseAddress)} must be an IP address`);
+  }
+  if (config.mode === 'client' && config.retryJoin.length === 0) {
+    throw wrong('retry_join', 'must name a server (flag -retry-join) in client mode; use -server or -dev to run one');
+  }
+  if (config.mode === 'client' && (config.bootstrap || config.bootstrapExpect > 0)) {
+    throw wrong('bootstrap', 'needs server mode (flag -server)');
+  }
+  for (const target of config.retryJoin) {
+    if (/^provider=/.test(target))
+      throw wrong('retry_join', `${JSON.stringify(target)}: providers are not supported yet; give host or host:port`);
+  }
+  if (config.checkOutputMaxBytes < 1) throw wrong('check_output_max_size', 'must be positive');
+}
+
+function ports(values: Values, mode: AgentConfig['mode']): AgentPorts {
+  const port = (name: string, byDefault: number): number => {
+    const value = values.number(`ports.${name}`, byDefault);
+    // 0 takes any free port.
+    if (value < -1 || value > 65_535)
+      throw wrong(`ports.${name}`, `${value} must be between 0 and 65535, or -1 for off`);
+    return value;
+  };
+  return {
+    http: port('http', 8500),
+    https: port('https', -1),
+    dns: port('dns', 8600),
+    grpc: port('grpc', mode === 'dev' ? 8502 : -1),
+    grpcTls: port('grpc_tls', mode === 'client' ? -1 : 8503),
+    server: port('server', 8300),
+    serfLan: port('serf_lan', 8301),
+    serfWan: port('serf_wan', 8302),
+  };
+}
+
+function dns(values: Values): AgentDnsConfig {
+  const nodeMetaTxt = values.get<boolean>('dns_config.enable_additional_node_meta_txt') ?? true;
+  return {
+    domain: values.string('domain', 'consul').replace(/\.$/, '').toLowerCase(),
+    altDomain: values.string('alt_domain', '').replace(/\.$/, '').toLowerCase(),
+    recursors: values.list('recursors'),
+    nodeTtlMs: values.number('dns_config.node_ttl', 0),
+    serviceTtlMs: values.get('dns_config.service_ttl') ?? {},
+    onlyPassing: values.bool('dns_config.only_passing'),
+    enableTruncate: values.bool('dns_config.enable_truncate'),
+    udpAnswerLimit: values.number('dns_config.udp_answer_limit', 3),
+    aRecordLimit: values.number('dns_config.a_record_limit', 0),
+    nodeMetaTxt,
+    disableCompression: values.bool('dns_config.disable_compression'),
+    soa: {
+      refresh: values.number('dns_config.soa.refresh', 3600),
+      retry: values.number('dns_config.soa.retry', 600),
+      expire: values.number('dns_config.soa.expire', 86_400),
+      minTtl: values.number('dns_config.soa.min_ttl', 0),
+    },
+  };
+}
+
+function logLevel(text: string): LogLevel {
+  const level = { err: 'error', warning: 'warn' }[text.toLowerCase()] ?? text.toLowerCase();
+  if (!(LOG_LEVELS as readonly string[]).includes(level)) {
+    throw wrong('log_level', `${JSON.stringify(text)} must be one of ${LOG_LEVELS.join(', ')}`);
+  }
+  return level as LogLevel;
+}
+
+function address(text: string, key: string): string {
+  if (isIP(text) !== 0 || text === 'localhost') return text === 'localhost' ? '127.0.0.1' : text;
+  if (text.startsWith('unix://')) throw wrong(key, 'unix sockets are not supported yet; give an IP address');
+  throw wrong(key, `${JSON.stringify(text)} must be an IP address`);
+}
+
+function service(definition: object, at: number): AgentConfig['services'][number] {
+  return declared(`services[${at}]`, AGENT_SERVICE, definition, (input) =>
+    normalizeAgentService(input as AgentServiceInput),
+  );
+}
+
+function check(definition: object, at: number): AgentConfig['checks'][number] {
+  return declared(`checks[${at}]`, AGENT_CHECK, definition, (value) => {
+    const input = value as AgentCheckInput;
+    const name = input.Name || input.ID || input.CheckID;
+    if (!name) throw new AppError('badRequest', 'name must be given');
+    return { check: normalizeAgentCheck(input, { checkId: name, name }), namespace: input.Namespace };
+  });
+}
+
+/** Reads a definition with the rules of the API, whose field names match without regard to case and underscores. */
+function declared<T>(where: string, schema: Schema, definition: object, normalize: (input: unknown) => T): T {
+  try {
+    return normalize(decodeBody(schema, Buffer.from(JSON.stringify(definition))));
+  } catch (error) {
+    throw configError('configuration', where, errorText(error).replace(/^Request decode failed: /, ''));
+  }
+}
+
+function wrong(key: string, text: string): AppError {
+  return new AppError('config', `${key}: ${text}`, { facts: { field: key } });
+}

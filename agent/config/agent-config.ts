@@ -1,0 +1,76 @@
+import type { AgentCheck } from '../../api/shapes/agent-check.ts';
+import type { AgentService } from '../../api/shapes/agent-service.ts';
+import type { LogLevel } from '../../core/log.ts';
+
+/** Ports; -1 is off. */
+export interface AgentPorts {
+  readonly http: number;
+  readonly https: number;
+  readonly dns: number;
+  readonly grpc: number;
+  readonly grpcTls: number;
+  readonly server: number;
+  readonly serfLan: number;
+  readonly serfWan: number;
+}
+
+/** Consul's dns_config and what goes with it; times in milliseconds. */
+export interface AgentDnsConfig {
+  readonly domain: string;
+  readonly altDomain: string;
+  readonly recursors: readonly string[];
+  readonly nodeTtlMs: number;
+  /** By service name, a prefix ending in `*`, or `*`. */
+  readonly serviceTtlMs: Readonly<Record<string, number>>;
+  readonly onlyPassing: boolean;
+  readonly enableTruncate: boolean;
+  readonly udpAnswerLimit: number;
+  readonly aRecordLimit: number;
+  readonly nodeMetaTxt: boolean;
+  readonly disableCompression: boolean;
+  /** Seconds, as in the SOA record. */
+  readonly soa: { readonly refresh: number; readonly retry: number; readonly expire: number; readonly minTtl: number };
+}
+
+/** Everything an agent is told, with defaults filled in. */
+export interface AgentConfig {
+  /** `dev` keeps everything in memory and is a server. */
+  readonly mode: 'client' | 'server' | 'dev';
+  readonly bootstrap: boolean;
+  /** Servers to wait for; 0 when not given. */
+  readonly bootstrapExpect: number;
+  readonly nodeName: string;
+  /** '' = made once and kept in the data folder. */
+  readonly nodeId: string;
+  readonly nodeMeta: Readonly<Record<string, string>>;
+  readonly datacenter: string;
+  readonly primaryDatacenter: string;
+  /** '' only in dev mode. */
+  readonly dataDir: string;
+  readonly bindAddress: string;
+  /** '' = the bind address, or the first private address of the machine when that is a wildcard. */
+  readonly advertiseAddress: string;
+  /** Where clients are served; HTTP and DNS may have their own. */
+  readonly clientAddress: string;
+  readonly httpAddress: string;
+  readonly dnsAddress: string;
+  readonly ports: AgentPorts;
+  readonly dns: AgentDnsConfig;
+  readonly logLevel: LogLevel;
+  /** `host` or `host:port` of servers. */
+  readonly retryJoin: readonly string[];
+  readonly services: readonly AgentService[];
+  readonly checks: readonly { readonly check: AgentCheck; readonly namespace: string | undefined }[];
+  readonly checkUpdateIntervalMs: number;
+  readonly checkOutputMaxBytes: number;
+  readonly maxConnectionsPerClient: number;
+  /** undefined = as Consul: clients leave on TERM, servers do not. */
+  readonly leaveOnTerminate: boolean | undefined;
+  readonly skipLeaveOnInterrupt: boolean | undefined;
+}
+
+/** A configuration and what was accepted without effect: one line each. */
+export interface ParsedAgentConfig {
+  readonly config: AgentConfig;
+  readonly warnings: readonly string[];
+}

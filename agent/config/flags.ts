@@ -1,0 +1,90 @@
+import { AppError } from '../../core/errors.ts';
+import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, type ValueKind } from './keys.ts';
+import { nearest } from './nearest.ts';
+import { type RawConfig, readDuration, setRaw } from './raw-config.ts';
+
+/** The command line in three parts: values by key, files in order, and what the flags alone can say. */
+export interface ParsedFlags {
+  readonly raw: RawConfig;
+  readonly files: readonly { readonly kind: 'file' | 'dir'; readonly path: string }[];
+  readonly dev: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Flags that are no keys. */
+const OTHER_FLAGS = ['config-dir', 'config-file', 'config-format', 'dev', 'hcl'];
+
+/**
+ * Reads flags in all of Go's forms: -x, --x, -x=value, -x value; a flag of a bool takes its value only with `=`.
+ * @throws AppError `config` naming the flag and the nearest known one.
+ */
+export function parseFlags(argv: readonly string[]): ParsedFlags {
+  const raw: RawConfig = new Map();
+  const files: { kind: 'file' | 'dir'; path: string }[] = [];
+  const warnings: string[] = [];
+  let dev = false;
+  for (let at = 0; at < argv.length; at++) {
+    const match = /^--?([^=-][^=]*)(?:=(.*))?$/s.exec(argv[at]!);
+    if (!match) throw flagError(argv[at]!, 'is not a flag; flags begin with a hyphen, for example -node=web1');
+    const name = match[1]!;
+    const take = (): string => {
+      const value = match[2] ?? argv[++at];
+      if (value === undefined) throw flagError(`-${name}`, 'needs a value');
+      return value;
+    };
+    if (name === 'dev') dev = readBool(name, match[2]);
+    else if (name === 'config-file') files.push({ kind: 'file', path: take() });
+    else if (name === 'config-dir') files.push({ kind: 'dir', path: take() });
+    else if (name === 'config-format') checkFormat(take());
+    else if (name === 'hcl') throw flagError('-hcl', 'HCL is not supported yet; give a JSON file with -config-file');
+    else if (FLAGS[name]) setFlag(raw, name, match[2], take);
+    else if (name in FLAGS_WITHOUT_EFFECT) {
+      if (FLAGS_WITHOUT_EFFECT[name]) take();
+      warnings.push(`-${name} has no effect here`);
+    } else {
+      const guess = nearest(name, [...Object.keys(FLAGS), ...OTHER_FLAGS, ...Object.keys(FLAGS_WITHOUT_EFFECT)]);
+      throw flagError(`-${name}`, `is not a flag of the agent${guess ? `; did you mean -${guess}?` : ''}`);
+    }
+  }
+  return { raw, files, dev, warnings };
+}
+
+function setFlag(raw: RawConfig, name: string, inline: string | undefined, take: () => string): void {
+  const key = FLAGS[name]!;
+  setRaw(raw, key, KEYS[key] === 'bool' ? readBool(name, inline) : flagValue(name, KEYS[key]!, take()));
+}
+
+function flagValue(name: string, kind: ValueKind, text: string): unknown {
+  switch (kind) {
+    case 'int':
+      if (!/^-?\d{1,9}$/.test(text)) {
+        throw flagError(`-${name}`, `must be a whole number, found ${JSON.stringify(text)}`);
+      }
+      return Number(text);
+    case 'duration':
+      return readDuration(text, `-${name}`, '');
+    case 'strings':
+      return [text];
+    case 'stringMap': {
+      const [key, ...rest] = text.split(':');
+      if (!key || rest.length === 0) throw flagError(`-${name}`, 'must be key:value');
+      return { [key]: rest.join(':') };
+    }
+    default:
+      return text;
+  }
+}
+
+function readBool(name: string, value: string | undefined): boolean {
+  if (value === undefined || /^(1|t|true)$/i.test(value)) return true;
+  if (/^(0|f|false)$/i.test(value)) return false;
+  throw flagError(`-${name}`, `must be true or false, found ${JSON.stringify(value)}`);
+}
+
+function checkFormat(format: string): void {
+  if (format !== 'json') throw flagError('-config-format', `must be json, found ${JSON.stringify(format)}`);
+}
+
+function flagError(flag: string, text: string): AppError {
+  return new AppError('config', `${flag} ${text}`, { facts: { field: flag } });
+}

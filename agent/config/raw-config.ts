@@ -1,0 +1,187 @@
+import { parseGoDuration } from '../../core/duration.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import { KEYS, KEYS_WITHOUT_EFFECT, UNPROTECTED_KEYS, type ValueKind } from './keys.ts';
+import { nearest } from './nearest.ts';
+
+/** Values by key, as they were read and checked for their kind; durations are milliseconds. */
+export type RawConfig = Map<string, unknown>;
+
+/** Keys whose values from several places add up instead of replacing each other. */
+const ADDING: ReadonlySet<string> = new Set([
+  'retry_join',
+  'start_join',
+  'recursors',
+  'services',
+  'checks',
+  'service',
+  'check',
+]);
+
+/** Every prefix of a known key, so that its object is entered. */
+const SECTIONS: ReadonlySet<string> = new Set(
+  Object.keys(KEYS).flatMap((key) => {
+    const parts = key.split('.');
+    return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('.'));
+  }),
+);
+
+/** Puts a value over what earlier files or flags gave. */
+export function setRaw(raw: RawConfig, key: string, value: unknown): void {
+  const old = raw.get(key);
+  if (ADDING.has(key) && Array.isArray(old) && Array.isArray(value)) raw.set(key, [...old, ...value]);
+  else if (isObject(old) && isObject(value)) raw.set(key, { ...old, ...value });
+  else raw.set(key, value);
+}
+
+/**
+ * Reads one JSON configuration file into `raw`. Gives one warning line for each key without effect.
+ * @throws AppError `config` naming the file, the key and what would be right.
+ */
+export function readConfigFile(raw: RawConfig, file: string, text: string): string[] {
+  if (/\.hcl$/i.test(file)) {
+    throw configError(file, '', 'HCL is not supported yet; write the same keys as JSON into a file ending in .json');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw configError(file, '', `is not valid JSON: ${errorText(error)}`);
+  }
+  if (!isObject(value)) throw configError(file, '', 'must hold a JSON object of configuration keys');
+  const warnings: string[] = [];
+  readSection(raw, { file, warnings }, '', value);
+  return warnings;
+}
+
+interface Source {
+  readonly file: string;
+  readonly warnings: string[];
+}
+
+function readSection(raw: RawConfig, source: Source, path: string, section: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(section)) {
+    // A key given as null is not given (Consul's test tools send `segments: null`).
+    const key = path === '' ? name.toLowerCase() : `${path}.${name.toLowerCase()}`;
+    const kind = KEYS[key];
+    if (kind && value !== null) setRaw(raw, key, readValue(kind, value, source.file, key));
+    else if (SECTIONS.has(key)) enterSection(raw, source, key, value);
+    else if (!kind) withoutEffect(source, key, value);
+  }
+}
+
+function enterSection(raw: RawConfig, source: Source, key: string, value: unknown): void {
+  if (value === null) return;
+  // JSON written from HCL wraps a block in a list of one.
+  const section = Array.isArray(value) && value.length === 1 ? value[0] : value;
+  if (!isObject(section)) throw configError(source.file, key, 'must be an object');
+  readSection(raw, source, key, section);
+}
+
+function withoutEffect(source: Source, key: string, value: unknown): void {
+  const reason = Object.entries(UNPROTECTED_KEYS).find(([name]) => isBelow(key, name))?.[1];
+  const known = reason !== undefined || KEYS_WITHOUT_EFFECT.some((name) => isBelow(key, name));
+  const parent = key.slice(0, Math.max(0, key.lastIndexOf('.')));
+  if (!known || (parent !== '' && SECTIONS.has(parent) && !isKnownBelow(key))) {
+    const guess = nearest(key, [...Object.keys(KEYS), ...KEYS_WITHOUT_EFFECT, ...Object.keys(UNPROTECTED_KEYS)]);
+    throw configError(source.file, key, `is not a configuration key${guess ? `; did you mean "${guess}"?` : ''}`);
+  }
+  if (value === null) return;
+  source.warnings.push(`${source.file}: ${key} has no effect here${reason ? `: ${reason}` : ''}`);
+}
+
+/** Consul's keys inside sections of which other keys do act. */
+const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
+  ports: ['sidecar_min_port', 'sidecar_max_port', 'expose_min_port', 'expose_max_port'],
+  addresses: ['https', 'grpc', 'grpc_tls'],
+  limits: [
+    'rpc_handshake_timeout',
+    'rpc_client_timeout',
+    'rpc_max_conns_per_client',
+    'rpc_rate',
+    'rpc_max_burst',
+    'kv_max_value_size',
+    'txn_max_req_len',
+    'https_handshake_timeout',
+    'request_limits',
+  ],
+  dns_config: [
+    'allow_stale',
+    'cache_max_age',
+    'max_stale',
+    'prefer_namespace',
+    'recursor_strategy',
+    'recursor_timeout',
+    'use_cache',
+    'service_ttl',
+    'soa',
+  ],
+};
+
+function isKnownBelow(key: string): boolean {
+  return Object.entries(KNOWN_BELOW).some(([section, names]) =>
+    names.some((name) => isBelow(key, `${section}.${name}`)),
+  );
+}
+
+function isBelow(key: string, name: string): boolean {
+  return key === name || key.startsWith(`${name}.`);
+}
+
+function readValue(kind: ValueKind, value: unknown, file: string, key: string): unknown {
+  switch (kind) {
+    case 'string':
+      if (typeof value === 'string') return value;
+      throw configError(file, key, `must be a string, found ${kindOf(value)}`);
+    case 'int':
+      if (Number.isSafeInteger(value)) return value;
+      throw configError(file, key, `must be a whole number, found ${kindOf(value)}`);
+    case 'bool':
+      if (typeof value === 'boolean') return value;
+      throw configError(file, key, `must be true or false, found ${kindOf(value)}`);
+    case 'duration':
+      return readDuration(value, file, key);
+    case 'strings':
+      if (typeof value === 'string') return [value];
+      if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
+      throw configError(file, key, 'must be a list of strings');
+    case 'stringMap':
+      if (isObject(value) && Object.values(value).every((item) => typeof item === 'string')) return value;
+      throw configError(file, key, 'must be an object of strings');
+    case 'durationMap':
+      if (!isObject(value)) throw configError(file, key, 'must be an object of durations');
+      return Object.fromEntries(
+        Object.entries(value).map(([name, item]) => [name, readDuration(item, file, `${key}.${name}`)]),
+      );
+    case 'service':
+    case 'check':
+      if (isObject(value)) return [value];
+      throw configError(file, key, 'must be an object');
+    case 'services':
+    case 'checks':
+      if (Array.isArray(value) && value.every(isObject)) return value;
+      throw configError(file, key, 'must be a list of objects');
+  }
+}
+
+/** @throws AppError `config`. */
+export function readDuration(value: unknown, file: string, key: string): number {
+  const ms =
+    typeof value === 'string' ? parseGoDuration(value) : Number.isInteger(value) ? (value as number) / 1e6 : NaN;
+  if (ms === undefined || Number.isNaN(ms) || ms < 0) {
+    throw configError(file, key, `must be a duration such as "10s", found ${JSON.stringify(value)}`);
+  }
+  return ms;
+}
+
+export function configError(file: string, key: string, text: string): AppError {
+  return new AppError('config', `${file}: ${key === '' ? '' : `${key} `}${text}`, { facts: { file, field: key } });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'an object' : JSON.stringify(value);
+}

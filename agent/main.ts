@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { createHttpServer, type HttpServer } from '../api/http/server.ts';
+import type { Member } from '../api/routes/agent-local-backend.ts';
+import type { Clock } from '../core/clock.ts';
+import type { RunContext, Runnable } from '../core/lifecycle.ts';
+import { RunGroup, runnable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Random } from '../core/random.ts';
+import type { AgentIdentity } from './backend/agent-info.ts';
+import { forwardRoutes } from './backend/forward-routes.ts';
+import { type ComposedAgent, composeAgent } from './composition.ts';
+import type { AgentConfig, ConfigFiles } from './config.ts';
+import { HttpCatalogSource } from './local-view/http-catalog-source.ts';
+import { LocalView } from './local-view/local-view.ts';
+import { HttpServerCatalog } from './server-pool/http-server-catalog.ts';
+import { ServerPool } from './server-pool/server-pool.ts';
+
+export interface ClientAgentDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: Random;
+  readonly identity: AgentIdentity;
+}
+
+/** An agent in client mode: the parts that its process starts in order. */
+export interface ClientAgent {
+  readonly agent: ComposedAgent;
+  /** The catalog as DNS reads it. */
+  readonly view: LocalView;
+  /** undefined when the HTTP port is off. */
+  readonly http: HttpServer | undefined;
+  /** Closes the connections to the servers when it stops: to be started first. */
+  readonly connections: Runnable;
+}
+
+/** Puts a client agent together; nothing runs yet. @throws AppError `config` for bad server addresses. */
+export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): ClientAgent {
+  const poolDeps = { ...deps, log: deps.log.child({ part: 'server-pool' }) };
+  const pool = new ServerPool(poolDeps, { servers: config.retryJoin });
+  const view = new LocalView({ ...deps, source: new HttpCatalogSource({ pool }) });
+  const agent = composeAgent(config, {
+    ...deps,
+    servers: new HttpServerCatalog({ pool }),
+    others: () => serverMembers(view),
+  });
+  const http =
+    config.ports.http < 0
+      ? undefined
+      : createHttpServer(deps, {
+          routes: [...agent.routes, ...forwardRoutes({ pool })],
+          host: config.httpAddress,
+          port: config.ports.http,
+          portFlag: '-http-port',
+          maxConnectionsPerClient: config.maxConnectionsPerClient,
+        });
+  return { agent, view, http, connections: runnable('server-connections', async () => () => pool.close()) };
+}
+
+/**
+ * Runs a client agent until the signal aborts: connections, local state, HTTP and whatever `listeners` gives (the
+ * process mounts DNS over the view there), then checks and sync.
+ */
+export async function runClientAgent(
+  config: AgentConfig,
+  deps: ClientAgentDeps,
+  ctx: RunContext,
+  listeners: (view: LocalView) => readonly Runnable[] = () => [],
+): Promise<void> {
+  const { agent, view, http, connections } = composeClientAgent(config, deps);
+  const members = [connections, agent.localState, ...(http ? [http] : []), ...listeners(view), view, agent.work];
+  await new RunGroup(deps, { name: 'agent', members }).run(ctx);
+}
+
+/** Files and machine as `parseAgentConfig` reads them. */
+export const systemConfigFiles: ConfigFiles = {
+  readFile: (path) => readFileSync(path, 'utf8'),
+  readFolder: (path) => readdirSync(path),
+  hostname,
+};
+
+/** The servers as members; none while they cannot be reached. */
+async function serverMembers(view: LocalView): Promise<readonly Member[]> {
+  const nodes = await view.servers().catch(() => []);
+  return nodes.map((node) => ({
+    Name: node.Node,
+    Addr: node.Address,
+    Port: 8301,
+    Tags: { role: 'consul', dc: node.Datacenter, id: node.ID, segment: '' },
+    Status: 1,
+  }));
+}

@@ -1,0 +1,105 @@
+import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import {
+  type Deregistration,
+  OWNER_HEADERS,
+  type Registration,
+  type WriterIdentity,
+} from '../../api/shapes/registration.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import type { ServerCatalog } from './server-catalog.ts';
+import { errorOf, readText, type ServerPool, type ServerResponse } from './server-pool.ts';
+
+/** The time of a write, all servers tried: a server's commit waits for its disk at worst. */
+const WRITE_DEADLINE_MS = 10_000;
+const READ_DEADLINE_MS = 10_000;
+/** Added to the wait of a blocking query (Consul's sixteenth, and the network). */
+const BLOCKING_GRACE_MS = 10_000;
+/** Definitions and entries of one node. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** The servers' HTTP API as an agent uses it. */
+export class HttpServerCatalog implements ServerCatalog {
+  readonly #pool: ServerPool;
+
+  constructor(deps: { pool: ServerPool }) {
+    this.#pool = deps.pool;
+  }
+
+  async register(registration: Registration, writer: WriterIdentity): Promise<void> {
+    await this.#put('/v1/catalog/register', registration, ownerHeaders(writer));
+  }
+
+  async deregister(target: Deregistration, writer: WriterIdentity): Promise<void> {
+    await this.#put('/v1/catalog/deregister', target, ownerHeaders(writer));
+  }
+
+  async entries(node: string, signal: AbortSignal): Promise<AgentEntries> {
+    const response = await this.#get(`${agentPath(node)}/entries`, READ_DEADLINE_MS, signal);
+    const body = await json<AgentEntries>(response);
+    if (!Array.isArray(body?.Services) || !Array.isArray(body.Checks)) throw unexpected('entries');
+    return body;
+  }
+
+  async definitions(
+    node: string,
+    options: { index: number; waitMs: number },
+    signal: AbortSignal,
+  ): Promise<{ index: number; checks: AssignedCheck[] }> {
+    const query = options.index > 0 ? `?index=${options.index}&wait=${Math.round(options.waitMs)}ms` : '';
+    const deadlineMs = (options.index > 0 ? options.waitMs * (1 + 1 / 16) : 0) + BLOCKING_GRACE_MS;
+    const response = await this.#get(`${agentPath(node)}/definitions${query}`, deadlineMs, signal);
+    const index = Number(response.headers['x-consul-index']);
+    const checks = await json<AssignedCheck[]>(response);
+    if (!Array.isArray(checks) || !Number.isSafeInteger(index)) throw unexpected('definitions');
+    return { index, checks };
+  }
+
+  async report(node: string, report: VerdictReport): Promise<void> {
+    await this.#put(`${agentPath(node)}/verdicts`, report, {});
+  }
+
+  async #get(path: string, deadlineMs: number, signal: AbortSignal): Promise<ServerResponse> {
+    const response = await this.#pool.request({ method: 'GET', path, deadlineMs, signal });
+    if (response.statusCode !== 200) throw await errorOf(response);
+    return response;
+  }
+
+  async #put(path: string, body: object, headers: Record<string, string>): Promise<void> {
+    const response = await this.#pool.request({
+      method: 'PUT',
+      path,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      deadlineMs: WRITE_DEADLINE_MS,
+    });
+    if (response.statusCode !== 200) throw await errorOf(response);
+    await response.body.dump().catch(() => {});
+  }
+}
+
+async function json<T>(response: ServerResponse): Promise<T> {
+  const text = await readText(response, MAX_ANSWER_BYTES);
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new AppError('unavailable', `a server's answer is not JSON: ${errorText(error)}`, { cause: error });
+  }
+}
+
+function agentPath(node: string): string {
+  return `/v1/internal/agent/${encodeURIComponent(node)}`;
+}
+
+function ownerHeaders(writer: WriterIdentity): Record<string, string> {
+  if (writer.owner === '') return {};
+  return {
+    [OWNER_HEADERS.owner]: writer.owner,
+    [OWNER_HEADERS.epoch]: String(writer.epoch),
+    ...(writer.ref ? { [OWNER_HEADERS.ref]: writer.ref } : {}),
+    ...(writer.hash ? { [OWNER_HEADERS.hash]: writer.hash } : {}),
+  };
+}
+
+function unexpected(what: string): AppError {
+  return new AppError('unavailable', `a server's answer for ${what} has another form; is it another program's port?`);
+}

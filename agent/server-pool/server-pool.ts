@@ -1,0 +1,205 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
+import { Backoff } from '../../core/backoff.ts';
+import type { Clock } from '../../core/clock.ts';
+import { AppError, ERROR_TABLE, type ErrorCode, errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import { type Random, shuffled } from '../../core/random.ts';
+import { serverOrigin } from './server-address.ts';
+
+export interface ServerPoolDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: Pick<Random, 'next'>;
+}
+
+export interface ServerPoolOptions {
+  /** `host` or `host:port` of each server. */
+  readonly servers: readonly string[];
+  /** Requests under way to one server at a time; blocking ones hold their place. */
+  readonly connectionsPerServer?: number;
+}
+
+export interface ServerRequest {
+  readonly method: string;
+  /** Path and query, encoded. */
+  readonly path: string;
+  readonly headers?: IncomingHttpHeaders | Record<string, string>;
+  readonly body?: Buffer | string;
+  /** The whole time until the headers of the answer, over all servers tried. */
+  readonly deadlineMs: number;
+  /** Longest silence within the body. */
+  readonly bodyTimeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export type ServerResponse = Dispatcher.ResponseData;
+
+interface Member {
+  readonly origin: string;
+  readonly pool: Pool;
+  readonly backoff: Backoff;
+  /** Not to be tried before, unless all others fail. */
+  avoidUntilMs: number;
+}
+
+const CONNECT_TIMEOUT_MS = 3000;
+/** A failed server is left alone for this long, growing; others are tried meanwhile. */
+const AVOID = { baseMs: 500, maxMs: 15_000, jitter: 0.5 };
+/** Answers that say "not me, not now": another server may do better. */
+const TRY_ANOTHER = new Set([502, 503, 504]);
+
+/**
+ * Keep-alive connections to the servers. A request goes to the server that answered last; when that fails before its
+ * answer has begun, to the next, until its deadline. Which server is tried first is random for each agent.
+ */
+export class ServerPool {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #members: readonly Member[];
+  readonly #requests;
+  #preferred: Member;
+  #lastContactMs: number | undefined;
+
+  /** @throws AppError `config` for a bad address or none. */
+  constructor(deps: ServerPoolDeps, options: ServerPoolOptions) {
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+    const origins = [...new Set(options.servers.map(serverOrigin))];
+    this.#members = shuffled(origins, deps.random).map((origin) => ({
+      origin,
+      pool: new Pool(origin, {
+        connections: options.connectionsPerServer ?? 256,
+        pipelining: 1,
+        connect: { timeout: CONNECT_TIMEOUT_MS },
+        keepAliveTimeout: 30_000,
+      }),
+      backoff: new Backoff(deps, AVOID),
+      avoidUntilMs: 0,
+    }));
+    const [first] = this.#members;
+    if (!first) throw new AppError('config', 'retry_join: must name at least one server');
+    this.#preferred = first;
+    this.#requests = deps.metrics.counter({
+      name: 'lictor_agent_server_requests_total',
+      help: 'Requests of the agent to servers, by result',
+      labels: ['result'],
+    });
+  }
+
+  /** When a server last answered, on the monotonic clock; undefined before the first time. */
+  lastContactMs(): number | undefined {
+    return this.#lastContactMs;
+  }
+
+  /**
+   * Sends a request. The caller must read or destroy the body of the answer.
+   * @throws AppError `unavailable` when no server answered, `deadline`, `shuttingDown` when the signal aborted.
+   */
+  async request(request: ServerRequest): Promise<ServerResponse> {
+    const end = this.#clock.monotonic() + request.deadlineMs;
+    const failures: string[] = [];
+    for (const member of this.#order()) {
+      const leftMs = end - this.#clock.monotonic();
+      if (leftMs <= 0) break;
+      try {
+        const response = await this.#send(member, request, leftMs);
+        if (!TRY_ANOTHER.has(response.statusCode) || failures.length === this.#members.length - 1) {
+          this.#answered(member);
+          return response;
+        }
+        await response.body.dump({ limit: 65_536 }).catch(() => {});
+        this.#failed(member);
+        failures.push(`${member.origin}: status ${response.statusCode}`);
+      } catch (error) {
+        if (request.signal?.aborted) throw new AppError('shuttingDown', 'the request was given up', { cause: error });
+        this.#failed(member);
+        failures.push(`${member.origin}: ${errorText(error)}`);
+      }
+    }
+    this.#requests.add(1, { result: 'failed' });
+    const late = this.#clock.monotonic() >= end;
+    throw new AppError(late ? 'deadline' : 'unavailable', `No known Consul servers (${failures.join('; ')})`);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#members.map(({ pool }) => pool.destroy()));
+  }
+
+  async #send(member: Member, request: ServerRequest, leftMs: number): Promise<ServerResponse> {
+    const abort = new AbortController();
+    const onAbort = () => abort.abort();
+    request.signal?.addEventListener('abort', onAbort, { once: true });
+    if (request.signal?.aborted) onAbort();
+    const timer = this.#clock.after(leftMs, () => abort.abort(new AppError('deadline', 'no answer in time')));
+    try {
+      const response = await member.pool.request({
+        method: request.method as Dispatcher.HttpMethod,
+        path: request.path,
+        headers: request.headers as Record<string, string>,
+        body: request.body === undefined || request.body.length === 0 ? null : request.body,
+        headersTimeout: 0,
+        bodyTimeout: request.bodyTimeoutMs ?? 10_000,
+        signal: abort.signal,
+      });
+      response.body.on('error', () => {});
+      // The caller's abort also ends the body; the timer was for the headers.
+      response.body.once('close', () => request.signal?.removeEventListener('abort', onAbort));
+      return response;
+    } catch (error) {
+      request.signal?.removeEventListener('abort', onAbort);
+      throw error;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #order(): Member[] {
+    const now = this.#clock.monotonic();
+    const rest = this.#members.filter((member) => member !== this.#preferred);
+    const all = [this.#preferred, ...rest];
+    return [...all.filter((one) => one.avoidUntilMs <= now), ...all.filter((one) => one.avoidUntilMs > now)];
+  }
+
+  #answered(member: Member): void {
+    this.#requests.add(1, { result: 'ok' });
+    this.#lastContactMs = this.#clock.monotonic();
+    if (member !== this.#preferred) this.#log.info('requests go to another server', { server: member.origin });
+    this.#preferred = member;
+    member.backoff.reset();
+    member.avoidUntilMs = 0;
+  }
+
+  #failed(member: Member): void {
+    member.avoidUntilMs = this.#clock.monotonic() + member.backoff.next();
+  }
+}
+
+/** The AppError that a refusing answer stands for: by its x-lictor-error header, else by its status. */
+export async function errorOf(response: ServerResponse): Promise<AppError> {
+  const text = (await readText(response, 64 * 1024)) || `status ${response.statusCode}`;
+  const header = response.headers['x-lictor-error'];
+  if (typeof header === 'string' && header in ERROR_TABLE) return new AppError(header as ErrorCode, text);
+  if (response.statusCode === 429) return new AppError('rateLimited', text);
+  if (response.statusCode >= 500) return new AppError('unavailable', text);
+  return new AppError(response.statusCode === 404 ? 'notFound' : 'badRequest', text);
+}
+
+/** The body as text. @throws AppError `tooLarge` beyond `maxBytes`, `unavailable` when it breaks off. */
+export async function readText(response: ServerResponse, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > maxBytes) throw new AppError('tooLarge', `an answer of a server exceeds ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError('unavailable', `an answer of a server broke off: ${errorText(error)}`, { cause: error });
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
