@@ -1,0 +1,14 @@
+import { fitAnswer } from '../../answers/fit.ts';
+import type { HandlerFactory } from '../handler.ts';
+
+/** Cuts the answer to what the transport and the limits allow, and sets TC. */
+export const fitHandler: HandlerFactory = {
+  name: 'fit',
+  create({ fits, settings }) {
+    return async (query, next) => {
+      const answer = await next(query);
+      const request = { transport: query.transport, type: query.type, ednsUdpSize: query.edns?.udpSize };
+      return fitAnswer(answer, request, (sections, maxBytes) => fits(query, sections, maxBytes), settings);
+    };
+  },
+};

@@ -1,0 +1,31 @@
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Random } from '../core/random.ts';
+import type { CatalogReader } from './answers/catalog-reader.ts';
+import { answerSettings, type DnsOptions } from './dns-options.ts';
+import { createDnsListener, type Listening } from './listener/dns-listener.ts';
+import { createResponder } from './responder.ts';
+
+export interface DnsDeps {
+  readonly reader: CatalogReader;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: Random;
+}
+
+const DEFAULT_LOOKUP_TIMEOUT_MS = 2_000;
+
+/**
+ * The DNS server: answers names below `domain` from the catalog that `reader` shows, over UDP and TCP. It listens
+ * before the catalog is synced (and answers SERVFAIL until then).
+ * @throws AppError `config` naming a wrong option; `run` rejects with `addressInUse` when the port is taken.
+ */
+export function createDns(deps: DnsDeps, options: DnsOptions): Listening {
+  const log = deps.log.child({ part: 'dns' });
+  const settings = answerSettings(options);
+  const lookupTimeoutMs = options.lookupTimeoutMs ?? DEFAULT_LOOKUP_TIMEOUT_MS;
+  const responder = createResponder({ ...deps, log }, { settings, lookupTimeoutMs });
+  return createDnsListener({ ...deps, log, responder }, options);
+}
