@@ -1,0 +1,93 @@
+import { FakeClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { FakeCatalog } from '../../test/support/fake-catalog.ts';
+import { CatalogMirror, cutBytes, mirrorKey } from './catalog-mirror.ts';
+
+const owner = 'kubernetes/x';
+const key = (id: string) => mirrorKey('default', 'n1', id);
+const clock = new FakeClock();
+let catalog: FakeCatalog;
+let mirror: CatalogMirror;
+let told: string[];
+let stop: AbortController;
+let running: Promise<void>;
+
+const register = (id: string, hash: string, ref = 'Service/default/web') =>
+  catalog.register(
+    {
+      Node: 'n1',
+      Address: '10.0.0.1',
+      Service: { ID: id, Service: 'web', Port: 80 },
+      Checks: [{ CheckID: `c:${id}` }],
+    },
+    { owner, epoch: 1, ref, hash },
+  );
+
+beforeEach(async () => {
+  catalog = new FakeCatalog();
+  told = [];
+  await register('a', 'h1');
+  await register('b', 'h1');
+  mirror = new CatalogMirror(
+    { client: catalog, clock, random: { next: () => 0 }, log: silentLogger, metrics: new Metrics() },
+    { owner },
+  );
+  mirror.subscribe((ref, cause) => told.push(`${ref} ${cause}`));
+  stop = new AbortController();
+  running = mirror.run({ signal: stop.signal, ready: () => {} });
+  expect(mirror.synced()).toBe(false);
+  await clock.advance(0);
+  told.length = 0;
+});
+afterEach(async () => {
+  stop.abort();
+  await clock.advance(0);
+  await running;
+});
+
+describe('catalog mirror', () => {
+  it('follows its entries by declaring object', async () => {
+    expect(mirror.synced()).toBe(true);
+    expect([...mirror.byRef('Service/default/web')].map(([, { id }]) => id)).toEqual(['a', 'b']);
+    await register('a', 'h2', 'Service/default/other');
+    await clock.advance(0);
+    expect(told).toEqual(['Service/default/web watch', 'Service/default/other watch']);
+    expect([...mirror.refs()]).toEqual(['Service/default/web', 'Service/default/other']);
+    expect(mirror.hashOf(key('a'), 'Service/default/web')).toBeUndefined();
+    expect(mirror.hashOf(key('a'), 'Service/default/other')).toBe('h2');
+  });
+
+  it('keeps what it knew while the link is broken, and tells the difference afterwards', async () => {
+    catalog.cutStreams();
+    catalog.remove(key('b'));
+    await register('c', 'h1', 'Service/default/new');
+    await clock.advance(0);
+    expect([mirror.synced(), mirror.connected, mirror.size]).toEqual([true, false, 2]);
+    await clock.advance(1_000);
+    expect([mirror.connected, mirror.size]).toEqual([true, 2]);
+    expect(told).toEqual(['Service/default/web relist', 'Service/default/new relist']);
+  });
+
+  it('counts an acknowledged write as done until its echo comes, or did not for a while', async () => {
+    mirror.expect(key('a'), 'h9');
+    mirror.expect(key('b'), undefined);
+    expect(mirror.hashOf(key('a'), 'Service/default/web')).toBe('h9');
+    expect([...mirror.byRef('Service/default/web')].map(([, { id }]) => id)).toEqual(['a']);
+    expect(mirror.isPending(key('a'))).toBe(true);
+    await register('a', 'h9');
+    await clock.advance(0);
+    expect(mirror.isPending(key('a'))).toBe(false);
+    await clock.advance(15_000);
+    expect([...mirror.byRef('Service/default/web')].map(([, { id }]) => id)).toEqual(['a', 'b']);
+  });
+
+  it('keeps no more of an output than a status shows', async () => {
+    catalog.verdict('c:a', 'critical', 'é'.repeat(1_000));
+    catalog.verdict('c:b', 'passing', 'HTTP GET: 200 OK');
+    await clock.advance(0);
+    expect(mirror.get(key('a'))!.checks[0]!.output).toBe('é'.repeat(128));
+    expect(mirror.get(key('b'))!.checks[0]).toEqual({ id: 'c:b', status: 'passing', output: '' });
+    expect(cutBytes('日本', 4)).toBe('日');
+  });
+});

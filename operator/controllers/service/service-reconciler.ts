@@ -1,0 +1,293 @@
+import type { WriterIdentity } from '../../../api/shapes/registration.ts';
+import type { Clock } from '../../../core/clock.ts';
+import { AppError } from '../../../core/errors.ts';
+import type { CounterMetric, Metrics } from '../../../core/metrics.ts';
+import type { Service } from '../../../crds/types/index.ts';
+import type { CatalogClient } from '../../catalog-client/catalog-client.ts';
+import type { CatalogMirror, MirrorEntry } from '../../catalog-mirror/catalog-mirror.ts';
+import { type ClusterView, catalogName } from '../../indexes/cluster-view.ts';
+import type { Leadership } from '../../manager/leadership.ts';
+import { type ObjectKey, objectKey, splitKey } from '../../object-source.ts';
+import type { ConditionWish, ConditionWishes } from '../../status/conditions.ts';
+import type { StatusWriter } from '../../status/status-writer.ts';
+import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
+import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
+import { DONE, type Reconciler, type Result, TerminalError } from '../controller.ts';
+import { allowsSweep, serviceKeyOfRef, serviceRef } from '../identity.ts';
+import { diffPlan, type PlanDiff, type Removal } from './diff-plan.ts';
+import { type PlannedInstance, planRegistrations, type RegistrationPlan } from './plan-registrations.ts';
+import { serviceStatus } from './service-status.ts';
+
+export interface ServiceReconcilerDeps {
+  readonly cluster: ClusterView;
+  readonly mirror: CatalogMirror;
+  readonly catalog: CatalogClient;
+  readonly leadership: Leadership;
+  readonly guard: SweepGuard;
+  readonly evidence: DeleteEvidence;
+  readonly status: StatusWriter;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Called when the catalog shows what was decided for a Service, or the attempt failed: its HealthChecks follow. */
+  readonly settled: (key: ObjectKey) => void;
+}
+
+export interface ServiceReconcilerOptions {
+  /** `<kind>/<name>` under which entries are written, e.g. `kubernetes/prod`. */
+  readonly owner: string;
+  readonly externalNode: string;
+  /** Where pods and slices come from, for the message when there are none. */
+  readonly source: 'kubernetes' | 'folder';
+}
+
+/** A held or waiting sweep is looked at again after so long; what ends it comes as a change of its own. */
+const HELD_MS = 30_000;
+/** An acknowledged write whose echo does not come is looked after again. */
+const AWAITING_ECHO: Result = { requeueAfterMs: 16_000 };
+/** Writes of one Service at the same time; those of all share the client's connections. */
+const PARALLEL = 16;
+
+/** Brings the catalog's entries of one Service to what is declared and seen, then says so in its status. */
+export class ServiceReconciler implements Reconciler {
+  readonly kind = 'Service';
+  readonly #deps: ServiceReconcilerDeps;
+  readonly #options: ServiceReconcilerOptions;
+  readonly #writes: CounterMetric;
+
+  constructor(deps: ServiceReconcilerDeps, options: ServiceReconcilerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#writes = deps.metrics.counter({
+      name: 'lictor_operator_catalog_writes_total',
+      help: 'Registrations and deregistrations sent to the servers.',
+      labels: ['operation'],
+    });
+  }
+
+  async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Result> {
+    const result = await this.#reconcile(key, signal).catch((error: unknown) => {
+      this.#deps.settled(key);
+      throw error;
+    });
+    if (result !== AWAITING_ECHO) this.#deps.settled(key);
+    return result;
+  }
+
+  async #reconcile(key: ObjectKey, signal: AbortSignal): Promise<Result> {
+    const { cluster, mirror, guard, evidence } = this.#deps;
+    if (!cluster.synced() || !mirror.synced()) {
+      throw new AppError('notSynced', 'what is declared and what the catalog holds is not known yet');
+    }
+    const service = cluster.sources.services.get(key);
+    const ref = serviceRef(key);
+    const holder = service ? cluster.nameHolder(service) : key;
+    const plan = service && holder === key ? this.#plan(service, key) : NOTHING;
+    const diff = diffPlan(ref, plan.instances, mirror, (subject) => evidence.has(subject));
+    const clash = this.#clashOf(diff.register, key);
+    const inferred = allowsSweep(service) ? [] : diff.remove.filter((removal) => removal.inferred);
+    guard.visit(ref, inferred.length);
+    const verdict = inferred.length > 0 ? guard.verdict() : 'go';
+    const removable = verdict === 'go' ? diff.remove : diff.remove.filter((removal) => !inferred.includes(removal));
+    const registrable = diff.register.filter((planned) => !clash.has(planned.key));
+    await this.#apply(ref, { register: registrable, remove: removable }, signal);
+    if (verdict === 'go') evidence.forget(ref);
+    if (!service) return verdict === 'go' ? DONE : { requeueAfterMs: HELD_MS };
+    const ready = this.#ready(service, { holder, plan, verdict, held: inferred.length, clash });
+    return this.#report(service, plan, ready, verdict !== 'go', signal);
+  }
+
+  async failed(
+    key: ObjectKey,
+    failure: { reason: string; message: string; terminal: boolean },
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const service = this.#deps.cluster.sources.services.get(key);
+    if (!service) return DONE;
+    const wish: ConditionWish = { status: 'True', reason: failure.reason, message: failure.message };
+    const before = service.status?.conditions?.find(({ type }) => type === 'Ready');
+    const Ready: ConditionWish = failure.terminal
+      ? { status: 'False', reason: failure.reason, message: failure.message }
+      : (before ?? { status: 'Unknown', reason: failure.reason, message: failure.message });
+    return this.#write(service, failure.terminal ? { Ready, Stalled: wish } : { Ready, Reconciling: wish }, signal);
+  }
+
+  #plan(service: Service, key: ObjectKey): RegistrationPlan {
+    const { cluster } = this.#deps;
+    return planRegistrations(
+      {
+        service,
+        pods: cluster.podsOf(service),
+        slices: cluster.slicesOf(service),
+        healthChecks: cluster.checksOf(key),
+        hostAddress: (namespace, name, uid) => {
+          const pod = name === undefined ? undefined : cluster.sources.pods.get(objectKey(namespace, name));
+          return pod && pod.metadata.uid === uid ? pod.hostIP : '';
+        },
+      },
+      { namespace: cluster.catalogNamespace(splitKey(key).namespace), externalNode: this.#options.externalNode },
+    );
+  }
+
+  /** Planned entries whose identity another living Service of ours holds: only explicit ids can meet so. */
+  #clashOf(planned: readonly PlannedInstance[], key: ObjectKey): Map<string, ObjectKey> {
+    const { mirror, cluster } = this.#deps;
+    const clash = new Map<string, ObjectKey>();
+    for (const { key: entry } of planned) {
+      const holder = serviceKeyOfRef(mirror.get(entry)?.ref ?? '');
+      if (holder === undefined || holder === key) continue;
+      const other = cluster.sources.services.get(holder);
+      if (other && cluster.nameHolder(other) === holder && this.#wants(other, holder, entry)) clash.set(entry, holder);
+    }
+    return clash;
+  }
+
+  #wants(service: Service, key: ObjectKey, entry: string): boolean {
+    return this.#plan(service, key).instances.some((planned) => planned.key === entry);
+  }
+
+  /** Sends all writes, then rejects with the first failure, so that one bad instance does not hold up the others. */
+  async #apply(ref: string, diff: PlanDiff, signal: AbortSignal): Promise<void> {
+    const tasks = [
+      ...diff.register.map((planned) => () => this.#register(ref, planned)),
+      ...diff.remove.map((removal) => () => this.#remove(ref, removal)),
+    ];
+    let failure: unknown;
+    const next = tasks.values();
+    const lane = async () => {
+      for (const task of next) {
+        if (signal.aborted) throw new AppError('deadline', `the writes of ${ref} were not done in time`);
+        await task().catch((error: unknown) => {
+          failure ??= error;
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PARALLEL, tasks.length) }, lane));
+    if (failure) throw this.#explained(failure);
+  }
+
+  async #register(ref: string, { key, registration, hash }: PlannedInstance): Promise<void> {
+    const { leadership, catalog, mirror } = this.#deps;
+    leadership.check();
+    mirror.unexpect(key);
+    this.#writes.add(1, { operation: 'register' });
+    await catalog.register(registration, this.#writer(ref, hash));
+    mirror.expect(key, hash);
+  }
+
+  async #remove(ref: string, { key, entry }: Removal): Promise<void> {
+    const { leadership, catalog, mirror, evidence } = this.#deps;
+    const { node: Node, id: ServiceID, namespace: Namespace } = entry;
+    leadership.check();
+    mirror.unexpect(key);
+    this.#writes.add(1, { operation: 'deregister' });
+    try {
+      await catalog.deregister(
+        { Node, ServiceID, ...(Namespace === 'default' ? {} : { Namespace }) },
+        this.#writer(ref),
+      );
+    } catch (error) {
+      // Another took the entry over: it is no longer ours to remove, which is as good.
+      if (!(error instanceof AppError && error.code === 'notOwner')) throw error;
+      return;
+    }
+    mirror.expect(key, undefined);
+    evidence.forget(ServiceID);
+  }
+
+  #writer(ref: string, hash?: string): WriterIdentity {
+    const { epoch } = this.#deps.leadership;
+    return { owner: this.#options.owner, epoch, ref, ...(hash === undefined ? {} : { hash }) };
+  }
+
+  #explained(error: unknown): unknown {
+    if (!(error instanceof AppError)) return error;
+    if (error.code === 'staleEpoch') this.#deps.leadership.lost(error.message);
+    if (error.code === 'badRequest' || error.code === 'tooLarge') return new TerminalError('Refused', error.message);
+    return error;
+  }
+
+  #ready(
+    service: Service,
+    found: {
+      holder: ObjectKey;
+      plan: RegistrationPlan;
+      verdict: string;
+      held: number;
+      clash: ReadonlyMap<string, ObjectKey>;
+    },
+  ): ConditionWish {
+    const name = catalogName(service);
+    if (found.holder !== keyOfService(service)) {
+      const message = `the name ${name} is held by Service ${found.holder}, which is older; choose another spec.serviceName`;
+      return { status: 'False', reason: 'NameTaken', message };
+    }
+    if (found.verdict === 'held') {
+      const message =
+        `${found.held} instances are no longer there, but ${this.#deps.guard.describe()}; if that is right, annotate ` +
+        'this Service with lictor.dev/allow-sweep=true';
+      return { status: 'False', reason: 'SweepHeld', message };
+    }
+    for (const [, holder] of found.clash) {
+      const message = `an instance id is used by Service ${holder} on the same node; give spec.instances other ids`;
+      return { status: 'False', reason: 'InstanceIdTaken', message };
+    }
+    const [problem] = found.plan.problems;
+    if (problem !== undefined) return { status: 'False', reason: 'PortNotFound', message: problem };
+    const count = found.plan.instances.length;
+    if (count === 0) return this.#noInstances(service);
+    return {
+      status: 'True',
+      reason: 'Registered',
+      message: `${count} ${count === 1 ? 'instance is' : 'instances are'} in the catalog`,
+    };
+  }
+
+  #noInstances({ spec }: Service): ConditionWish {
+    const what = spec.kubernetesService
+      ? `EndpointSlice of Service ${spec.kubernetesService}`
+      : spec.selector
+        ? 'pod that the selector takes'
+        : 'instance';
+    if (this.#options.source === 'folder' && !spec.instances) {
+      const message = `the folder holds no ${what}; without Kubernetes list the instances in spec.instances`;
+      return { status: 'False', reason: 'NoSource', message };
+    }
+    return { status: 'True', reason: 'NoInstances', message: `there is no ${what}` };
+  }
+
+  async #report(
+    service: Service,
+    plan: RegistrationPlan,
+    Ready: ConditionWish,
+    waiting: boolean,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { mirror } = this.#deps;
+    // The echo of our writes enqueues this key again; a status before it would be out of date at once.
+    if (plan.instances.some(({ key }) => mirror.isPending(key))) return AWAITING_ECHO;
+    const wishes: ConditionWishes = waiting
+      ? { Ready, Reconciling: { status: 'True', reason: 'Sweeping', message: 'removals wait for a complete view' } }
+      : { Ready };
+    const result = await this.#write(service, wishes, signal);
+    return waiting && 'done' in result ? { requeueAfterMs: HELD_MS } : result;
+  }
+
+  #write(service: Service, wishes: ConditionWishes, signal: AbortSignal): Promise<Result> {
+    const { mirror, clock, status } = this.#deps;
+    const entries: MirrorEntry[] = [];
+    for (const [, entry] of mirror.byRef(serviceRef(keyOfService(service)))) entries.push(entry);
+    const next = serviceStatus(service, entries, wishes, isoSeconds(clock.now()));
+    return status.write(service, next, signal);
+  }
+}
+
+const NOTHING: RegistrationPlan = { instances: [], problems: [] };
+
+function keyOfService({ metadata }: Service): ObjectKey {
+  return objectKey(metadata.namespace ?? 'default', metadata.name);
+}
+
+/** RFC 3339 without fractions, as Kubernetes writes times. */
+export function isoSeconds(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}

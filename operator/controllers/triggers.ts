@@ -1,0 +1,127 @@
+import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { CatalogMirror } from '../catalog-mirror/catalog-mirror.ts';
+import { type ClusterView, catalogName, serviceKeyOf } from '../indexes/cluster-view.ts';
+import { type ChangeCause, keyOf, type ObjectKey } from '../object-source.ts';
+import type { DeleteEvidence } from '../sweep-guard/delete-evidence.ts';
+import type { SweepGuard } from '../sweep-guard/sweep-guard.ts';
+import type { WorkQueue } from '../work-queue/work-queue.ts';
+import type { SliceView } from '../workloads/endpoint-slice.ts';
+import { type PodView, podDiffers } from '../workloads/pod.ts';
+import { instanceId, serviceKeyOfRef, serviceRef } from './identity.ts';
+
+export interface TriggerDeps {
+  readonly cluster: ClusterView;
+  readonly mirror: CatalogMirror;
+  readonly guard: SweepGuard;
+  readonly evidence: DeleteEvidence;
+  readonly services: WorkQueue;
+  readonly healthChecks: WorkQueue;
+}
+
+/**
+ * Turns changes of the sources and the catalog into keys to reconcile, and notes what was seen happening, so that the
+ * sweep guard can tell deletes that were asked for from inferred ones.
+ */
+export class Triggers {
+  readonly #deps: TriggerDeps;
+  readonly #unsubscribe: (() => void)[];
+
+  constructor(deps: TriggerDeps) {
+    this.#deps = deps;
+    const { services, healthChecks, pods, slices } = deps.cluster.sources;
+    this.#unsubscribe = [
+      services.subscribe((key, old, current, cause) => this.#service(key, old, current, cause)),
+      healthChecks.subscribe((_, old, current) => this.#healthCheck(old, current)),
+      pods.subscribe((_, old, current, cause) => this.#pod(old, current, cause)),
+      slices.subscribe((_, old, current, cause) => this.#slice(old, current, cause)),
+      deps.mirror.subscribe((ref, cause) => this.#entry(ref, cause)),
+      deps.guard.onSettled((refs) => {
+        for (const ref of refs) this.#addRef(ref);
+      }),
+    ];
+  }
+
+  /**
+   * Enqueues everything: what is declared, and what the catalog holds for objects that are gone. To be called once at
+   * the begin, when all sources and the mirror are synced, since only then a reconcile can say what is missing.
+   */
+  all(): void {
+    const { cluster, mirror, guard, services } = this.#deps;
+    for (const ref of mirror.refs()) {
+      if (serviceKeyOfRef(ref) === undefined) continue;
+      guard.expectVisit(ref);
+      this.#addRef(ref);
+    }
+    for (const service of cluster.sources.services.list()) services.add(keyOf(service));
+    for (const check of cluster.sources.healthChecks.list()) services.add(serviceKeyOf(check));
+  }
+
+  /** A Service was worked on: the statuses of its HealthChecks follow. */
+  settled(key: ObjectKey): void {
+    for (const check of this.#deps.cluster.checkKeysOf(key)) this.#deps.healthChecks.add(check);
+  }
+
+  close(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  #service(key: ObjectKey, old: Service | undefined, current: Service | undefined, cause: ChangeCause): void {
+    const { cluster, evidence } = this.#deps;
+    const changed =
+      old?.metadata.generation !== current?.metadata.generation || old?.metadata.uid !== current?.metadata.uid;
+    if (cause === 'watch' && old && changed) evidence.note(serviceRef(key));
+    this.#add(key, cause);
+    // Who wants the same name may get it now, or lose it.
+    for (const each of [old, current])
+      if (each && changed) for (const other of cluster.sameName(each)) this.#add(other, cause);
+  }
+
+  /** Its definitions are written with the instances of its Service, which is reconciled even if there is none. */
+  #healthCheck(old: HealthCheck | undefined, current: HealthCheck | undefined): void {
+    for (const each of [old, current]) if (each) this.#deps.services.add(serviceKeyOf(each));
+  }
+
+  #pod(old: PodView | undefined, current: PodView | undefined, cause: ChangeCause): void {
+    const { cluster, evidence } = this.#deps;
+    if (old && current && !podDiffers(old, current)) return;
+    const before = old ? cluster.servicesOfPod(old) : new Set<ObjectKey>();
+    for (const key of before) {
+      const service = cluster.sources.services.get(key);
+      if (cause === 'watch' && service && old) {
+        evidence.note(instanceId(catalogName(service), old.metadata.uid ?? old.podIP));
+      }
+      this.#add(key, cause);
+    }
+    if (current) for (const key of cluster.servicesOfPod(current)) if (!before.has(key)) this.#add(key, cause);
+  }
+
+  #slice(old: SliceView | undefined, current: SliceView | undefined, cause: ChangeCause): void {
+    const { cluster, evidence } = this.#deps;
+    for (const slice of [old, current]) {
+      if (!slice) continue;
+      for (const key of cluster.servicesOfSlice(slice)) {
+        const service = cluster.sources.services.get(key);
+        if (cause === 'watch' && service && slice === old) {
+          const name = catalogName(service);
+          for (const { podUid, address } of slice.endpoints) evidence.note(instanceId(name, podUid ?? address));
+        }
+        this.#add(key, cause);
+      }
+    }
+  }
+
+  #entry(ref: string, cause: ChangeCause): void {
+    const key = serviceKeyOfRef(ref);
+    if (key !== undefined) this.#add(key, cause);
+  }
+
+  #add(key: ObjectKey, cause: ChangeCause): void {
+    if (cause === 'relist') this.#deps.guard.expectVisit(serviceRef(key));
+    this.#deps.services.add(key);
+  }
+
+  #addRef(ref: string): void {
+    const key = serviceKeyOfRef(ref);
+    if (key !== undefined) this.#deps.services.add(key);
+  }
+}

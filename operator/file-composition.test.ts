@@ -1,0 +1,190 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SystemClock } from '../core/clock.ts';
+import { createLogger } from '../core/log.ts';
+import { Metrics } from '../core/metrics.ts';
+import { SeededRandom } from '../core/random.ts';
+import type { HealthCheck, Service } from '../crds/types/index.ts';
+import { eventually } from '../test/support/eventually.ts';
+import { FakeCatalog } from '../test/support/fake-catalog.ts';
+import { composeFileOperator, type FileOperator } from './file-composition.ts';
+
+const clock = new SystemClock();
+let folder: string;
+let catalog: FakeCatalog;
+let operator: FileOperator;
+let logged: string[];
+let stop: AbortController;
+let running: Promise<void>;
+
+function start(): void {
+  logged = [];
+  operator = composeFileOperator({
+    folder,
+    catalogClient: catalog,
+    externalNode: 'dev',
+    clock,
+    random: new SeededRandom(1),
+    log: createLogger({ sink: { write: (line) => logged.push(line) } }),
+    metrics: new Metrics(),
+  });
+  stop = new AbortController();
+  running = operator.runnable.run({ signal: stop.signal, ready: () => {} });
+  running.catch(() => {});
+}
+async function end(): Promise<void> {
+  stop.abort();
+  await running.catch(() => {});
+}
+
+const file = (name: string, text: string) => writeFile(join(folder, name), text);
+const service = (name: string, ports: number[], extra = '') => `
+apiVersion: lictor.dev/v1alpha1
+kind: Service
+metadata: {name: ${name}}
+spec:
+  instances: [${ports.map((port) => `{address: 127.0.0.1, port: ${port}}`).join(', ')}]
+${extra}`;
+const check = (name: string, of: string) => `
+apiVersion: lictor.dev/v1alpha1
+kind: HealthCheck
+metadata: {name: ${name}}
+spec: {serviceRef: {name: ${of}}, http: {path: /healthz}, interval: 1s}
+`;
+const ids = () => [...catalog.instances.values()].map(({ owned }) => owned.ServiceID).sort();
+const soon = (check: () => unknown) => eventually(() => void check(), { withinMs: 30_000, everyMs: 5 });
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lictor-folder-'));
+  catalog = new FakeCatalog();
+});
+afterEach(async () => {
+  await end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('operator on a folder', () => {
+  it('registers instances with their checks and shows statuses', async () => {
+    await file('web.yaml', service('web', [8001, 8002]));
+    await file('check.yaml', check('alive', 'web'));
+    start();
+    await soon(() =>
+      expect(catalog.summary()).toEqual([
+        'dev/web-127.0.0.1-8001 127.0.0.1:8001 [default.alive:web-127.0.0.1-8001=critical] Service/default/web',
+        'dev/web-127.0.0.1-8002 127.0.0.1:8002 [default.alive:web-127.0.0.1-8002=critical] Service/default/web',
+      ]),
+    );
+    const [first] = catalog.instances.values();
+    expect(first!.registration.Checks![0]!.Definition).toMatchObject({
+      HTTP: 'http://127.0.0.1:8001/healthz',
+      Interval: '1s',
+    });
+    catalog.verdict('default.alive:web-127.0.0.1-8001', 'passing', 'HTTP GET: 200 OK');
+    await soon(() => {
+      const web = operator.manifests.get('Service', 'default/web') as Service;
+      expect(web.status).toMatchObject({ healthy: 1, total: 2, omitted: 0, serviceName: 'web' });
+      expect(web.status!.endpoints!.map(({ port, status }) => [port, status])).toEqual([
+        [8002, 'critical'],
+        [8001, 'passing'],
+      ]);
+      const alive = operator.manifests.get('HealthCheck', 'default/alive') as HealthCheck;
+      expect(alive.status).toMatchObject({ passing: 1, critical: 1, warning: 0 });
+      expect(alive.status!.failing).toMatchObject([{ instance: 'web-127.0.0.1-8002', output: 'not run yet' }]);
+      expect(alive.status!.conditions![0]).toMatchObject({ type: 'Ready', status: 'True', reason: 'Registered' });
+    });
+  });
+
+  it('follows edits and removals of files', async () => {
+    await file('web.yaml', service('web', [8001]));
+    await file('db.yaml', service('db', [5432]));
+    start();
+    await soon(() => expect(ids()).toEqual(['db-127.0.0.1-5432', 'web-127.0.0.1-8001']));
+    await file('web.yaml', service('web', [8001, 8002]));
+    await soon(() => expect(ids()).toEqual(['db-127.0.0.1-5432', 'web-127.0.0.1-8001', 'web-127.0.0.1-8002']));
+    await rm(join(folder, 'web.yaml'));
+    await soon(() => expect(ids()).toEqual(['db-127.0.0.1-5432']));
+  });
+
+  it('keeps the last good objects of a file that is wrong, and says so once', async () => {
+    await file('web.yaml', service('web', [8001]));
+    start();
+    await soon(() => expect(ids()).toEqual(['web-127.0.0.1-8001']));
+    await file('web.yaml', service('web', [8001]).slice(0, -12));
+    await soon(() => expect(operator.manifests.problems).toHaveLength(1));
+    await file('web.yaml', `${service('web', [8001])}  colour: blue\n`);
+    await soon(() => expect(operator.manifests.problems.join()).toContain('spec.colour'));
+    expect(ids()).toEqual(['web-127.0.0.1-8001']);
+    await file('web.yaml', service('web', [8009]));
+    await soon(() => expect(ids()).toEqual(['web-127.0.0.1-8009']));
+    expect(operator.manifests.problems).toEqual([]);
+    expect(logged.filter((line) => line.includes('spec.colour'))).toHaveLength(1);
+  });
+
+  it('removes after a restart what was removed meanwhile, and touches nothing else', async () => {
+    await file('web.yaml', service('web', [8001]));
+    await file('db.yaml', service('db', [5432]));
+    start();
+    await soon(() => expect(ids()).toHaveLength(2));
+    await end();
+    await rm(join(folder, 'web.yaml'));
+    catalog.writes.length = 0;
+    start();
+    await soon(() => expect(ids()).toEqual(['db-127.0.0.1-5432']));
+    expect(catalog.writes).toEqual(['deregister web-127.0.0.1-8001']);
+  });
+
+  it('does not start with a wrong file, and deletes nothing then', async () => {
+    await file('web.yaml', service('web', [8001]));
+    start();
+    await soon(() => expect(ids()).toHaveLength(1));
+    await end();
+    await file('web.yaml', 'kind: Servise\n');
+    start();
+    await expect(running).rejects.toThrow(/web\.yaml:1/);
+    expect(ids()).toHaveLength(1);
+  });
+
+  it('says that a selector finds no pods in a folder', async () => {
+    await file(
+      'web.yaml',
+      'apiVersion: lictor.dev/v1alpha1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {matchLabels: {app: web}}}\n',
+    );
+    start();
+    await soon(() => {
+      const web = operator.manifests.get('Service', 'default/web') as Service;
+      expect(web.status!.conditions![0]).toMatchObject({ status: 'False', reason: 'NoSource' });
+    });
+  });
+
+  it('finds pods that lie in the folder', async () => {
+    await file(
+      'web.yaml',
+      `apiVersion: lictor.dev/v1alpha1
+kind: Service
+metadata: {name: web}
+spec: {selector: {matchLabels: {app: web}}, ports: [{name: http, port: web}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, labels: {app: web}}
+spec: {nodeName: n1, containers: [{name: c, image: i, ports: [{name: web, containerPort: 8080}]}]}
+status: {podIP: 10.0.0.7, hostIP: 10.0.0.1, phase: Running, conditions: [{type: Ready, status: "True"}]}
+`,
+    );
+    start();
+    await soon(() => expect(catalog.instances.size).toBe(1));
+    const { owned, registration } = [...catalog.instances.values()][0]!;
+    expect(owned).toMatchObject({ Node: 'n1', Address: '10.0.0.7', Port: 8080 });
+    expect(registration).toMatchObject({ Address: '10.0.0.1', SkipNodeUpdate: true });
+  });
+
+  it('puts back what somebody removed', async () => {
+    await file('web.yaml', service('web', [8001]));
+    start();
+    await soon(() => expect(ids()).toHaveLength(1));
+    await soon(() => expect(operator.manifests.get('Service', 'default/web')!.status).toBeDefined());
+    catalog.remove([...catalog.instances.keys()][0]!);
+    await soon(() => expect(ids()).toHaveLength(1));
+  });
+});

@@ -1,0 +1,165 @@
+import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import { keyOf, type ObjectKey, type ObjectSource, objectKey } from '../object-source.ts';
+import type { SliceView } from '../workloads/endpoint-slice.ts';
+import { selects } from '../workloads/label-selector.ts';
+import type { PodView } from '../workloads/pod.ts';
+import { ObjectIndex } from './object-index.ts';
+
+/** The four sources that the controllers read. */
+export interface ClusterSources {
+  readonly services: ObjectSource<Service>;
+  readonly healthChecks: ObjectSource<HealthCheck>;
+  readonly pods: ObjectSource<PodView>;
+  readonly slices: ObjectSource<SliceView>;
+}
+
+/** How Kubernetes namespaces become catalog namespaces. */
+export type NamespaceMapping = 'single' | 'mirror';
+
+/** The sources and what the controllers look up in them, each lookup by index. */
+export class ClusterView {
+  readonly sources: ClusterSources;
+  readonly #mapping: NamespaceMapping;
+  readonly #podsByLabel: ObjectIndex<PodView>;
+  readonly #servicesByLabel: ObjectIndex<Service>;
+  readonly #servicesBySlices: ObjectIndex<Service>;
+  readonly #servicesByName: ObjectIndex<Service>;
+  readonly #slicesByService: ObjectIndex<SliceView>;
+  readonly #checksByService: ObjectIndex<HealthCheck>;
+
+  constructor(sources: ClusterSources, options: { namespaces: NamespaceMapping }) {
+    this.sources = sources;
+    this.#mapping = options.namespaces;
+    this.#podsByLabel = new ObjectIndex(sources.pods, podLabels);
+    this.#servicesByLabel = new ObjectIndex(sources.services, leadingLabel);
+    this.#servicesBySlices = new ObjectIndex(sources.services, ({ metadata, spec }) =>
+      spec.kubernetesService ? [objectKey(metadata.namespace ?? 'default', spec.kubernetesService)] : [],
+    );
+    this.#servicesByName = new ObjectIndex(sources.services, (service) => [this.#nameKey(service)]);
+    this.#slicesByService = new ObjectIndex(sources.slices, ({ metadata, serviceName }) =>
+      serviceName ? [objectKey(metadata.namespace ?? 'default', serviceName)] : [],
+    );
+    this.#checksByService = new ObjectIndex(sources.healthChecks, (check) => [serviceKeyOf(check)]);
+  }
+
+  /** Whether every source was read completely once. */
+  synced(): boolean {
+    return Object.values(this.sources).every((source: ObjectSource) => source.synced());
+  }
+
+  catalogNamespace(kubernetesNamespace: string): string {
+    return this.#mapping === 'single' ? 'default' : kubernetesNamespace;
+  }
+
+  podsOf({ metadata, spec }: Service): PodView[] {
+    const { selector } = spec;
+    if (!selector) return [];
+    const namespace = metadata.namespace ?? 'default';
+    let best = labelKey(namespace, '*');
+    for (const [name, value] of Object.entries(selector.matchLabels ?? {})) {
+      const candidate = labelKey(namespace, name, value);
+      if (this.#podsByLabel.count(candidate) < this.#podsByLabel.count(best)) best = candidate;
+    }
+    const pods: PodView[] = [];
+    for (const key of this.#podsByLabel.get(best)) {
+      const pod = this.sources.pods.get(key);
+      if (pod && selects(selector, pod.metadata.labels)) pods.push(pod);
+    }
+    return pods;
+  }
+
+  slicesOf({ metadata, spec }: Service): SliceView[] {
+    if (!spec.kubernetesService) return [];
+    const keys = this.#slicesByService.get(objectKey(metadata.namespace ?? 'default', spec.kubernetesService));
+    return [...keys].flatMap((key) => this.sources.slices.get(key) ?? []);
+  }
+
+  /** HealthChecks of a Service, in the order of their names. */
+  checksOf(service: ObjectKey): HealthCheck[] {
+    return [...this.#checksByService.get(service)].sort().flatMap((key) => this.sources.healthChecks.get(key) ?? []);
+  }
+  checkKeysOf(service: ObjectKey): ReadonlySet<ObjectKey> {
+    return this.#checksByService.get(service);
+  }
+
+  /** The Services whose instances this pod is one of. */
+  servicesOfPod(pod: PodView): Set<ObjectKey> {
+    const found = new Set<ObjectKey>();
+    for (const value of podLabels(pod)) {
+      for (const key of this.#servicesByLabel.get(value)) {
+        const selector = this.sources.services.get(key)?.spec.selector;
+        if (selector && selects(selector, pod.metadata.labels)) found.add(key);
+      }
+    }
+    return found;
+  }
+
+  servicesOfSlice({ metadata, serviceName }: SliceView): ReadonlySet<ObjectKey> {
+    return this.#servicesBySlices.get(objectKey(metadata.namespace ?? 'default', serviceName));
+  }
+
+  /** All Services that want the catalog name of this one, itself included. */
+  sameName(service: Service): ReadonlySet<ObjectKey> {
+    return this.#servicesByName.get(this.#nameKey(service));
+  }
+
+  /**
+   * Who holds the name: of all that want it the oldest, of the same age the first by key. A name is held by one Service
+   * and never merged.
+   */
+  nameHolder(service: Service): ObjectKey {
+    let holder = service;
+    for (const key of this.sameName(service)) {
+      const other = this.sources.services.get(key);
+      if (other && isBefore(other, holder)) holder = other;
+    }
+    return keyOf(holder);
+  }
+
+  close(): void {
+    this.#podsByLabel.close();
+    this.#servicesByLabel.close();
+    this.#servicesBySlices.close();
+    this.#servicesByName.close();
+    this.#slicesByService.close();
+    this.#checksByService.close();
+  }
+
+  #nameKey(service: Service): string {
+    const namespace = this.catalogNamespace(service.metadata.namespace ?? 'default');
+    return `${namespace}\0${catalogName(service).toLowerCase()}`;
+  }
+}
+
+/** The service name in the catalog. */
+export function catalogName({ metadata, spec }: Service): string {
+  return spec.serviceName ?? metadata.name;
+}
+
+/** The key of the Service that a HealthCheck is for. */
+export function serviceKeyOf({ metadata, spec }: HealthCheck): ObjectKey {
+  return objectKey(metadata.namespace ?? 'default', spec.serviceRef.name);
+}
+
+function isBefore(a: Service, b: Service): boolean {
+  const [ageA, ageB] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  return ageA === ageB ? keyOf(a) < keyOf(b) : ageA < ageB;
+}
+
+function labelKey(namespace: string, name: string, value = ''): string {
+  return `${namespace}\0${name}\0${value}`;
+}
+
+function* podLabels({ metadata }: PodView): Generator<string> {
+  const namespace = metadata.namespace ?? 'default';
+  yield labelKey(namespace, '*');
+  for (const name of Object.keys(metadata.labels ?? {})) yield labelKey(namespace, name, metadata.labels![name]);
+}
+
+/** One label that every pod of the Service has; `*` when its selector has none. */
+function leadingLabel({ metadata, spec }: Service): string[] {
+  if (!spec.selector) return [];
+  const namespace = metadata.namespace ?? 'default';
+  const [first] = Object.entries(spec.selector.matchLabels ?? {}).sort();
+  return [first ? labelKey(namespace, first[0], first[1]) : labelKey(namespace, '*')];
+}

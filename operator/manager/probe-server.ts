@@ -1,0 +1,62 @@
+import { createServer } from 'node:http';
+import { AppError } from '../../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
+import type { Metrics } from '../../core/metrics.ts';
+
+export interface ProbeServerOptions {
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+}
+
+/** Answers /healthz (the process works), /readyz (it knows its world) and /metrics (Prometheus text). */
+export class ProbeServer implements Runnable {
+  readonly name = 'probes and metrics';
+  readonly #deps: { metrics: Metrics; notReady: () => string | undefined };
+  readonly #options: ProbeServerOptions;
+  #port = 0;
+
+  /** `notReady` gives the reason as a sentence, or undefined when ready. */
+  constructor(deps: { metrics: Metrics; notReady: () => string | undefined }, options: ProbeServerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** The port listened on, once ready. */
+  get port(): number {
+    return this.#port;
+  }
+
+  async run(ctx: RunContext): Promise<void> {
+    const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+      void this.#answer(request.url ?? '').then(({ status, text }) => {
+        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+        response.end(text);
+      });
+    });
+    server.maxConnections = 64;
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        const taken = error.code === 'EADDRINUSE';
+        const text = taken ? 'is in use; choose another with --metrics-addr' : `cannot be listened on (${error.code})`;
+        reject(new AppError(taken ? 'addressInUse' : 'config', `${host}:${port} ${text}`));
+      });
+      server.listen(port, host, resolve);
+    });
+    this.#port = (server.address() as { port: number }).port;
+    ctx.ready();
+    await aborted(ctx.signal);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  async #answer(url: string): Promise<{ status: number; text: string }> {
+    const [path] = url.split('?');
+    if (path === '/healthz') return { status: 200, text: 'ok\n' };
+    if (path === '/metrics') return { status: 200, text: await this.#deps.metrics.text() };
+    if (path !== '/readyz') return { status: 404, text: 'use /healthz, /readyz or /metrics\n' };
+    const reason = this.#deps.notReady();
+    return reason === undefined ? { status: 200, text: 'ok\n' } : { status: 503, text: `${reason}\n` };
+  }
+}

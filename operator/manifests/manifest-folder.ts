@@ -1,0 +1,242 @@
+import { hash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { type FSWatcher, watch } from 'chokidar';
+import type { Clock, Timer } from '../../core/clock.ts';
+import { errorText } from '../../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import { formatProblem, manifestError } from '../../crds/manifests/load-manifests.ts';
+import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { ClusterSources } from '../indexes/cluster-view.ts';
+import { ObjectCache } from '../informer/object-cache.ts';
+import type { KubeObject } from '../kube-api/kube-api.ts';
+import { type ChangeCause, keyOf, type ObjectKey, objectKey } from '../object-source.ts';
+import type { StatusSink, WithStatus } from '../status/status-writer.ts';
+import { type SliceView, stripSlice } from '../workloads/endpoint-slice.ts';
+import { type PodView, stripPod } from '../workloads/pod.ts';
+import { stripResource } from '../workloads/strip-resource.ts';
+import { type FolderContent, ManifestFiles } from './manifest-files.ts';
+
+export interface ManifestFolderOptions {
+  /** A folder, or one file. */
+  readonly path: string;
+  /** Read so long after the last change. @default 40 */
+  readonly settleMs?: number;
+  /** Looked through so often even if the file system told nothing. @default 5,000 */
+  readonly rescanMs?: number;
+}
+
+const LICTOR = 'lictor.dev/v1alpha1';
+
+/**
+ * A folder of manifests in the place of an API server: the same sources, fed from files, and statuses kept in memory. A
+ * file with a problem keeps its last good objects; what vanishes from the folder is deleted once the whole folder was
+ * read.
+ */
+export class ManifestFolder implements Runnable, StatusSink {
+  readonly name = 'manifests';
+  readonly sources: ClusterSources;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #options: Required<ManifestFolderOptions>;
+  readonly #files: ManifestFiles;
+  readonly #caches: {
+    pods: ObjectCache<PodView>;
+    slices: ObjectCache<SliceView>;
+    services: ObjectCache<Service>;
+    healthChecks: ObjectCache<HealthCheck>;
+  };
+  readonly #changed = new Set<() => void>();
+  #problems: readonly string[] = [];
+  #version = 0;
+  #timer: Timer | undefined;
+  #reading = false;
+  #again = false;
+
+  constructor(deps: { clock: Clock; log: Logger }, options: ManifestFolderOptions) {
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+    this.#options = { settleMs: 40, rescanMs: 5_000, ...options };
+    this.#files = new ManifestFiles(options.path);
+    const cache = <T extends KubeObject>(kind: string) => new ObjectCache<T>({ log: deps.log }, { kind });
+    this.#caches = {
+      pods: cache('Pod'),
+      slices: cache('EndpointSlice'),
+      services: cache('Service'),
+      healthChecks: cache('HealthCheck'),
+    };
+    this.sources = this.#caches;
+  }
+
+  /** What is wrong with the files now, one line each. */
+  get problems(): readonly string[] {
+    return this.#problems;
+  }
+
+  /** The declared objects with their statuses: Services, then HealthChecks, each in the order of their keys. */
+  objects(): (Service | HealthCheck)[] {
+    const byKey = (a: KubeObject, b: KubeObject) => (keyOf(a) < keyOf(b) ? -1 : 1);
+    return [...[...this.#caches.services.list()].sort(byKey), ...[...this.#caches.healthChecks.list()].sort(byKey)];
+  }
+
+  get(kind: 'Service' | 'HealthCheck', key: ObjectKey): Service | HealthCheck | undefined {
+    return kind === 'Service' ? this.#caches.services.get(key) : this.#caches.healthChecks.get(key);
+  }
+
+  /** Told after the objects, their statuses or the problems changed. Gives the unsubscription. */
+  onChange(handler: () => void): () => void {
+    this.#changed.add(handler);
+    return () => this.#changed.delete(handler);
+  }
+
+  async write(object: WithStatus, status: object): Promise<void> {
+    if (object.kind === 'Service') setStatus(this.#caches.services, keyOf(object), status);
+    else setStatus(this.#caches.healthChecks, keyOf(object), status);
+    this.#notify();
+  }
+
+  /**
+   * Ready after the folder was read once.
+   * @throws AppError `config` listing what is wrong with the files at start: what they meant to declare is not known then.
+   */
+  async run(ctx: RunContext): Promise<void> {
+    const watcher = watch(this.#options.path, { ignoreInitial: true });
+    watcher.on('all', () => this.#schedule(this.#options.settleMs));
+    watcher.on('error', (error) => {
+      this.#log.warn('the folder cannot be watched; it is looked through instead', { text: errorText(error) });
+    });
+    try {
+      const first = await this.#files.read(this.#clock.monotonic());
+      if (first.problems.length > 0) throw manifestError(first.problems);
+      this.#apply(first, 'relist');
+      ctx.ready();
+      this.#schedule(this.#options.settleMs); // what changed before the watcher was set up
+      await aborted(ctx.signal);
+    } finally {
+      this.#timer?.cancel();
+      await closeQuietly(watcher);
+    }
+  }
+
+  #schedule(ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(ms, () => void this.#rescan());
+  }
+
+  async #rescan(): Promise<void> {
+    if (this.#reading) {
+      this.#again = true;
+      return;
+    }
+    this.#reading = true;
+    let next = this.#options.rescanMs;
+    try {
+      const content = await this.#files.read(this.#clock.monotonic());
+      if (content.unsettled) next = 250;
+      this.#apply(content, 'watch');
+    } catch (error) {
+      this.#setProblems([errorText(error)]);
+    } finally {
+      this.#reading = false;
+      if (this.#again) next = this.#options.settleMs;
+      this.#again = false;
+      if (this.#timer) this.#schedule(next);
+    }
+  }
+
+  #apply(content: FolderContent, cause: ChangeCause): void {
+    this.#setProblems(content.problems.map(formatProblem));
+    const before = this.#version;
+    const found = { pods: [], slices: [], services: [], healthChecks: [] } as Record<
+      keyof ClusterSources,
+      KubeObject[]
+    >;
+    for (const { object } of content.objects) {
+      const kind = sourceOf(object.apiVersion, object.kind);
+      if (kind) found[kind].push(object);
+    }
+    // Workloads first, so that a new Service finds its pods.
+    this.#replace(this.#caches.pods, found.pods, stripPod, cause);
+    this.#replace(this.#caches.slices, found.slices, stripSlice, cause);
+    this.#replace(this.#caches.services, found.services, stripResource<Service>, cause);
+    this.#replace(this.#caches.healthChecks, found.healthChecks, stripResource<HealthCheck>, cause);
+    if (this.#version !== before) this.#notify();
+  }
+
+  #replace<T extends KubeObject>(
+    cache: ObjectCache<T>,
+    objects: readonly KubeObject[],
+    strip: (object: KubeObject) => T,
+    cause: ChangeCause,
+  ): void {
+    const keys = new Set(objects.map(keyOf));
+    for (const key of [...cache.keys()]) {
+      if (keys.has(key)) continue;
+      this.#version++;
+      cache.remove(key, cause);
+    }
+    for (const object of objects) {
+      const old = cache.get(keyOf(object)) as (T & { spec?: unknown; status?: unknown }) | undefined;
+      const next = strip(this.#withServerFields(object, old));
+      if (old && sameContent(old, next)) continue;
+      next.metadata.resourceVersion = String(++this.#version);
+      cache.put(next, cause);
+    }
+    cache.markSynced();
+  }
+
+  /** What an API server would add. A changed spec raises the generation; status stays. */
+  #withServerFields(
+    object: KubeObject,
+    old: (KubeObject & { spec?: unknown; status?: unknown }) | undefined,
+  ): KubeObject {
+    const { metadata, spec, status } = object as KubeObject & { spec?: unknown; status?: unknown };
+    const generation = (old?.metadata.generation ?? 0) + (old && isDeepStrictEqual(old.spec, spec) ? 0 : 1);
+    const uid = uuidOf(`${object.kind} ${objectKey(metadata.namespace ?? 'default', metadata.name)}`);
+    const ours = object.apiVersion === LICTOR;
+    return {
+      ...object,
+      metadata: { ...metadata, uid, generation: ours ? generation : undefined },
+      status: ours ? old?.status : status,
+    } as KubeObject;
+  }
+
+  #setProblems(problems: readonly string[]): void {
+    if (isDeepStrictEqual(problems, this.#problems)) return;
+    for (const problem of problems)
+      if (!this.#problems.includes(problem)) this.#log.warn('a manifest has a problem', { problem });
+    this.#problems = problems;
+    this.#notify();
+  }
+
+  #notify(): void {
+    for (const handler of this.#changed) handler();
+  }
+}
+
+function setStatus<T extends KubeObject>(cache: ObjectCache<T>, key: ObjectKey, status: object): void {
+  const current = cache.get(key);
+  if (current) cache.reset({ ...current, status });
+}
+
+function sourceOf(apiVersion: string, kind: string): keyof ClusterSources | undefined {
+  if (apiVersion === LICTOR) return kind === 'Service' ? 'services' : 'healthChecks';
+  if (apiVersion === 'v1' && kind === 'Pod') return 'pods';
+  if (kind === 'EndpointSlice') return 'slices';
+  return undefined;
+}
+
+function sameContent(a: KubeObject, b: KubeObject): boolean {
+  const plain = (object: KubeObject) => ({ ...object, metadata: { ...object.metadata, resourceVersion: '' } });
+  return isDeepStrictEqual(plain(a), plain(b));
+}
+
+/** The same for the same name each time, so that a restart changes no instance id. */
+function uuidOf(text: string): string {
+  const hex = hash('sha256', text, 'hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+async function closeQuietly(watcher: FSWatcher): Promise<void> {
+  await watcher.close().catch(() => {});
+}

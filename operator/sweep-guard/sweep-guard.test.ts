@@ -1,0 +1,65 @@
+import { FakeClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { DeleteEvidence } from './delete-evidence.ts';
+import { SweepGuard } from './sweep-guard.ts';
+
+const guard = (total: number, options = {}) =>
+  new SweepGuard({ total: () => total, log: silentLogger, metrics: new Metrics() }, options);
+
+describe('sweep guard', () => {
+  it('waits until all that may miss something were looked at', () => {
+    const one = guard(100);
+    const settled: string[][] = [];
+    one.onSettled((refs) => settled.push([...refs]));
+    for (const ref of ['a', 'b', 'c']) one.expectVisit(ref);
+    one.visit('a', 1);
+    expect(one.verdict()).toBe('wait');
+    one.visit('b', 0);
+    expect(settled).toEqual([]);
+    one.visit('c', 2);
+    expect(one.verdict()).toBe('go');
+    expect(settled).toEqual([['a', 'c']]);
+  });
+
+  it.each([
+    [10, 10, 'go'], // so few may always go
+    [11, 20, 'held'],
+    [11, 22, 'go'], // just half
+    [11, 21, 'held'],
+    [400, 1_000, 'go'],
+    [501, 1_000, 'held'],
+  ])('%d of %d inferred deletes: %s', (wanted, total, expected) => {
+    const one = guard(total);
+    for (let i = 0; i < wanted; i++) one.visit(`ref-${i}`, 1);
+    expect(one.verdict()).toBe(expected);
+  });
+
+  it('goes on once fewer are wanted', () => {
+    const one = guard(20);
+    one.visit('a', 15);
+    expect(one.verdict()).toBe('held');
+    one.visit('a', 0);
+    expect(one.verdict()).toBe('go');
+  });
+
+  it('lets all through with a share of 1', () => {
+    const one = guard(20, { maxSweepShare: 1 });
+    one.visit('a', 20);
+    expect(one.verdict()).toBe('go');
+  });
+});
+
+describe('evidence of deletes', () => {
+  it('is forgotten after a while, and the oldest when there is too much', async () => {
+    const clock = new FakeClock();
+    const evidence = new DeleteEvidence({ clock });
+    evidence.note('a');
+    expect(evidence.has('a')).toBe(true);
+    await clock.advance(10 * 60_000);
+    expect(evidence.has('a')).toBe(false);
+    for (let i = 0; i < 50_010; i++) evidence.note(`x${i}`);
+    expect(evidence.size).toBe(50_000);
+    expect([evidence.has('x0'), evidence.has('x50009')]).toEqual([false, true]);
+  });
+});
