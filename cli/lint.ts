@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError, errorText } from '../core/errors.ts';
+import { formatProblem, loadManifests, type ManifestFile } from '../crds/manifests/load-manifests.ts';
+import type { Command, CommandIo } from './command.ts';
+import { program, runProgram } from './program.ts';
+
+/** `lictor lint FILE|FOLDER…`: what an API server would say of the manifests, without one. */
+export const lintCommand: Command = {
+  name: 'lint',
+  summary: 'Check manifests without a cluster',
+  async run(argv, io) {
+    let code = 0;
+    const target = program(
+      'lictor lint',
+      'Checks manifests with the schema and rules that the API server uses: every problem with file, line, field and what would be right.',
+      ['lictor lint manifests/', 'lictor lint web.yaml db.yaml', 'lictor lint manifests/ -format json'],
+      io,
+    )
+      .argument('<paths...>', 'files, or folders whose .yaml and .yml files are read')
+      .option('--format <format>', 'pretty or json', 'pretty')
+      .action((paths: string[], { format }: { format: string }) => {
+        if (format !== 'pretty' && format !== 'json')
+          throw new AppError('config', `-format=${format}: use pretty or json`);
+        code = lint(paths, format, io);
+      });
+    await runProgram(target, argv);
+    return code;
+  },
+};
+
+function lint(paths: readonly string[], format: 'pretty' | 'json', io: CommandIo): number {
+  const files = paths.flatMap(manifestFiles);
+  if (files.length === 0) throw new AppError('config', `no .yaml or .yml file in ${paths.join(', ')}`);
+  const { objects, problems } = loadManifests(files);
+  if (format === 'json') {
+    io.stdout.write(`${JSON.stringify({ files: files.length, objects: objects.length, problems }, null, 2)}\n`);
+  } else if (problems.length > 0) {
+    for (const problem of problems) io.stdout.write(`${formatProblem(problem)}\n`);
+  } else {
+    io.stdout.write(`${objects.length} objects in ${files.length} files, no problem\n`);
+  }
+  return problems.length > 0 ? 1 : 0;
+}
+
+function manifestFiles(path: string): ManifestFile[] {
+  try {
+    if (!statSync(path).isDirectory()) return [{ file: path, text: readFileSync(path, 'utf8') }];
+    return readdirSync(path, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.ya?ml$/.test(name))
+      .sort()
+      .map((name) => ({ file: join(path, name), text: readFileSync(join(path, name), 'utf8') }));
+  } catch (cause) {
+    throw new AppError('config', `cannot read ${path}: ${errorText(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,48 @@
+import type { Command, CommandIo } from './command.ts';
+import { type ClientFlags, program, runProgram, withApi, withClientFlags } from './program.ts';
+import { table } from './table.ts';
+
+/** An element of /v1/agent/members; `Status` is serf's number (0 none, 1 alive, 2 leaving, 3 left, 4 failed). */
+interface Member {
+  Name: string;
+  Addr: string;
+  Port: number;
+  Status: number;
+  Tags: Record<string, string>;
+}
+
+const STATUS = ['none', 'alive', 'leaving', 'left', 'failed'];
+
+/** `lictor members`: the agents that this agent knows. */
+export const membersCommand: Command = {
+  name: 'members',
+  summary: 'List the agents that this agent knows',
+  run(argv, io) {
+    const target = withClientFlags(
+      program(
+        'lictor members',
+        'Lists the agents that this agent knows.',
+        ['lictor members', 'lictor members -format json'],
+        io,
+      ),
+    ).action((flags: ClientFlags) => members(flags, io));
+    return runProgram(target, argv);
+  },
+};
+
+async function members(flags: ClientFlags, io: CommandIo): Promise<void> {
+  const found = await withApi(flags, io, (api) => api.get<Member[]>('/v1/agent/members'));
+  const rows = found.map((member) => [
+    member.Name,
+    `${member.Addr.includes(':') ? `[${member.Addr}]` : member.Addr}:${member.Port}`,
+    STATUS[member.Status] ?? String(member.Status),
+    member.Tags.role === 'consul' ? 'server' : 'client',
+    member.Tags.build ?? '',
+    member.Tags.dc ?? '',
+  ]);
+  io.stdout.write(
+    flags.format === 'json'
+      ? `${JSON.stringify(found, null, 2)}\n`
+      : table(['Node', 'Address', 'Status', 'Type', 'Build', 'DC'], rows),
+  );
+}

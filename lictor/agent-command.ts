@@ -1,0 +1,63 @@
+import { parseAgentConfig } from '../agent/config.ts';
+import { systemConfigFiles } from '../agent/main.ts';
+import type { Command } from '../cli/command.ts';
+
+/** `lictor agent`: client mode, server mode (-server) or everything in memory (-dev). */
+export const agentCommand: Command = {
+  name: 'agent',
+  summary: 'Run an agent: client mode, server mode (-server) or in memory (-dev)',
+  async run(argv, io) {
+    if (argv.some((arg) => /^--?(help|h)$/.test(arg))) {
+      io.stdout.write(HELP);
+      return 0;
+    }
+    const { config, warnings } = parseAgentConfig(argv, systemConfigFiles);
+    for (const warning of warnings) io.stderr.write(`lictor agent: ${warning}\n`);
+    if (config.mode === 'client') {
+      const { runClient } = await import('./client-agent.ts');
+      await runClient(config, io);
+    } else {
+      const { runServer } = await import('./run-server.ts');
+      await runServer(config, io);
+    }
+    return 0;
+  },
+};
+
+const HELP = `Usage: lictor agent [flags]
+
+Runs an agent. Without -server it is a client: it runs the checks of its node and answers HTTP and DNS from the servers
+that -retry-join names. With -server it also keeps the catalog. With -dev everything is in memory and on loopback.
+
+Flags take one dash or two, and their value after a space or "=". Files in JSON take Consul's keys.
+
+Identity and role:
+  -server                  keep the catalog on this machine
+  -dev                     one server in memory, on loopback
+  -node NAME               name of the node (default: the host name)
+  -node-id UUID            its id (default: made once and kept in the data folder)
+  -node-meta KEY=VALUE     metadata; may be repeated
+  -datacenter NAME         name of the datacenter (default dc1)
+  -bootstrap, -bootstrap-expect N
+  -retry-join HOST[:PORT]  a server to join; may be repeated (default port 8300)
+
+Addresses and ports:
+  -bind ADDRESS            where other agents reach this one (default 0.0.0.0)
+  -advertise ADDRESS       what others are told (default: a private address of the machine)
+  -client ADDRESS          where HTTP and DNS listen (default 127.0.0.1)
+  -http-port 8500, -dns-port 8600, -server-port 8300    -1 switches one off
+
+Files:
+  -data-dir FOLDER         where state is kept (needed but with -dev)
+  -config-file FILE        JSON; may be repeated, later files win
+  -config-dir FOLDER       all .json files of a folder, in lexical order
+
+Other:
+  -domain NAME             DNS domain (default consul)
+  -log-level LEVEL         trace, debug, info, warn or error
+
+Examples:
+  lictor agent -dev
+  lictor agent -server -bootstrap-expect 1 -data-dir /var/lib/lictor
+  lictor agent -retry-join 10.0.0.5 -data-dir /var/lib/lictor
+`;

@@ -1,0 +1,27 @@
+import type { AgentConfig } from '../agent/config.ts';
+import { runClientAgent } from '../agent/main.ts';
+import type { CommandIo } from '../cli/command.ts';
+import { SystemClock } from '../core/clock.ts';
+import { createLogger } from '../core/log.ts';
+import { Metrics } from '../core/metrics.ts';
+import { SystemRandom } from '../core/random.ts';
+import { createDns } from '../dns/dns-server.ts';
+import { dnsOptions } from './dns-options.ts';
+import { nodePlace } from './run-server.ts';
+import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
+
+/**
+ * `lictor agent` in client mode, with DNS over its local view: runs until the signal aborts.
+ * @throws AppError `config`, `addressInUse`: one clear line each.
+ */
+export async function runClient(config: AgentConfig, io: CommandIo): Promise<void> {
+  const log = createLogger({ level: config.logLevel, sink: io.stderr });
+  const random = new SystemRandom();
+  const deps = { clock: new SystemClock(), log, metrics: new Metrics(), random };
+  const place = nodePlace(config, random);
+  const identity = { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION };
+  const ready = () => log.info('the agent runs', { node: config.nodeName, ...place });
+  await runClientAgent(config, { ...deps, identity }, { signal: io.signal, ready }, (view) =>
+    config.ports.dns < 0 ? [] : [createDns({ ...deps, reader: view }, dnsOptions(config))],
+  );
+}

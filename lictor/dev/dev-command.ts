@@ -1,0 +1,77 @@
+import type { Command } from '../../cli/command.ts';
+import { program, runProgram } from '../../cli/program.ts';
+import { AppError } from '../../core/errors.ts';
+import { LOG_LEVELS, type LogLevel } from '../../core/log.ts';
+import { runDev } from './run-dev.ts';
+
+interface DevFlags {
+  file: string;
+  dataDir?: string;
+  client: string;
+  httpPort: string;
+  dnsPort: string;
+  node?: string;
+  datacenter: string;
+  domain: string;
+  logLevel?: string;
+}
+
+/** `lictor dev -f FOLDER`: every role in one process, fed from a folder of manifests. */
+export const devCommand: Command = {
+  name: 'dev',
+  summary: 'Run every role in one process from a folder of manifests, without Kubernetes',
+  async run(argv, io) {
+    const target = program(
+      'lictor dev',
+      'Runs server, agent, DNS and the reconcilers in one process, fed from a folder of manifests. Saving a file takes effect at once. Ctrl-C ends everything.',
+      [
+        'lictor dev -f manifests/',
+        'lictor dev -f web.yaml -http-port 18500 -dns-port 18600',
+        'lictor dev -f manifests/ -data-dir temporary',
+      ],
+      io,
+    )
+      .requiredOption('-f, --file <folder>', 'folder of manifests, or one file')
+      .option(
+        '--data-dir <folder>',
+        'where the catalog is kept over restarts; "temporary" for none (default: below the user’s state folder)',
+      )
+      .option('--client <address>', 'address that HTTP and DNS listen on', '127.0.0.1')
+      .option('--http-port <port>', 'port of the HTTP API; 0 takes a free one', '8500')
+      .option('--dns-port <port>', 'port of DNS (UDP and TCP); 0 takes a free one', '8600')
+      .option('--node <name>', 'name of this node (default: the host name)')
+      .option('--datacenter <name>', 'name of the datacenter', 'dc1')
+      .option('--domain <name>', 'DNS domain', 'consul')
+      .option('--log-level <level>', `${LOG_LEVELS.join(', ')}`)
+      .action((flags: DevFlags) =>
+        runDev(
+          {
+            folder: flags.file,
+            dataDir: flags.dataDir,
+            host: flags.client,
+            ports: { http: portOf('-http-port', flags.httpPort), dns: portOf('-dns-port', flags.dnsPort) },
+            nodeName: flags.node,
+            datacenter: flags.datacenter,
+            domain: flags.domain,
+            logLevel: logLevelOf(flags.logLevel),
+          },
+          io,
+        ),
+      );
+    return runProgram(target, argv);
+  },
+};
+
+/** @throws AppError `config` naming the flag. */
+export function portOf(flag: string, text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw new AppError('config', `${flag} ${text}: give a port from 0 to 65535`);
+}
+
+function logLevelOf(text: string | undefined): LogLevel | undefined {
+  if (text === undefined) return undefined;
+  const found = LOG_LEVELS.find((level) => level === text.toLowerCase());
+  if (found) return found;
+  throw new AppError('config', `-log-level ${text}: use one of ${LOG_LEVELS.join(', ')}`);
+}

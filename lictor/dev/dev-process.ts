@@ -1,0 +1,53 @@
+import type { AgentConfig } from '../../agent/config.ts';
+import { RunGroup, type Runnable } from '../../core/lifecycle.ts';
+import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import { composeFileOperator } from '../../operator/file-composition.ts';
+import { composeServerAgent, type NodePlace, type ServerAgentDeps } from '../server-agent.ts';
+import type { ServiceView } from './screen.ts';
+
+/** Every role in one process: what runs, where it listens, and what the screen shows. */
+export interface DevProcess {
+  readonly runnable: Runnable;
+  httpAddress(): { host: string; port: number };
+  dnsAddress(): { host: string; port: number };
+  /** The declared Services with their instances as the catalog has them. */
+  services(): Promise<ServiceView[]>;
+  /** What is wrong with the manifests now, and which objects could not be brought into the catalog. */
+  problems(): readonly string[];
+}
+
+/** Why an object could not be brought into the catalog, if so. */
+function notReady(object: Service | HealthCheck): string[] {
+  const ready = object.status?.conditions?.find((condition) => condition.type === 'Ready');
+  if (ready?.status !== 'False') return [];
+  return [`${object.kind} ${object.metadata.name}: ${ready.reason}: ${ready.message}`];
+}
+
+/** Puts a server-mode agent and the reconcilers of a folder of manifests into one process. */
+export function composeDev(folder: string, config: AgentConfig, place: NodePlace, deps: ServerAgentDeps): DevProcess {
+  const roles = composeServerAgent(config, place, deps);
+  const operator = composeFileOperator({
+    ...deps,
+    folder,
+    catalogClient: roles.server.catalogClient,
+    externalNode: config.nodeName,
+    log: deps.log.child({ part: 'operator' }),
+  });
+  return {
+    // The manifests are read last: what they declare needs a catalog, and its checks an agent.
+    runnable: new RunGroup(deps, { name: 'dev', members: [roles.runnable, operator.runnable] }),
+    httpAddress: () => roles.address('http')!,
+    dnsAddress: () => roles.address('dns')!,
+    problems: () => [...operator.manifests.problems, ...operator.manifests.objects().flatMap(notReady)],
+    async services() {
+      const names = operator.manifests
+        .objects()
+        .filter((object) => object.kind === 'Service')
+        .map((object) => ('serviceName' in object.spec && object.spec.serviceName) || object.metadata.name || '');
+      const reader = roles.server.catalogReader;
+      return Promise.all(
+        names.map(async (name) => ({ name, entries: (await reader.service('default', name)).entries })),
+      );
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { advertisedAddress } from '../agent/config/advertise-address.ts';
+import type { AgentConfig } from '../agent/config.ts';
+import type { CommandIo } from '../cli/command.ts';
+import { SystemClock } from '../core/clock.ts';
+import { createLogger, type Logger } from '../core/log.ts';
+import { Metrics } from '../core/metrics.ts';
+import { SystemRandom } from '../core/random.ts';
+import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
+import { openMemoryStore } from '../store/memory/memory-store.ts';
+import type { Store } from '../store/store.ts';
+import { stableNodeId } from './node-identity.ts';
+import { composeServerAgent, type NodePlace } from './server-agent.ts';
+
+/**
+ * `lictor agent -server` and `-dev`: runs until the signal aborts.
+ * @throws AppError `config`, `addressInUse`, `storeCorrupt`, `storeVersion`: one clear line each.
+ */
+export async function runServer(config: AgentConfig, io: CommandIo): Promise<void> {
+  const clock = new SystemClock();
+  const random = new SystemRandom();
+  const metrics = new Metrics();
+  const log = createLogger({ level: config.logLevel, sink: io.stderr });
+  const place = nodePlace(config, random);
+  const store = await openStore(config, { clock, log, random, metrics });
+  try {
+    const roles = composeServerAgent(config, place, { clock, log, metrics, random, store });
+    await roles.runnable.run({
+      signal: io.signal,
+      ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+/** The node's id and address from configuration, data folder and machine. */
+export function nodePlace(config: AgentConfig, random: SystemRandom): NodePlace {
+  const address = advertisedAddress(
+    config,
+    Object.values(networkInterfaces()).flatMap((list) => list ?? []),
+  );
+  if (config.nodeId !== '') return { nodeId: config.nodeId, address };
+  return { nodeId: config.dataDir === '' ? random.uuid() : stableNodeId(config.dataDir, random), address };
+}
+
+async function openStore(
+  config: AgentConfig,
+  deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
+): Promise<Store> {
+  if (config.mode === 'dev' && config.dataDir === '') return openMemoryStore();
+  return openLmdbStore({ dir: join(config.dataDir, 'catalog'), ...deps });
+}

@@ -1,0 +1,108 @@
+import { type ComposedAgent, composeAgent } from '../agent/composition.ts';
+import type { AgentConfig } from '../agent/config.ts';
+import { createHttpServer } from '../api/http/server.ts';
+import type { Clock } from '../core/clock.ts';
+import { RunGroup, type Runnable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Random } from '../core/random.ts';
+import { createDns } from '../dns/dns-server.ts';
+import { type ComposedServer, composeServer } from '../server/composition.ts';
+import type { Store } from '../store/store.ts';
+import { dnsOptions } from './dns-options.ts';
+import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
+
+export interface ServerAgentDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: Random;
+  /** Closed by the caller after the runnable has ended. */
+  readonly store: Store;
+}
+
+/** A server-mode agent: both roles in one process, and its listeners. */
+export interface ServerAgent {
+  readonly runnable: Runnable;
+  readonly server: ComposedServer;
+  readonly agent: ComposedAgent;
+  /** Where a listener is; undefined when its port is off. @throws AppError `unavailable` before it listens. */
+  address(listener: 'http' | 'dns' | 'server'): { host: string; port: number } | undefined;
+}
+
+/** Where a node is: its id, and the address under which others reach it. */
+export interface NodePlace {
+  readonly nodeId: string;
+  readonly address: string;
+}
+
+/** Puts a server and the agent of its node together; they meet through the interfaces that HTTP would serve. */
+export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: ServerAgentDeps): ServerAgent {
+  const server = composeServer(
+    {
+      datacenter: config.datacenter,
+      nodeName: config.nodeName,
+      nodeAddress: place.address,
+      nodeId: place.nodeId,
+      store: deps.store,
+      // 0 in the catalog says: no port, nobody joins here.
+      serverPort: Math.max(0, config.ports.server),
+    },
+    { ...deps, log: deps.log.child({ part: 'server' }) },
+  );
+  const agent = composeAgent(config, {
+    ...deps,
+    log: deps.log.child({ part: 'agent' }),
+    servers: server.serverCatalog,
+    identity: { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION },
+  });
+  const listeners = createListeners(config, deps, { server, agent });
+  const members = [agent.localState, ...Object.values(listeners).filter((one) => one !== undefined)];
+  return {
+    server,
+    agent,
+    runnable: new RunGroup(deps, {
+      name: 'server agent',
+      // Listeners open before the catalog is loaded: reads say so (no leader, SERVFAIL) rather than refuse connections.
+      members: [...members, server.runnable, agent.work],
+    }),
+    address: (name) => listeners[name]?.address(),
+  };
+}
+
+type Listener = Runnable & { address(): { host: string; port: number } };
+
+function createListeners(
+  config: AgentConfig,
+  deps: ServerAgentDeps,
+  roles: { server: ComposedServer; agent: ComposedAgent },
+): Record<'http' | 'dns' | 'server', Listener | undefined> {
+  const routes = [...roles.agent.routes, ...roles.server.routes];
+  const limits = { maxConnectionsPerClient: config.maxConnectionsPerClient };
+  return {
+    http:
+      config.ports.http < 0
+        ? undefined
+        : createHttpServer(deps, {
+            routes,
+            host: config.httpAddress,
+            port: config.ports.http,
+            portFlag: '-http-port',
+            ...limits,
+          }),
+    // Agents in client mode speak to the servers here, and all of a machine's agents share its address.
+    server:
+      config.ports.server < 0
+        ? undefined
+        : createHttpServer(deps, {
+            routes: roles.server.routes,
+            host: config.bindAddress,
+            port: config.ports.server,
+            name: 'server',
+            portFlag: '-server-port',
+            maxConnectionsPerClient: 10_000,
+          }),
+    dns:
+      config.ports.dns < 0 ? undefined : createDns({ ...deps, reader: roles.server.catalogReader }, dnsOptions(config)),
+  };
+}
