@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { HealthEntry } from '../../api/shapes/catalog.ts';
+import { SystemClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { SystemRandom } from '../../core/random.ts';
+import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
+import type { Store } from '../../store/store.ts';
+import { API, RunningServer } from '../support/running-server.ts';
+
+const instance = (n: number) => ({
+  Node: `n${n}`,
+  Address: `10.0.0.${n}`,
+  Service: { ID: `web-${n}`, Service: 'web', Port: 80 },
+});
+
+describe('a catalog on LMDB over a restart of its server', () => {
+  let dir: string;
+  let store: Store;
+  let server: RunningServer;
+  const start = async () => {
+    store = await openLmdbStore({ dir, clock: new SystemClock(), log: silentLogger, random: new SystemRandom() });
+    server = await RunningServer.start({ store });
+  };
+  const stop = async () => {
+    await server.stop();
+    await store.close();
+  };
+  const web = (query = '') => server.get<HealthEntry[]>(`/v1/health/service/web${query}`);
+
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'catalog-restart-'));
+    await start();
+    for (const n of [1, 2, 3]) await server.register(instance(n));
+  });
+  afterEach(async () => {
+    await stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('shows a missed delete at once to a client that comes back with its index', async () => {
+    const before = await web();
+    expect(before.json).toHaveLength(3);
+    await server.composed.serverCatalog.deregister({ Node: 'n2', ServiceID: 'web-2' }, API);
+    await stop();
+    await start();
+    const began = performance.now();
+    const after = await web(`?index=${before.index}&wait=60s`);
+    expect(performance.now() - began).toBeLessThan(2000);
+    expect(after.json.map((entry) => entry.Service.ID)).toEqual(['web-1', 'web-3']);
+    expect(after.index).toBeGreaterThan(before.index);
+  });
+
+  it('never hands back a lower index, also for what is gone', async () => {
+    const urls = [
+      '/v1/health/service/web',
+      '/v1/health/service/never',
+      '/v1/catalog/node/n1',
+      '/v1/catalog/nodes',
+      '/v1/catalog/services',
+    ];
+    for (const n of [1, 2, 3]) await server.composed.serverCatalog.deregister({ Node: `n${n}` }, API);
+    const before = await Promise.all(urls.map((url) => server.get(url)));
+    await stop();
+    await start();
+    const after = await Promise.all(urls.map((url) => server.get(url)));
+    after.forEach(({ index }, at) => {
+      expect(index).toBeGreaterThanOrEqual(before[at]!.index);
+    });
+    const waited = await server.get(`/v1/health/service/web?index=${after[0]!.index}&wait=50ms`);
+    expect(waited).toEqual({ json: [], index: after[0]!.index });
+  });
+
+  it('gives back what was acknowledged, with its indexes', async () => {
+    const before = await web();
+    await stop();
+    await start();
+    expect((await web()).json).toEqual(before.json);
+  });
+});

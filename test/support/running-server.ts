@@ -1,0 +1,112 @@
+import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
+import { type Clock, SystemClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { SeededRandom } from '../../core/random.ts';
+import { type ComposedServer, composeServer } from '../../server/composition.ts';
+import { openMemoryStore } from '../../store/memory/memory-store.ts';
+import type { Store } from '../../store/store.ts';
+
+export const API: WriterIdentity = { owner: '', epoch: 0 };
+
+/** A composed server that runs, and its routes called without a socket. */
+export class RunningServer {
+  readonly composed: ComposedServer;
+  readonly store: Store;
+  readonly #controller: AbortController;
+  readonly #done: Promise<void>;
+
+  constructor(composed: ComposedServer, store: Store, controller: AbortController, done: Promise<void>) {
+    this.composed = composed;
+    this.store = store;
+    this.#controller = controller;
+    this.#done = done;
+  }
+
+  /** Starts on this store (a new one in memory when none is given). The store stays the caller's. */
+  static async start(options: { store?: Store; clock?: Clock; maxRemembered?: number } = {}): Promise<RunningServer> {
+    const store = options.store ?? openMemoryStore();
+    const deps = {
+      clock: options.clock ?? new SystemClock(),
+      log: silentLogger,
+      metrics: new Metrics(),
+      random: new SeededRandom(1),
+    };
+    const composed = composeServer(
+      {
+        datacenter: 'dc1',
+        nodeName: 'server-1',
+        nodeAddress: '127.0.0.1',
+        nodeId: 'aaaaaaaa-0000-4000-8000-00000000000f',
+        store,
+        maxRemembered: options.maxRemembered,
+      },
+      deps,
+    );
+    const controller = new AbortController();
+    let done: Promise<void> = Promise.resolve();
+    await new Promise<void>((ready, fail) => {
+      done = composed.runnable.run({ signal: controller.signal, ready });
+      done.catch(fail);
+    });
+    return new RunningServer(composed, store, controller, done);
+  }
+
+  stop(): Promise<void> {
+    this.#controller.abort();
+    return this.#done;
+  }
+
+  register(registration: Registration, writer: WriterIdentity = API): Promise<void> {
+    return this.composed.serverCatalog.register(registration, writer);
+  }
+
+  /** Calls the route of a URL; rejects with what the route throws. */
+  async call(
+    method: string,
+    url: string,
+    options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
+  ): Promise<RouteResponse> {
+    const { route, params } = findRoute(this.composed.routes, method, url);
+    const { body } = options;
+    const request: RouteRequest = {
+      method,
+      path: url.split('?')[0]!,
+      params,
+      query: new URLSearchParams(url.split('?')[1] ?? ''),
+      headers: options.headers ?? {},
+      body: Buffer.isBuffer(body) ? body : Buffer.from(body === undefined ? '' : JSON.stringify(body)),
+      remoteAddress: '127.0.0.1',
+      signal: options.signal ?? new AbortController().signal,
+    };
+    return route.handle(request);
+  }
+
+  /** A GET's JSON and index. */
+  async get<T>(url: string, signal?: AbortSignal): Promise<{ json: T; index: number }> {
+    const answer = await this.call('GET', url, { signal });
+    return { json: jsonOf(answer) as T, index: answer.meta?.index ?? 0 };
+  }
+}
+
+export function jsonOf(answer: RouteResponse): unknown {
+  return answer.bytes ? JSON.parse(Buffer.from(answer.bytes).toString()) : answer.json;
+}
+
+function findRoute(
+  routes: readonly Route[],
+  method: string,
+  url: string,
+): { route: Route; params: Record<string, string> } {
+  const path = url.split('?')[0]!;
+  for (const route of routes) {
+    if (route.method !== method) continue;
+    const pattern = route.path.replace(/:([^/]+)$/, '(?<$1>.*)').replace(/:([^/]+)/g, '(?<$1>[^/]+)');
+    const found = new RegExp(`^${pattern}$`).exec(path);
+    if (!found) continue;
+    const params = Object.entries(found.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]);
+    return { route, params: Object.fromEntries(params) };
+  }
+  throw new Error(`no route for ${method} ${path}`);
+}
