@@ -24,9 +24,11 @@ import { CatalogFollower } from './catalog/follower.ts';
 import { OwnedHub } from './catalog/owned-hub.ts';
 import { RevisionGate } from './catalog/revision-gate.ts';
 import { CatalogState } from './catalog/state.ts';
+import { StateWriter } from './catalog/state-writer.ts';
 import { Topics } from './catalog/topics.ts';
 import { CatalogWriter } from './catalog/writer.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
+import { serverParts } from './parts.ts';
 import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
 import * as tokens from './tokens.ts';
 
@@ -81,6 +83,17 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   const status = container.resolve(tokens.STATUS);
   const { clock, random } = deps;
   const readDeps: ReadRouteDeps = { clock, random, cache: new RenderCache(), datacenter: config.datacenter };
+  const parts = serverParts({
+    ...deps,
+    store: config.store,
+    state: container.resolve(tokens.STATE),
+    writer: container.resolve(tokens.STATE_WRITER),
+    catalogWriter: container.resolve(tokens.WRITER),
+    reads: readDeps,
+    datacenter: config.datacenter,
+    nodeName: config.nodeName,
+  });
+  for (const { tables = [] } of parts) for (const table of tables) container.resolve(tokens.STATE).addTable(table);
   return {
     runnable: new RunGroup(deps, {
       name: 'server',
@@ -88,6 +101,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
         container.resolve(tokens.FOLLOWER),
         container.resolve(tokens.LIVENESS),
         container.resolve(tokens.REGISTRATION),
+        ...parts.flatMap((part) => part.runnables ?? []),
       ],
     }),
     routes: [
@@ -97,6 +111,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
       ...ownerRoutes(owners),
       ...agentSyncRoutes({ clock, random }, agents),
       ...statusRoutes(status),
+      ...parts.flatMap((part) => part.routes ?? []),
     ],
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),
@@ -130,12 +145,16 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
     (c) => new CatalogFollower({ ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) }),
   );
   register(
-    tokens.WRITER,
+    tokens.STATE_WRITER,
     (c) =>
-      new CatalogWriter(
+      new StateWriter(
         { ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) },
         { maxPending: 10_000 },
       ),
+  );
+  register(
+    tokens.WRITER,
+    (c) => new CatalogWriter({ state: c.resolve(tokens.STATE), writer: c.resolve(tokens.STATE_WRITER) }),
   );
   register(tokens.OWNED_HUB, (c) => new OwnedHub({ state: c.resolve(tokens.STATE), clock: deps.clock }));
   register(tokens.LIVENESS, (c) => {

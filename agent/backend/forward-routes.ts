@@ -4,7 +4,26 @@ import { parseGoDuration } from '../../core/duration.ts';
 import type { ServerPool } from '../server-pool/server-pool.ts';
 
 /** What a client agent does not answer from its own state. */
-const FORWARDED = ['/v1/catalog/*', '/v1/health/*', '/v1/status/*', '/v1/owner/*', '/v1/stream/*'];
+const FORWARDED = [
+  'catalog',
+  'config',
+  'connect',
+  'coordinate',
+  'discovery-chain',
+  'event',
+  'explain',
+  'health',
+  'internal',
+  'kv',
+  'namespace',
+  'operator',
+  'owner',
+  'query',
+  'session',
+  'status',
+  'stream',
+].map((area) => `/v1/${area}/*`);
+const FORWARDED_EXACTLY = ['/v1/config', '/v1/namespaces', '/v1/query', '/v1/snapshot', '/v1/txn'];
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE'] as const;
 
 /** Headers of one connection (RFC 9110 section 7.6.1), and those that the HTTP client sets itself. */
@@ -33,7 +52,7 @@ const STREAM_SILENCE_MS = 35_000;
  * their words; with no server in reach the answer is Consul's 500.
  */
 export function forwardRoutes(deps: { readonly pool: Pick<ServerPool, 'request'> }): Route[] {
-  return FORWARDED.flatMap((path) =>
+  return [...FORWARDED, ...FORWARDED_EXACTLY].flatMap((path) =>
     METHODS.map((method): Route => ({ method, path, handle: (request) => forward(deps.pool, request) })),
   );
 }

@@ -20,6 +20,8 @@ export interface ReadSpec<T> {
   readonly key: string;
   readonly live: LiveRead<T>;
   json(value: T): unknown;
+  /** Answers in its own way (another status, raw bytes) instead of with `json`; the read's headers are added. */
+  respond?(value: T): RouteResponse;
 }
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
@@ -79,7 +81,9 @@ function answer<T>(
   reading: Reading<T>,
   index = reading.index,
 ): RouteResponse {
-  return { bytes: deps.cache.render(read.key, reading, read.json), headers, meta: metaOf(params, index) };
+  const meta = metaOf(params, index);
+  if (read.respond) return { ...read.respond(reading.value), meta };
+  return { bytes: deps.cache.render(read.key, reading, read.json), headers, meta };
 }
 
 function metaOf(params: ReadParams, index: number): ReadMeta {

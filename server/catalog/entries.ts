@@ -6,7 +6,6 @@ import {
   type Node,
   type ServiceInstance,
 } from '../../api/shapes/catalog.ts';
-import type { Revision } from '../../store/store.ts';
 import {
   type CheckDefinitionRecord,
   type CheckStateRecord,
@@ -14,13 +13,7 @@ import {
   instanceShape,
   type NodeRecord,
 } from './records.ts';
-
-/** A stored record and the revisions that compares need. */
-export interface Stored<T> {
-  readonly record: T;
-  readonly createRevision: Revision;
-  readonly modRevision: Revision;
-}
+import { createIndexOf, modifyIndexOf, type Stored } from './stored.ts';
 
 /** The id of the check that says whether a node's agent is alive (Consul's name). */
 export const SERF_HEALTH = 'serfHealth';
@@ -92,7 +85,7 @@ export class InstanceEntry {
     this.key = key;
     this.sortKey = `${node.key}\u0000${key}`;
     this.stored = stored;
-    this.shape = instanceShape(stored.record, base + stored.createRevision, base + stored.modRevision);
+    this.shape = instanceShape(stored.record, createIndexOf(stored, base), modifyIndexOf(stored, base));
   }
 
   get serviceKey(): string {
@@ -186,8 +179,11 @@ export class CheckEntry {
       Timeout: record.timeout,
       ExposedPort: record.exposedPort,
       Definition: record.definition,
-      CreateIndex: this.#base + definition.createRevision,
-      ModifyIndex: this.#base + Math.max(definition.modRevision, this.state?.modRevision ?? 0),
+      CreateIndex: createIndexOf(definition, this.#base),
+      ModifyIndex: Math.max(
+        modifyIndexOf(definition, this.#base),
+        this.state ? modifyIndexOf(this.state, this.#base) : 0,
+      ),
     };
     if (record.namespace !== DEFAULT_NAMESPACE) shape.Namespace = record.namespace;
     return shape;

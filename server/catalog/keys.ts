@@ -77,6 +77,14 @@ export class CatalogKeys {
   owner(owner: string): Key {
     return this.#key('owner', owner);
   }
+  /** An entry of a table (`state-table.ts`): `rest` is the table's own and is taken as it is. */
+  table(segment: string, rest: string): Key {
+    return checkedLength(`${this.#prefix}${segment}/${rest}`, segment);
+  }
+  /** Everything of a table whose rest begins with `prefix`. */
+  tableRange(segment: string, prefix = ''): KeyRange {
+    return prefixRange(`${this.#prefix}${segment}/${prefix}`);
+  }
   /** Everything of one kind that belongs to a node. */
   ofNode(kind: 'instance' | 'checkDefinition' | 'checkState', node: string): KeyRange {
     return prefixRange(`${this.#key(kind, node)}/`);
@@ -84,13 +92,29 @@ export class CatalogKeys {
 
   #key(kind: RecordKind, ...parts: string[]): Key {
     const key = `${this.#prefix}${SEGMENTS[kind]}/${parts.map(escapePart).join('/')}`;
-    if (key.length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
-      throw new AppError('badRequest', `the names of this entry are too long: together at most about 1,400 bytes`, {
-        facts: { field: parts.length > 1 ? 'Node, ID' : 'Node' },
-      });
-    }
-    return key;
+    return checkedLength(key, parts.length > 1 ? 'Node, ID' : 'Node');
   }
+}
+
+function checkedLength(key: Key, field: string): Key {
+  if (key.length * 3 > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES) {
+    throw new AppError('badRequest', `the names of this entry are too long: together at most about 1,400 bytes`, {
+      facts: { field },
+    });
+  }
+  return key;
+}
+
+/** A key's generation, the segment of its kind or table, and the rest as it is; undefined for a key that has none. */
+export function splitKey(key: Key): { generation: string; segment: string; rest: string } | undefined {
+  const generationEnd = key.indexOf('/', ROOT.length);
+  const segmentEnd = generationEnd < 0 ? -1 : key.indexOf('/', generationEnd + 1);
+  if (segmentEnd < 0 || !key.startsWith(ROOT)) return undefined;
+  return {
+    generation: key.slice(ROOT.length, generationEnd),
+    segment: key.slice(generationEnd + 1, segmentEnd),
+    rest: key.slice(segmentEnd + 1),
+  };
 }
 
 /** The parts of a record's key, or undefined for a key that is no record. */
@@ -101,13 +125,14 @@ export function parseKey(key: Key): ParsedKey | undefined {
   return { generation: parts[1]!, kind, parts: parts.slice(3).map(unescapePart) };
 }
 
-/** Lower case, with what has a meaning in keys (or is not allowed there) percent-encoded. */
-function escapePart(part: string): string {
+/** One part of a key: lower case, with what has a meaning in keys (or is not allowed there) percent-encoded. */
+export function escapePart(part: string): string {
   const lower = part.toLowerCase();
   if (!/[%/\p{Cc}\u{10FFFF}]/u.test(lower)) return lower;
   return lower.replace(/[%/\p{Cc}\u{10FFFF}]/gu, (character) => encodeURIComponent(character));
 }
 
-function unescapePart(part: string): string {
+/** Undoes the escapes of `escapePart`, not its lower case. */
+export function unescapePart(part: string): string {
   return part.includes('%') ? decodeURIComponent(part) : part;
 }

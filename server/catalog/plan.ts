@@ -1,5 +1,6 @@
 import type { Compare, Key, KeyRange, Op, Revision } from '../../store/store.ts';
 import { encodeRecord } from './records.ts';
+import { type CarriedIndexes, sealValue } from './stored.ts';
 
 /** `shared` for what a plan relies on, `exclusive` for what it writes. */
 export type LockMode = 'shared' | 'exclusive';
@@ -12,14 +13,16 @@ export interface Plan {
   readonly locks: ReadonlyMap<Key, LockMode>;
 }
 
-/** What a plan knows of a key: the revision of its record, undefined when there is none. */
-interface Known {
+/** What a plan knows of a key: the revision of its record and what it carries; undefined when there is none. */
+export interface Known {
   readonly modRevision: Revision;
+  readonly carried?: CarriedIndexes;
 }
 
 /** Collects compares, operations and locks. Everything that is read to decide is compared. */
 export class PlanBuilder {
   readonly #compares = new Map<Key, Revision>();
+  readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
   readonly #locks = new Map<Key, LockMode>();
 
@@ -36,9 +39,14 @@ export class PlanBuilder {
   }
 
   put(key: Key, known: Known | undefined, record: object | string): void {
+    this.putBytes(key, known, typeof record === 'string' ? JSON.stringify(record) : encodeRecord(record));
+  }
+
+  /** Puts a record in a form of its table's own. What replaces a restored entry keeps its CreateIndex. */
+  putBytes(key: Key, known: Known | undefined, body: string | Uint8Array): void {
     this.own(key, known);
-    const text = typeof record === 'string' ? JSON.stringify(record) : encodeRecord(record);
-    this.#ops.push({ kind: 'put', key, value: Buffer.from(text) });
+    const value = sealValue(body, known?.carried && { create: known.carried.create });
+    this.#ops.push({ kind: 'put', key, value });
   }
 
   /** Puts only what differs from the present record. */
@@ -48,13 +56,22 @@ export class PlanBuilder {
       this.own(key, known);
       return;
     }
-    this.own(key, known);
-    this.#ops.push({ kind: 'put', key, value: Buffer.from(text) });
+    this.putBytes(key, known, text);
   }
 
   delete(key: Key, known: Known | undefined): void {
     this.own(key, known);
     if (known) this.#ops.push({ kind: 'delete', key });
+  }
+
+  /** The decision relies on nothing in the range having been put after `maxModRevision`. */
+  relyRange(range: KeyRange, maxModRevision: Revision): void {
+    this.#ranges.push({ kind: 'range', range, maxModRevision });
+  }
+
+  /** A lock that is no key of the store: writers of something wider (a prefix, a name) go in turn. */
+  lock(name: string, mode: LockMode): void {
+    if (this.#locks.get(name) !== 'exclusive') this.#locks.set(name, mode);
   }
 
   deleteRange(range: KeyRange): void {
@@ -67,7 +84,10 @@ export class PlanBuilder {
 
   build(): Plan {
     return {
-      compares: [...this.#compares].map(([key, modRevision]) => ({ kind: 'key', key, modRevision })),
+      compares: [
+        ...[...this.#compares].map(([key, modRevision]): Compare => ({ kind: 'key', key, modRevision })),
+        ...this.#ranges,
+      ],
       ops: this.#ops,
       locks: this.#locks,
     };

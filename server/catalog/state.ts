@@ -2,7 +2,7 @@ import type { CheckStatus, HealthCheck, HealthEntry, Node } from '../../api/shap
 import { AppError } from '../../core/errors.ts';
 import type { ReadResult, Revision, StoreChange, StoreEntry, StoreEvents } from '../../store/store.ts';
 import { ChangeSet, type OwnedChange } from './change-set.ts';
-import { CheckEntry, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY, type Stored } from './entries.ts';
+import { CheckEntry, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import {
   CatalogKeys,
   FIRST_GENERATION,
@@ -11,6 +11,7 @@ import {
   INDEX_BASE_KEY,
   type ParsedKey,
   parseKey,
+  splitKey,
 } from './keys.ts';
 import {
   type CheckDefinitionRecord,
@@ -21,6 +22,8 @@ import {
   type OwnerRecord,
 } from './records.ts';
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
+import type { ApplyContext, StateTable } from './state-table.ts';
+import { createIndexOf, modifyIndexOf, type Stored, storedJson } from './stored.ts';
 import { type Topics, topicOf } from './topics.ts';
 
 /** Order in which kinds are loaded, so that each finds what it refers to. */
@@ -49,6 +52,8 @@ export class CatalogState {
   #byOwner = new Map<string, Map<string, InstanceEntry>>();
   readonly #ownedListeners = new Set<(changes: Iterable<OwnedChange>, index: number) => void>();
   readonly #resetListeners = new Set<() => void>();
+  readonly #changeListeners = new Set<(changes: ChangeSet, index: number) => void>();
+  readonly #tables = new Map<string, StateTable>();
 
   constructor(deps: { topics: Topics }, options: { datacenter: string }) {
     this.topics = deps.topics;
@@ -72,6 +77,12 @@ export class CatalogState {
   /** The keys of the generation that is the catalog now. */
   get keys(): CatalogKeys {
     return this.#keys;
+  }
+
+  /** To be called before anything is loaded. */
+  addTable(table: StateTable): void {
+    if (this.#loaded || this.#tables.has(table.segment)) throw new AppError('internal', `table ${table.segment}`);
+    this.#tables.set(table.segment, table);
   }
 
   /** @throws AppError `notSynced` before the first load. */
@@ -137,6 +148,12 @@ export class CatalogState {
     return () => this.#ownedListeners.delete(listener);
   }
 
+  /** Called after each transaction that touched nodes, instances or checks. */
+  onChanges(listener: (changes: ChangeSet, index: number) => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
+  }
+
   /** Called when the state was loaded anew, so that what happened in between is unknown. */
   onReset(listener: () => void): () => void {
     this.#resetListeners.add(listener);
@@ -153,18 +170,25 @@ export class CatalogState {
       else if (entry.key === INDEX_BASE_KEY) this.#base = decodeRecord<number>(entry.key, entry.value);
     }
     this.#keys = new CatalogKeys(this.#generation);
+    this.#revision = read.revision;
+    const loading = this.#context(read.revision, true);
     for (const entry of read.entries) {
+      const found = this.#tableOf(entry.key);
+      if (found) {
+        found.table.put(found.rest, entry, loading);
+        continue;
+      }
       const parsed = parseKey(entry.key);
       if (!parsed || parsed.generation !== this.#generation) continue;
       const list = records.get(parsed.kind) ?? [];
       list.push({ parsed, entry });
       records.set(parsed.kind, list);
     }
-    this.#revision = read.revision;
     const changes = new ChangeSet();
     for (const kind of LOAD_ORDER)
       for (const { parsed, entry } of records.get(kind) ?? []) this.#put(parsed, entry, changes);
     this.#settle(changes);
+    for (const table of this.#tables.values()) table.settle?.(loading);
     this.#loaded = true;
     this.topics.raiseFloor(this.applied);
     this.topics.flush();
@@ -174,11 +198,15 @@ export class CatalogState {
   /** Applies one transaction. Gives false when it can only be followed by loading anew (another generation or base). */
   apply(events: StoreEvents): boolean {
     const changes = new ChangeSet();
-    for (const change of events.changes) if (!this.#change(change, changes)) return false;
+    const context = this.#context(events.revision, false);
+    const touched = new Set<StateTable>();
+    for (const change of events.changes) if (!this.#change(change, changes, context, touched)) return false;
     this.#revision = events.revision;
     this.#settle(changes);
+    for (const table of touched) table.settle?.(context);
     const index = this.applied;
     this.topics.flush();
+    if (changes.nodes.size > 0) for (const listener of this.#changeListeners) listener(changes, index);
     if (changes.instancesBefore.size > 0) {
       for (const listener of this.#ownedListeners) listener(changes.ownedChanges(), index);
     }
@@ -192,13 +220,35 @@ export class CatalogState {
     this.#services = new ServiceIndex();
     this.#byStatus = new Map();
     this.#byOwner = new Map();
+    for (const table of this.#tables.values()) table.clear();
     this.#generation = FIRST_GENERATION;
     this.#base = FIRST_INDEX_BASE;
   }
 
-  #change(change: StoreChange, changes: ChangeSet): boolean {
+  #context(revision: Revision, loading: boolean): ApplyContext {
+    const index = this.#base + revision;
+    const bump = (topic: string, live: boolean) => this.topics.bump(topic, index, live);
+    return { index, base: this.#base, loading, bump };
+  }
+
+  /** The table that holds a key of this generation, and the rest of the key. */
+  #tableOf(key: string): { table: StateTable; rest: string } | undefined {
+    if (this.#tables.size === 0) return undefined;
+    const split = splitKey(key);
+    const table = split && split.generation === this.#generation ? this.#tables.get(split.segment) : undefined;
+    return table && { table, rest: split!.rest };
+  }
+
+  #change(change: StoreChange, changes: ChangeSet, context: ApplyContext, touched: Set<StateTable>): boolean {
     const key = change.kind === 'put' ? change.entry.key : change.key;
     if (key === GENERATION_KEY || key === INDEX_BASE_KEY) return false;
+    const found = this.#tableOf(key);
+    if (found) {
+      if (change.kind === 'put') found.table.put(found.rest, change.entry, context);
+      else found.table.delete(found.rest, context);
+      touched.add(found.table);
+      return true;
+    }
     const parsed = parseKey(key);
     if (!parsed || parsed.generation !== this.#generation) return true;
     if (change.kind === 'put') this.#put(parsed, change.entry, changes);
@@ -208,11 +258,7 @@ export class CatalogState {
 
   #put(parsed: ParsedKey, entry: StoreEntry, changes: ChangeSet): void {
     const [first = '', namespace = '', id = ''] = parsed.parts;
-    const stored = <T>(): Stored<T> => ({
-      record: decodeRecord<T>(entry.key, entry.value),
-      createRevision: entry.createRevision,
-      modRevision: entry.modRevision,
-    });
+    const stored = <T>(): Stored<T> => storedJson<T>(entry);
     switch (parsed.kind) {
       case 'owner':
         this.#owners.set(first, stored<OwnerRecord>());
@@ -291,8 +337,8 @@ export class CatalogState {
       Datacenter: this.#datacenter,
       TaggedAddresses: stored.record.taggedAddresses,
       Meta: stored.record.meta,
-      CreateIndex: this.#base + stored.createRevision,
-      ModifyIndex: this.#base + stored.modRevision,
+      CreateIndex: createIndexOf(stored, this.#base),
+      ModifyIndex: modifyIndexOf(stored, this.#base),
     };
     changes.nodeList = true;
     this.#touchNode(node, changes);

@@ -1,0 +1,140 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import type { CounterMetric, Metrics } from '../../core/metrics.ts';
+import type { Store } from '../../store/store.ts';
+import { KeyedLocks } from './keyed-locks.ts';
+import type { LockMode, Plan } from './plan.ts';
+import type { RevisionGate } from './revision-gate.ts';
+import type { CatalogState } from './state.ts';
+
+export interface StateWriterDeps {
+  readonly store: Pick<Store, 'commit' | 'traits'>;
+  readonly state: CatalogState;
+  readonly gate: RevisionGate;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+export interface StateWriterOptions {
+  /** Writes under way or waiting for their turn; further ones are refused with `queueFull`. */
+  readonly maxPending: number;
+}
+
+/**
+ * Plans of one write: another when its locks had to grow, or when a compare failed, which only another process can cause.
+ * More than this means a quarrel.
+ */
+const MAX_ATTEMPTS = 16;
+/** How long the state may take to show a commit. */
+const APPLY_DEADLINE_MS = 10_000;
+
+/**
+ * Commits plans: made from the state, with compares on everything they rely on, acknowledged when the own state shows
+ * the commit. Writers of one entry go in turn; others go side by side and share the store's batches.
+ */
+export class StateWriter {
+  readonly #deps: StateWriterDeps;
+  readonly #options: StateWriterOptions;
+  readonly #locks = new KeyedLocks();
+  readonly #commits: CounterMetric;
+  #pending = 0;
+
+  constructor(deps: StateWriterDeps, options: StateWriterOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#commits = deps.metrics.counter({
+      name: 'lictor_catalog_writes_total',
+      help: 'Catalog writes by outcome: committed, unchanged, conflict (planned again)',
+      labels: ['outcome'],
+    });
+    deps.metrics.observedGauge(
+      { name: 'lictor_catalog_pending_writes', help: 'Catalog writes under way or waiting for their turn' },
+      () => this.#pending,
+    );
+  }
+
+  /** Operations, and likewise compares, of one plan at most. */
+  get maxOps(): number {
+    return this.#deps.store.traits.maxTxnOps;
+  }
+
+  /** Bytes of one plan's keys and values at most. */
+  get maxBytes(): number {
+    return this.#deps.store.traits.maxTxnBytes;
+  }
+
+  /**
+   * Makes the plan, perhaps several times, and commits it; resolves when the state shows the outcome.
+   * What `plan` decides besides (an answer to give) it keeps for its caller; the last time counts.
+   * @throws AppError what `plan` throws, `notSynced`, `queueFull`, `conflict`, what the store throws.
+   */
+  async write(plan: () => Plan): Promise<void> {
+    this.#deps.state.assertLoaded();
+    if (this.#pending >= this.#options.maxPending) {
+      throw new AppError('queueFull', `too many catalog writes at once (${this.#options.maxPending}); try again later`);
+    }
+    this.#pending++;
+    try {
+      await this.#attempts(plan);
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  async #attempts(makePlan: () => Plan): Promise<void> {
+    let plan = makePlan();
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const held = plan.locks;
+      const waiting = this.#locks.acquire(held);
+      try {
+        if (waiting !== undefined) {
+          await waiting;
+          plan = makePlan();
+          // What it needs has grown meanwhile: begin again with all of it.
+          if (!covers(held, plan.locks)) continue;
+        }
+        if (await this.#commit(plan)) return;
+      } finally {
+        this.#locks.release(held);
+      }
+      plan = makePlan();
+    }
+    throw new AppError(
+      'conflict',
+      `the same catalog entries are written elsewhere; gave up after ${MAX_ATTEMPTS} tries`,
+    );
+  }
+
+  /** Whether it is done; false: a compare failed and the state has moved on. */
+  async #commit(plan: Plan): Promise<boolean> {
+    if (plan.ops.length === 0) {
+      this.#commits.add(1, { outcome: 'unchanged' });
+      return true;
+    }
+    const { store, gate, clock } = this.#deps;
+    const result = await store.commit({ compares: plan.compares, ops: plan.ops });
+    if (result.ok) {
+      if (!(await gate.reached(result.revision, { clock, withinMs: APPLY_DEADLINE_MS }))) {
+        throw new AppError(
+          'deadline',
+          'the write is stored, but this server does not show it yet; read before retrying',
+        );
+      }
+      this.#commits.add(1, { outcome: 'committed' });
+      return true;
+    }
+    this.#commits.add(1, { outcome: 'conflict' });
+    // The store's revision may stand for something outside the catalog, which the state never shows: wait a little.
+    await gate.reached(result.revision, { clock, withinMs: 100 });
+    return false;
+  }
+}
+
+/** Whether all of `needed` is held. */
+function covers(held: ReadonlyMap<string, LockMode>, needed: ReadonlyMap<string, LockMode>): boolean {
+  for (const [key, mode] of needed) {
+    const has = held.get(key);
+    if (has === undefined || (mode === 'exclusive' && has === 'shared')) return false;
+  }
+  return true;
+}

@@ -1,0 +1,81 @@
+import { AppError } from '../../core/errors.ts';
+import type { Revision, StoreEntry } from '../../store/store.ts';
+
+/**
+ * The indexes of an entry that has been restored: of its first put, and of its last one unless it was put again since.
+ * They go before those that follow from the store's revisions.
+ */
+export interface CarriedIndexes {
+  readonly create: number;
+  readonly modify?: number;
+}
+
+/** A stored record and the revisions that compares need. */
+export interface Stored<T> {
+  readonly record: T;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+  /** Absent for what was never restored. */
+  readonly carried?: CarriedIndexes;
+}
+
+/** The CreateIndex of an entry in a catalog with this index base. */
+export function createIndexOf(stored: Omit<Stored<unknown>, 'record'>, base: number): number {
+  return stored.carried?.create ?? base + stored.createRevision;
+}
+
+/** The ModifyIndex of an entry in a catalog with this index base. */
+export function modifyIndexOf(stored: Omit<Stored<unknown>, 'record'>, base: number): number {
+  return stored.carried?.modify ?? base + stored.modRevision;
+}
+
+/** Begins a value that carries indexes; no JSON text begins with it. */
+const CARRY_MARK = 0x40;
+const LINE_END = 0x0a;
+
+/** A stored value: what it carries, if anything, and the record's bytes. */
+export interface OpenedValue {
+  readonly carried?: CarriedIndexes;
+  readonly body: Buffer;
+}
+
+/** The bytes to store: the record, after a line `@create` or `@create,modify` when indexes are carried. */
+export function sealValue(body: string | Uint8Array, carried?: CarriedIndexes): Buffer {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body);
+  if (!carried) {
+    // A record that begins with the mark itself (raw bytes) gets an empty line of its own.
+    return bytes[0] === CARRY_MARK ? Buffer.concat([Buffer.from('@\n'), bytes]) : bytes;
+  }
+  const modify = carried.modify === undefined ? '' : `,${carried.modify}`;
+  return Buffer.concat([Buffer.from(`@${carried.create}${modify}\n`), bytes]);
+}
+
+/** @throws AppError `storeCorrupt` naming the key. */
+export function openValue(key: string, value: Uint8Array): OpenedValue {
+  const bytes = asBuffer(value);
+  if (bytes[0] !== CARRY_MARK) return { body: bytes };
+  const end = bytes.indexOf(LINE_END);
+  const found = /^@(?:(\d+)(?:,(\d+))?)?$/.exec(bytes.toString('latin1', 0, Math.max(0, end)));
+  if (!found) throw new AppError('storeCorrupt', `the entry ${key} begins with a damaged index line`);
+  const body = bytes.subarray(end + 1);
+  if (found[1] === undefined) return { body };
+  const create = Number(found[1]);
+  return { carried: found[2] === undefined ? { create } : { create, modify: Number(found[2]) }, body };
+}
+
+/** Reads an entry whose record is JSON. @throws AppError `storeCorrupt` naming the key. */
+export function storedJson<T>(entry: StoreEntry): Stored<T> {
+  const { carried, body } = openValue(entry.key, entry.value);
+  const { createRevision, modRevision } = entry;
+  let record: T;
+  try {
+    record = JSON.parse(body.toString()) as T;
+  } catch (cause) {
+    throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read`, { cause });
+  }
+  return carried ? { record, createRevision, modRevision, carried } : { record, createRevision, modRevision };
+}
+
+function asBuffer(value: Uint8Array): Buffer {
+  return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}

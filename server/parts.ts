@@ -1,0 +1,42 @@
+import type { Route } from '../api/http/route.ts';
+import type { ReadRouteDeps } from '../api/routes/read-route.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Runnable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Random } from '../core/random.ts';
+import type { Store } from '../store/store.ts';
+import type { CatalogState } from './catalog/state.ts';
+import type { StateTable } from './catalog/state-table.ts';
+import type { StateWriter } from './catalog/state-writer.ts';
+import type { CatalogWriter } from './catalog/writer.ts';
+
+/** What the parts of a server beside the catalog are made from. */
+export interface PartDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly store: Store;
+  readonly state: CatalogState;
+  readonly writer: StateWriter;
+  readonly catalogWriter: CatalogWriter;
+  /** For routes that read. */
+  readonly reads: ReadRouteDeps;
+  readonly datacenter: string;
+  readonly nodeName: string;
+}
+
+/** What a part adds to its server: data, endpoints, and what has to run. */
+export interface ServerPart {
+  /** Added to the state before anything is loaded. */
+  readonly tables?: readonly StateTable[];
+  readonly routes?: readonly Route[];
+  /** Started after the catalog is loaded, stopped before it. */
+  readonly runnables?: readonly Runnable[];
+}
+
+/** The parts of a server beside the catalog, in the order in which they start. */
+export function serverParts(_deps: PartDeps): ServerPart[] {
+  return [];
+}
