@@ -103,6 +103,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns'),
     ports: ports(values, mode),
     dns: dns(values),
+    disableCoordinates: values.bool('disable_coordinates'),
     logLevel: logLevel(values.string('log_level', dev ? 'debug' : 'info')),
     retryJoin: values.list('retry_join', 'start_join'),
     services: values.list<object>('service', 'services').map(service),

@@ -6,7 +6,7 @@ import { AppError } from '../core/errors.ts';
  * case and underscores (so snake_case works), null means "not given", an unknown field is an error that names it.
  */
 export type Schema =
-  | { readonly kind: 'string' | 'int' | 'bool' | 'any' | 'duration' }
+  | { readonly kind: 'string' | 'int' | 'number' | 'bool' | 'any' | 'duration' }
   | { readonly kind: 'list' | 'map'; readonly of: Schema }
   | { readonly kind: 'object'; readonly fields: ReadonlyMap<string, ObjectField> };
 
@@ -18,6 +18,8 @@ interface ObjectField {
 
 export const STRING: Schema = { kind: 'string' };
 export const INT: Schema = { kind: 'int' };
+/** Any finite number. */
+export const NUMBER: Schema = { kind: 'number' };
 export const BOOL: Schema = { kind: 'bool' };
 /** Any JSON value, at most 64 levels deep. */
 export const ANY: Schema = { kind: 'any' };
@@ -72,6 +74,9 @@ function read(schema: Schema, value: unknown, path: string): unknown {
     case 'int':
       if (Number.isSafeInteger(value)) return value;
       throw mismatch(value, path, 'int');
+    case 'number':
+      if (Number.isFinite(value)) return value;
+      throw mismatch(value, path, 'float64');
     case 'bool':
       if (typeof value === 'boolean') return value;
       throw mismatch(value, path, 'bool');
@@ -135,7 +140,17 @@ function readAny(value: unknown, path: string, depth: number): unknown {
 
 /** What Go leaves in a list or map for null. */
 function zeroOf(schema: Schema): unknown {
-  const zeros = { string: '', int: 0, bool: false, duration: '0s', any: null, list: [], map: {}, object: {} };
+  const zeros = {
+    string: '',
+    int: 0,
+    number: 0,
+    bool: false,
+    duration: '0s',
+    any: null,
+    list: [],
+    map: {},
+    object: {},
+  };
   return zeros[schema.kind];
 }
 

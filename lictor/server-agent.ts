@@ -46,6 +46,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       nodeId: place.nodeId,
       store: deps.store,
       // 0 in the catalog says: no port, nobody joins here.
+      coordinates: !config.disableCoordinates,
       serverPort: Math.max(0, config.ports.server),
     },
     { ...deps, log: deps.log.child({ part: 'server' }) },

@@ -27,6 +27,7 @@ import { CatalogState } from './catalog/state.ts';
 import { StateWriter } from './catalog/state-writer.ts';
 import { Topics } from './catalog/topics.ts';
 import { CatalogWriter } from './catalog/writer.ts';
+import { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
 import { serverParts } from './parts.ts';
 import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
@@ -42,6 +43,8 @@ export interface ServerConfig {
   readonly store: Store;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
   readonly serverPort?: number;
+  /** Whether nodes have coordinates; true when not given. */
+  readonly coordinates?: boolean;
   /** Blocking queries that may wait at a time; 100,000 when not given. */
   readonly maxWatchers?: number;
   /** Deleted services and nodes whose versions are remembered; 10,000 when not given. */
@@ -82,7 +85,14 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   const owners = container.resolve(tokens.OWNERS);
   const status = container.resolve(tokens.STATUS);
   const { clock, random } = deps;
-  const readDeps: ReadRouteDeps = { clock, random, cache: new RenderCache(), datacenter: config.datacenter };
+  const coordinates = new CoordinateTable();
+  const readDeps: ReadRouteDeps = {
+    clock,
+    random,
+    cache: new RenderCache(),
+    datacenter: config.datacenter,
+    distances: coordinates,
+  };
   const parts = serverParts({
     ...deps,
     store: config.store,
@@ -90,6 +100,8 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     writer: container.resolve(tokens.STATE_WRITER),
     catalogWriter: container.resolve(tokens.WRITER),
     reads: readDeps,
+    coordinates,
+    coordinatesEnabled: config.coordinates ?? true,
     datacenter: config.datacenter,
     nodeName: config.nodeName,
   });

@@ -10,6 +10,8 @@ import type { CatalogState } from './catalog/state.ts';
 import type { StateTable } from './catalog/state-table.ts';
 import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
+import type { CoordinateTable } from './coordinates/coordinate-table.ts';
+import { coordinatesPart } from './coordinates/coordinates-part.ts';
 
 /** What the parts of a server beside the catalog are made from. */
 export interface PartDeps {
@@ -25,6 +27,8 @@ export interface PartDeps {
   readonly reads: ReadRouteDeps;
   readonly datacenter: string;
   readonly nodeName: string;
+  readonly coordinates: CoordinateTable;
+  readonly coordinatesEnabled: boolean;
 }
 
 /** What a part adds to its server: data, endpoints, and what has to run. */
@@ -37,6 +41,6 @@ export interface ServerPart {
 }
 
 /** The parts of a server beside the catalog, in the order in which they start. */
-export function serverParts(_deps: PartDeps): ServerPart[] {
-  return [];
+export function serverParts(deps: PartDeps): ServerPart[] {
+  return [coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled })];
 }

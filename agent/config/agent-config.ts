@@ -56,6 +56,8 @@ export interface AgentConfig {
   readonly dnsAddress: string;
   readonly ports: AgentPorts;
   readonly dns: AgentDnsConfig;
+  /** The coordinate endpoints are off, and `?near=` orders nothing. */
+  readonly disableCoordinates: boolean;
   readonly logLevel: LogLevel;
   /** `host` or `host:port` of servers. */
   readonly retryJoin: readonly string[];

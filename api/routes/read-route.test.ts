@@ -13,6 +13,8 @@ const request = (query = '') =>
     signal: new AbortController().signal,
   }) as unknown as RouteRequest;
 
+const noDistances = { version: 0, from: () => () => Number.POSITIVE_INFINITY };
+
 describe('read route', () => {
   it('makes the value once for each version, however many ask or wait', async () => {
     const clock = new FakeClock();
@@ -33,7 +35,13 @@ describe('read route', () => {
         return () => wakes.delete(wake);
       },
     };
-    const deps = { clock, random: new SeededRandom(1), cache: new RenderCache(), datacenter: 'dc1' };
+    const deps = {
+      clock,
+      random: new SeededRandom(1),
+      cache: new RenderCache(),
+      datacenter: 'dc1',
+      distances: noDistances,
+    };
     const route = readRoute(deps, '/v1/things', () => ({ key: 'things', live, json: (value) => value }));
     const text = async (query?: string) => Buffer.from((await route.handle(request(query))).bytes!).toString();
     expect(await text()).toBe('[5]');

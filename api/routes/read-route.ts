@@ -4,6 +4,7 @@ import { blockingQuery, type Reading } from '../blocking-query.ts';
 import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { LiveRead } from './catalog-backend.ts';
+import type { NodeDistances } from './node-distances.ts';
 import type { RenderCache } from './render-cache.ts';
 
 /** What every read route needs. */
@@ -12,6 +13,7 @@ export interface ReadRouteDeps {
   readonly random: Random;
   readonly cache: RenderCache;
   readonly datacenter: string;
+  readonly distances: NodeDistances;
 }
 
 /** One read: what is asked, under which name its answer may be shared, and the JSON of it. */

@@ -72,6 +72,7 @@ export function planNodeRemoval(
   const id = node.stored?.record.id ?? '';
   for (const kind of ['checkState', 'checkDefinition', 'instance'] as const)
     plan.deleteRange(keys.ofNode(kind, node.key));
+  for (const range of state.nodeRanges(node.key)) plan.deleteRange(range);
   if (id !== '' && !options.keepId) plan.delete(keys.nodeId(id), state.nodeId(id));
   plan.delete(keys.node(node.key), node.stored);
 }

@@ -24,6 +24,8 @@ export interface StateTable {
   delete(rest: string, context: ApplyContext): void;
   /** Everything is loaded anew: forget all data. */
   clear(): void;
+  /** What `rest` begins with for the entries that belong to a node (its name in lower case): they are deleted with it. */
+  ofNode?(node: string): string;
   /** All changes of a transaction (or of a load) are in place; the watchers have not been called yet. */
   settle?(context: ApplyContext): void;
 }

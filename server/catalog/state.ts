@@ -1,6 +1,6 @@
 import type { CheckStatus, HealthCheck, HealthEntry, Node } from '../../api/shapes/catalog.ts';
 import { AppError } from '../../core/errors.ts';
-import type { ReadResult, Revision, StoreChange, StoreEntry, StoreEvents } from '../../store/store.ts';
+import type { KeyRange, ReadResult, Revision, StoreChange, StoreEntry, StoreEvents } from '../../store/store.ts';
 import { ChangeSet, type OwnedChange } from './change-set.ts';
 import { CheckEntry, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import {
@@ -83,6 +83,13 @@ export class CatalogState {
   addTable(table: StateTable): void {
     if (this.#loaded || this.#tables.has(table.segment)) throw new AppError('internal', `table ${table.segment}`);
     this.#tables.set(table.segment, table);
+  }
+
+  /** Where tables keep what belongs to a node. */
+  nodeRanges(node: string): KeyRange[] {
+    return [...this.#tables.values()].flatMap((table) =>
+      table.ofNode ? [this.#keys.tableRange(table.segment, table.ofNode(node))] : [],
+    );
   }
 
   /** @throws AppError `notSynced` before the first load. */
