@@ -1,13 +1,14 @@
 import type { Node } from '../api/shapes/catalog.ts';
-import type { Command, CommandIo } from './command.ts';
-import { type ClientFlags, program, runProgram, withApi, withClientFlags } from './program.ts';
+import type { CommandIo } from './command.ts';
+import { json } from './output.ts';
+import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
 import { table } from './table.ts';
 
 /** `lictor catalog datacenters|nodes|services`, with Consul's columns. */
-export const catalogCommand: Command = {
+export const catalogCommand = command({
   name: 'catalog',
   summary: 'List datacenters, nodes or services',
-  run(argv, io) {
+  program(io) {
     const root = program(
       'lictor catalog',
       'Lists what the catalog holds.',
@@ -19,30 +20,21 @@ export const catalogCommand: Command = {
       ],
       io,
     );
-    const sub = (name: string, description: string) =>
-      withClientFlags(
-        root
-          .command(name)
-          .description(description)
-          .exitOverride()
-          .configureOutput({
-            writeOut: (text) => io.stdout.write(text),
-            outputError: () => {},
-          }),
-      );
-    sub('datacenters', 'Names of the known datacenters, nearest first').action((flags: ClientFlags) =>
-      datacenters(flags, io),
+    const sub = (name: string, description: string, ...examples: string[]) =>
+      withClientFlags(subProgram(root, name, description, examples, io));
+    sub('datacenters', 'Names of the known datacenters, nearest first', 'lictor catalog datacenters').action(
+      (flags: ClientFlags) => datacenters(flags, io),
     );
-    sub('nodes', 'Nodes, their ids and addresses')
+    sub('nodes', 'Nodes, their ids and addresses', 'lictor catalog nodes', 'lictor catalog nodes -service web')
       .option('--service <name>', 'only nodes with an instance of this service')
       .action((flags: ClientFlags & { service?: string }) => nodes(flags, io));
-    sub('services', 'Names of the services')
+    sub('services', 'Names of the services', 'lictor catalog services -tags', 'lictor catalog services -node n1')
       .option('--tags', 'show the tags too')
       .option('--node <name>', 'only services of this node')
       .action((flags: ClientFlags & { tags?: boolean; node?: string }) => services(flags, io));
-    return runProgram(root, argv.length === 0 ? ['--help'] : argv);
+    return root;
   },
-};
+});
 
 async function datacenters(flags: ClientFlags, io: CommandIo): Promise<void> {
   const names = await withApi(flags, io, (api) => api.get<string[]>('/v1/catalog/datacenters'));
@@ -84,8 +76,4 @@ async function services(flags: ClientFlags & { tags?: boolean; node?: string }, 
       names.map((name) => `${`${name.padEnd(width)}  ${found[name]!.sort().join(',')}`.trimEnd()}\n`).join(''),
     );
   } else io.stdout.write(names.map((name) => `${name}\n`).join(''));
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

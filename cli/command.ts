@@ -1,28 +1,34 @@
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
+import type { Command as Program } from 'commander';
 
 /** What a command may touch of the world. */
 export interface CommandIo {
   readonly stdout: Writable;
   readonly stderr: Writable;
+  /** Absent = nothing to read. */
+  readonly stdin?: Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts on SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
+  /** The name that the user typed (`consul` by a symlink); `lictor` when absent. */
+  readonly invokedAs?: string;
 }
 
 /** One command of `lictor`; `run` gives the exit code. Thrown AppErrors are printed as one line and give 1. */
 export interface Command {
   readonly name: string;
   readonly summary: string;
+  /** Its flags, sub-commands and examples, from which help, completion and docs/cli.md come. */
+  program?(io: CommandIo): Program;
   run(argv: readonly string[], io: CommandIo): Promise<number>;
 }
 
-/**
- * Go programs take long flags with one dash (`-http-addr=x`), ours take both: `-http-addr` becomes `--http-addr`.
- * Single letters, numbers and everything after `--` stay as they are.
- */
-export function normaliseFlags(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  return argv.map((arg, at) =>
-    (end < 0 || at < end) && /^-[a-z][a-z0-9]*[a-z0-9-]+(=|$)/i.test(arg) ? `-${arg}` : arg,
-  );
+/** Thrown by an action to end with another code than 1; `message` goes to standard error unless it is empty. */
+export class CommandExit extends Error {
+  readonly exitCode: number;
+  constructor(exitCode: number, message = '') {
+    super(message);
+    this.name = 'CommandExit';
+    this.exitCode = exitCode;
+  }
 }

@@ -1,94 +1,215 @@
-import { readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { AppError, errorText } from '../core/errors.ts';
+import type { ApiOptions } from './api-options.ts';
 
-/** Where the HTTP API is and how to speak to it; see `apiOptions`. */
-export interface ApiOptions {
-  /** An `http(s)://host:port` URL, or `unix:///path`. */
-  readonly address: string;
-  readonly token?: string;
-  readonly namespace?: string;
-  readonly datacenter?: string;
-  readonly caFile?: string;
-  readonly verify: boolean;
-  readonly timeoutMs: number;
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** A request; at most one of `json` and `body`. */
+export interface ApiRequest {
+  readonly query?: Query;
+  readonly json?: unknown;
+  /** Raw bytes, or a stream that is sent as it comes. */
+  readonly body?: string | Uint8Array | Readable;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Until the answer is whole (until its headers, for `stream`); default 30 s. */
+  readonly timeoutMs?: number;
+  /** Statuses from 400 on that the caller handles itself; others throw. */
+  readonly accept?: readonly number[];
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A LICTOR_ name beside Consul's wins. */
-function env(environment: Environment, name: string): string | undefined {
-  return environment[`LICTOR_${name}`] || environment[`CONSUL_${name}`] || undefined;
+/** An answer with its body read. */
+export interface ApiAnswer {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** X-Consul-Index; undefined when absent. */
+  readonly index: string | undefined;
+  readonly bytes: Buffer;
+  text(): string;
+  /** @throws AppError `unavailable` when it is no JSON. */
+  json<T>(): T;
 }
 
-/** Options from flags, else from the environment (CONSUL_HTTP_ADDR and its siblings), else Consul's defaults. */
-export function apiOptions(
-  flags: { httpAddr?: string; token?: string; namespace?: string; datacenter?: string; caFile?: string },
-  environment: Environment,
-): ApiOptions {
-  const given = flags.httpAddr ?? env(environment, 'HTTP_ADDR') ?? '127.0.0.1:8500';
-  const ssl = env(environment, 'HTTP_SSL');
-  const scheme = ssl === 'true' || ssl === '1' ? 'https' : 'http';
-  const tokenFile = env(environment, 'HTTP_TOKEN_FILE');
-  const verify = env(environment, 'HTTP_SSL_VERIFY');
-  return {
-    address: /^(https?|unix):\/\//.test(given) ? given : `${scheme}://${given}`,
-    token:
-      flags.token ?? env(environment, 'HTTP_TOKEN') ?? (tokenFile ? readFileSync(tokenFile, 'utf8').trim() : undefined),
-    namespace: flags.namespace ?? env(environment, 'NAMESPACE'),
-    datacenter: flags.datacenter,
-    caFile: flags.caFile ?? env(environment, 'CACERT'),
-    verify: verify !== 'false' && verify !== '0',
-    timeoutMs: 30_000,
-  };
+/** An answer whose body still comes. */
+export interface ApiStream {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable;
 }
 
-/** A caller of the HTTP API. Failures are AppErrors whose text names the address and what to do. */
+type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+
+/**
+ * A caller of the HTTP API. Failures are AppErrors whose text names the address and what to do; those of the server have
+ * its status in `facts.status` and its text in `facts.body`.
+ */
 export class HttpApi {
   readonly #options: ApiOptions;
   readonly #agent: Agent;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(options: ApiOptions) {
+  constructor(options: ApiOptions, signal?: AbortSignal) {
     this.#options = options;
+    this.#signal = signal;
+    const { address, ca, clientCert, clientKey, tlsServerName, verify } = options;
     this.#agent = new Agent({
+      // Deadlines are those of each request: a blocking query may be silent for minutes.
+      headersTimeout: 0,
+      bodyTimeout: 0,
       connect: {
-        ...(options.address.startsWith('unix://') ? { socketPath: options.address.slice('unix://'.length) } : {}),
-        ...(options.caFile ? { ca: readFileSync(options.caFile) } : {}),
-        rejectUnauthorized: options.verify,
+        timeout: 10_000,
+        rejectUnauthorized: verify,
+        ...(address.startsWith('unix://') ? { socketPath: address.slice('unix://'.length) } : {}),
+        ...(ca ? { ca: [...ca] } : {}),
+        ...(clientCert ? { cert: clientCert, key: clientKey } : {}),
+        ...(tlsServerName ? { servername: tlsServerName } : {}),
       },
     });
   }
 
-  /** The decoded JSON of a GET. @throws AppError `unavailable`, `deadline`, or with the server's text. */
-  async get<T>(path: string, query: Readonly<Record<string, string | undefined>> = {}): Promise<T> {
-    const { address, token, namespace, datacenter, timeoutMs } = this.#options;
-    const base = address.startsWith('unix://') ? 'http://localhost' : address;
-    const url = new URL(path, base);
-    for (const [key, value] of Object.entries({ ns: namespace, dc: datacenter, ...query })) {
-      if (value !== undefined) url.searchParams.set(key, value);
-    }
-    let status: number;
-    let text: string;
+  /** Where it calls, for messages. */
+  get address(): string {
+    return this.#options.address;
+  }
+
+  /** The decoded JSON of a GET. @throws AppError `unavailable`, or with the server's text. */
+  async get<T>(path: string, query: Query = {}): Promise<T> {
+    return (await this.send('GET', path, { query })).json<T>();
+  }
+
+  /** The decoded JSON of a PUT; undefined for an empty body. */
+  async put<T>(path: string, given: ApiRequest = {}): Promise<T> {
+    return decoded<T>(await this.send('PUT', path, given));
+  }
+
+  async post<T>(path: string, given: ApiRequest = {}): Promise<T> {
+    return decoded<T>(await this.send('POST', path, given));
+  }
+
+  async delete<T>(path: string, given: ApiRequest = {}): Promise<T> {
+    return decoded<T>(await this.send('DELETE', path, given));
+  }
+
+  /**
+   * A blocking query: returns when the index has passed `index`, or after `waitMs`. Start with index "0"; hand the given
+   * one back, unless it fell: then start again at "0".
+   */
+  async blocking<T>(
+    path: string,
+    query: Query,
+    at: { index: string; waitMs?: number },
+  ): Promise<{ index: string; value: T }> {
+    const waitMs = at.waitMs ?? 300_000;
+    const waiting = at.index === '0' ? {} : { index: at.index, wait: `${waitMs}ms` };
+    const answer = await this.send('GET', path, {
+      query: { ...query, ...waiting },
+      // Servers add up to a sixteenth.
+      timeoutMs: 30_000 + (at.index === '0' ? 0 : waitMs * 1.0625),
+    });
+    const index = answer.index ?? '0';
+    return { index: Number(index) < Number(at.index) ? '0' : index, value: answer.json<T>() };
+  }
+
+  /** Any request, its answer read whole. */
+  async send(method: Method, path: string, given: ApiRequest = {}): Promise<ApiAnswer> {
+    const deadline = AbortSignal.timeout(given.timeoutMs ?? this.#options.timeoutMs);
+    const answer = await this.#call(method, path, given, deadline);
+    let bytes: Buffer;
     try {
-      const answer = await request(url, {
-        dispatcher: this.#agent,
-        headers: token ? { 'x-consul-token': token } : {},
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      status = answer.statusCode;
-      text = await answer.body.text();
+      bytes = Buffer.from(await answer.body.arrayBuffer());
     } catch (cause) {
-      throw new AppError(
-        'unavailable',
-        `no answer from ${address} (${errorText(cause)}); is an agent running there? Set -http-addr or CONSUL_HTTP_ADDR`,
-        { cause },
-      );
+      throw this.#unreachable(cause, deadline);
     }
-    if (status >= 400) throw new AppError('badRequest', `${address} answered ${status} to ${path}: ${text.trim()}`);
-    return JSON.parse(text) as T;
+    if (answer.statusCode >= 400 && !given.accept?.includes(answer.statusCode)) {
+      throw this.#refused(answer.statusCode, path, bytes.toString());
+    }
+    const text = () => bytes.toString();
+    const index = answer.headers['x-consul-index'];
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      index: typeof index === 'string' ? index : undefined,
+      bytes,
+      text,
+      json: <T>() => parse<T>(text(), this.#options.address, path),
+    };
+  }
+
+  /** Any request, its answer as a stream that the command's signal ends; the caller reads it to its end or destroys it. */
+  async stream(method: Method, path: string, given: ApiRequest = {}): Promise<ApiStream> {
+    const deadline = new AbortController();
+    const timer = AbortSignal.timeout(given.timeoutMs ?? this.#options.timeoutMs);
+    const expire = () => deadline.abort(timer.reason);
+    timer.addEventListener('abort', expire);
+    const answer = await this.#call(method, path, given, deadline.signal);
+    timer.removeEventListener('abort', expire);
+    if (answer.statusCode >= 400 && !given.accept?.includes(answer.statusCode)) {
+      throw this.#refused(answer.statusCode, path, await answer.body.text());
+    }
+    return { status: answer.statusCode, headers: answer.headers, body: answer.body };
   }
 
   close(): Promise<void> {
-    return this.#agent.close();
+    // Not `close`: a stream that nobody read to its end would hold the process.
+    return this.#agent.destroy();
+  }
+
+  async #call(method: Method, path: string, given: ApiRequest, deadline: AbortSignal) {
+    const { token, auth } = this.#options;
+    try {
+      return await request(this.#url(path, given.query), {
+        method,
+        dispatcher: this.#agent,
+        headers: {
+          ...(token ? { 'x-consul-token': token } : {}),
+          ...(auth ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {}),
+          ...(given.json === undefined ? {} : { 'content-type': 'application/json' }),
+          ...given.headers,
+        },
+        body: given.json === undefined ? given.body : JSON.stringify(given.json),
+        signal: this.#signal ? AbortSignal.any([this.#signal, deadline]) : deadline,
+      });
+    } catch (cause) {
+      throw this.#unreachable(cause, deadline);
+    }
+  }
+
+  #url(path: string, query: Query = {}): URL {
+    const { address, namespace, datacenter, stale } = this.#options;
+    const url = new URL(`${address.startsWith('unix://') ? 'http://localhost' : address}${path}`);
+    const all: Query = { ns: namespace, dc: datacenter, stale: stale ? '' : undefined, ...query };
+    for (const [key, value] of Object.entries(all)) {
+      for (const one of typeof value === 'string' ? [value] : (value ?? [])) url.searchParams.append(key, one);
+    }
+    return url;
+  }
+
+  #unreachable(cause: unknown, deadline: AbortSignal): AppError {
+    const { address } = this.#options;
+    if (this.#signal?.aborted) return new AppError('unavailable', 'interrupted', { cause });
+    if (deadline.aborted) return new AppError('deadline', `${address} gave no answer in time`, { cause });
+    const hint = 'is an agent running there? Set -http-addr or CONSUL_HTTP_ADDR';
+    return new AppError('unavailable', `no answer from ${address} (${errorText(cause)}); ${hint}`, { cause });
+  }
+
+  #refused(status: number, path: string, body: string): AppError {
+    const code =
+      status === 403 ? 'permissionDenied' : status === 404 ? 'notFound' : status >= 500 ? 'unavailable' : 'badRequest';
+    const text = `${this.#options.address} answered ${status} to ${path}: ${body.trim()}`;
+    return new AppError(code, text, { facts: { status, body: body.trim() } });
+  }
+}
+
+function decoded<T>(answer: ApiAnswer): T {
+  return answer.bytes.length === 0 ? (undefined as T) : answer.json<T>();
+}
+
+function parse<T>(text: string, address: string, path: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    const start = JSON.stringify(text.slice(0, 80));
+    throw new AppError('unavailable', `${address} answered ${path} with what is no JSON: ${start}`, { cause });
   }
 }

@@ -2,16 +2,16 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError, errorText } from '../core/errors.ts';
 import { formatProblem, loadManifests, type ManifestFile } from '../crds/manifests/load-manifests.ts';
-import type { Command, CommandIo } from './command.ts';
-import { program, runProgram } from './program.ts';
+import { CommandExit, type CommandIo } from './command.ts';
+import { json } from './output.ts';
+import { checkFormat, command, program } from './program.ts';
 
 /** `lictor lint FILE|FOLDER…`: what an API server would say of the manifests, without one. */
-export const lintCommand: Command = {
+export const lintCommand = command({
   name: 'lint',
   summary: 'Check manifests without a cluster',
-  async run(argv, io) {
-    let code = 0;
-    const target = program(
+  program(io) {
+    return program(
       'lictor lint',
       'Checks manifests with the schema and rules that the API server uses: every problem with file, line, field and what would be right.',
       ['lictor lint manifests/', 'lictor lint web.yaml db.yaml', 'lictor lint manifests/ -format json'],
@@ -20,21 +20,18 @@ export const lintCommand: Command = {
       .argument('<paths...>', 'files, or folders whose .yaml and .yml files are read')
       .option('--format <format>', 'pretty or json', 'pretty')
       .action((paths: string[], { format }: { format: string }) => {
-        if (format !== 'pretty' && format !== 'json')
-          throw new AppError('config', `-format=${format}: use pretty or json`);
-        code = lint(paths, format, io);
+        const code = lint(paths, checkFormat(format), io);
+        if (code !== 0) throw new CommandExit(code);
       });
-    await runProgram(target, argv);
-    return code;
   },
-};
+});
 
 function lint(paths: readonly string[], format: 'pretty' | 'json', io: CommandIo): number {
   const files = paths.flatMap(manifestFiles);
   if (files.length === 0) throw new AppError('config', `no .yaml or .yml file in ${paths.join(', ')}`);
   const { objects, problems } = loadManifests(files);
   if (format === 'json') {
-    io.stdout.write(`${JSON.stringify({ files: files.length, objects: objects.length, problems }, null, 2)}\n`);
+    io.stdout.write(json({ files: files.length, objects: objects.length, problems }));
   } else if (problems.length > 0) {
     for (const problem of problems) io.stdout.write(`${formatProblem(problem)}\n`);
   } else {

@@ -1,5 +1,6 @@
-import type { Command, CommandIo } from './command.ts';
-import { type ClientFlags, program, runProgram, withApi, withClientFlags } from './program.ts';
+import type { CommandIo } from './command.ts';
+import { json } from './output.ts';
+import { type ClientFlags, command, program, withApi, withClientFlags } from './program.ts';
 import { table } from './table.ts';
 
 /** An element of /v1/agent/members; `Status` is serf's number (0 none, 1 alive, 2 leaving, 3 left, 4 failed). */
@@ -14,11 +15,11 @@ interface Member {
 const STATUS = ['none', 'alive', 'leaving', 'left', 'failed'];
 
 /** `lictor members`: the agents that this agent knows. */
-export const membersCommand: Command = {
+export const membersCommand = command({
   name: 'members',
   summary: 'List the agents that this agent knows',
-  run(argv, io) {
-    const target = withClientFlags(
+  program(io) {
+    return withClientFlags(
       program(
         'lictor members',
         'Lists the agents that this agent knows.',
@@ -26,9 +27,8 @@ export const membersCommand: Command = {
         io,
       ),
     ).action((flags: ClientFlags) => members(flags, io));
-    return runProgram(target, argv);
   },
-};
+});
 
 async function members(flags: ClientFlags, io: CommandIo): Promise<void> {
   const found = await withApi(flags, io, (api) => api.get<Member[]>('/v1/agent/members'));
@@ -41,8 +41,6 @@ async function members(flags: ClientFlags, io: CommandIo): Promise<void> {
     member.Tags.dc ?? '',
   ]);
   io.stdout.write(
-    flags.format === 'json'
-      ? `${JSON.stringify(found, null, 2)}\n`
-      : table(['Node', 'Address', 'Status', 'Type', 'Build', 'DC'], rows),
+    flags.format === 'json' ? json(found) : table(['Node', 'Address', 'Status', 'Type', 'Build', 'DC'], rows),
   );
 }

@@ -1,15 +1,16 @@
 import { aggregateStatus, type HealthEntry } from '../api/shapes/catalog.ts';
 import { AppError } from '../core/errors.ts';
-import type { Command, CommandIo } from './command.ts';
-import { type ClientFlags, program, runProgram, withApi, withClientFlags } from './program.ts';
+import type { CommandIo } from './command.ts';
+import { json } from './output.ts';
+import { type ClientFlags, command, program, withApi, withClientFlags } from './program.ts';
 import { table } from './table.ts';
 
 /** `lictor resolve NAME`: every instance of a service, its status and, when it is not healthy, why. */
-export const resolveCommand: Command = {
+export const resolveCommand = command({
   name: 'resolve',
   summary: 'Show the instances of a service and their health',
-  run(argv, io) {
-    const target = withClientFlags(
+  program(io) {
+    return withClientFlags(
       program(
         'lictor resolve',
         'Shows the instances of a service: address, node, status and, when one is not healthy, why.',
@@ -23,9 +24,8 @@ export const resolveCommand: Command = {
       .action((service: string, flags: ClientFlags & { passing?: boolean; tag?: string }) =>
         resolve(service, flags, io),
       );
-    return runProgram(target, argv);
   },
-};
+});
 
 async function resolve(
   service: string,
@@ -39,7 +39,7 @@ async function resolve(
     }),
   );
   if (flags.format === 'json') {
-    io.stdout.write(`${JSON.stringify(entries, null, 2)}\n`);
+    io.stdout.write(json(entries));
     return;
   }
   if (entries.length === 0) {

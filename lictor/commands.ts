@@ -1,0 +1,68 @@
+import type { Command } from '../cli/command.ts';
+
+/** Headings of `lictor --help`, in its order. */
+export const COMMAND_GROUPS = [
+  'Run',
+  'Discover',
+  'Store and lock',
+  'Secure',
+  'Agents',
+  'Servers',
+  'Files and tools',
+] as const;
+
+export interface CommandRow {
+  readonly group: (typeof COMMAND_GROUPS)[number];
+  readonly summary: string;
+  /** Loads the code, only when the command runs. */
+  readonly load: () => Promise<Command>;
+}
+
+/** Every command: where it is listed, what it does, and where its code is. */
+export const COMMANDS: Readonly<Record<string, CommandRow>> = {
+  agent: {
+    group: 'Run',
+    summary: 'Run an agent: client mode, server mode (-server) or in memory (-dev)',
+    load: async () => (await import('./agent-command.ts')).agentCommand,
+  },
+  catalog: {
+    group: 'Discover',
+    summary: 'List datacenters, nodes or services',
+    load: async () => (await import('../cli/catalog.ts')).catalogCommand,
+  },
+  demo: {
+    group: 'Run',
+    summary: 'Three services, health checks and live DNS on this machine',
+    load: async () => (await import('./demo/demo-command.ts')).demoCommand,
+  },
+  dev: {
+    group: 'Run',
+    summary: 'Run every role in one process from a folder of manifests, without Kubernetes',
+    load: async () => (await import('./dev/dev-command.ts')).devCommand,
+  },
+  lint: {
+    group: 'Files and tools',
+    summary: 'Check manifests without a cluster',
+    load: async () => (await import('../cli/lint.ts')).lintCommand,
+  },
+  members: {
+    group: 'Agents',
+    summary: 'List the agents that this agent knows',
+    load: async () => (await import('../cli/members.ts')).membersCommand,
+  },
+  operator: {
+    group: 'Run',
+    summary: 'Reconcile the custom resources of a Kubernetes cluster; or raft, autopilot and usage of the servers',
+    load: async () => (await import('./operator-command.ts')).operatorCommand,
+  },
+  resolve: {
+    group: 'Discover',
+    summary: 'Show the instances of a service and their health',
+    load: async () => (await import('../cli/resolve.ts')).resolveCommand,
+  },
+  version: {
+    group: 'Files and tools',
+    summary: 'Print the version',
+    load: async () => (await import('./version-command.ts')).versionCommand,
+  },
+};

@@ -1,0 +1,57 @@
+import type { CommandIo } from '../cli/command.ts';
+import { AppError, errorText } from '../core/errors.ts';
+import { COMMAND_GROUPS, COMMANDS, type CommandRow } from './commands.ts';
+
+type Commands = Readonly<Record<string, CommandRow>>;
+
+/** What `lictor --help` prints: the commands below the headings of their groups. */
+export function usage(name = 'lictor', commands: Commands = COMMANDS): string {
+  const width = Math.max(...Object.keys(commands).map((one) => one.length));
+  const groups = COMMAND_GROUPS.map((group) => {
+    const rows = Object.entries(commands).filter(([, row]) => row.group === group);
+    const lines = rows.map(([one, row]) => `  ${one.padEnd(width)}  ${row.summary}\n`);
+    return lines.length === 0 ? '' : `${group}:\n${lines.sort().join('')}\n`;
+  });
+  return `Usage: ${name} <command> [flags]
+
+Service discovery, health checking and zero-trust service networking for Kubernetes.
+
+${groups.join('')}'${name} <command> --help' shows flags and examples.
+
+Examples:
+  ${name} dev -f manifests/
+  ${name} agent -dev
+  ${name} catalog services
+`;
+}
+
+/** Runs one command line; gives the exit code. Errors are one line on standard error. */
+export async function runCommand(
+  argv: readonly string[],
+  io: CommandIo,
+  commands: Commands = COMMANDS,
+): Promise<number> {
+  const name = io.invokedAs ?? 'lictor';
+  const [given, ...rest] = argv;
+  if (given === undefined || /^(help|--?help|-h)$/.test(given)) {
+    io.stdout.write(usage(name, commands));
+    return given === undefined ? 127 : 0;
+  }
+  const wanted = /^(--?version|-v)$/.test(given) ? 'version' : given;
+  const found = Object.hasOwn(commands, wanted) ? commands[wanted] : undefined;
+  if (!found) {
+    io.stderr.write(`${name}: there is no command "${given}"; '${name} --help' lists them\n`);
+    return 127;
+  }
+  try {
+    return await (await found.load()).run(rest, io);
+  } catch (error) {
+    io.stderr.write(`${name} ${wanted}: ${described(error)}\n`);
+    return 1;
+  }
+}
+
+function described(error: unknown): string {
+  if (error instanceof AppError && error.code !== 'internal') return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : errorText(error);
+}
