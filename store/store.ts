@@ -83,6 +83,18 @@ export interface StoreTraits {
   readonly maxTxnBytes: number;
 }
 
+/** The content at one revision, to be read piece by piece while the store goes on. */
+export interface StoreView {
+  readonly revision: Revision;
+  /**
+   * Entries in key order, in pieces that leave other work its turn. Values must not be modified.
+   * @throws AppError `compacted` when the revision is no longer kept, `shuttingDown`.
+   */
+  slices(range: KeyRange): AsyncIterable<readonly StoreEntry[]>;
+  /** To be called once, when nothing more is read. */
+  release(): void;
+}
+
 export interface Store {
   readonly traits: StoreTraits;
   /** Newest revision that this engine has seen. */
@@ -92,6 +104,8 @@ export interface Store {
    * `storeReadOnly` never (reads go on).
    */
   read(range: KeyRange, at?: Revision): Promise<ReadResult>;
+  /** The newest content, for as long as it is needed. @throws AppError `shuttingDown`. */
+  view(): Promise<StoreView>;
   /**
    * Compares, then operations; all or none; one revision. Resolves only when the commit is durable (see traits).
    * @throws AppError `tooLarge`, `badRequest` (a key put twice), `storeReadOnly` after a disk error, `shuttingDown`.

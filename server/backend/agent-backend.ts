@@ -83,7 +83,7 @@ function assignedCheck(node: NodeEntry, check: CheckEntry, base: number): Assign
     CheckID: record.checkId,
     Name: record.name,
     ServiceID: record.serviceId,
-    ServiceName: node.instances.get(check.instanceKey)?.shape.Service ?? '',
+    ServiceName: node.instances.get(check.instanceKey)?.service ?? '',
     Definition: record.definition,
     Status: check.status,
     Output: check.output,

@@ -34,7 +34,7 @@ export class NodeEntry {
   readonly instances = new Map<string, InstanceEntry>();
   readonly checks = new Map<string, CheckEntry>();
   /** Checks by the instance that they belong to; '' for checks of the node itself. */
-  readonly checksByInstance = new Map<string, Set<CheckEntry>>();
+  readonly checksByInstance = new Map<string, readonly CheckEntry[]>();
   stored: Stored<NodeRecord> | undefined;
   /** The JSON form; undefined while the node does not exist. */
   shape: Node | undefined;
@@ -58,6 +58,17 @@ export class NodeEntry {
     return !this.stored && this.instances.size === 0 && this.checks.size === 0;
   }
 
+  /** Lists a check under its instance. */
+  listCheck(check: CheckEntry): void {
+    this.checksByInstance.set(check.instanceKey, [...(this.checksByInstance.get(check.instanceKey) ?? []), check]);
+  }
+
+  unlistCheck(check: CheckEntry): void {
+    const left = this.checksByInstance.get(check.instanceKey)?.filter((other) => other !== check) ?? [];
+    if (left.length > 0) this.checksByInstance.set(check.instanceKey, left);
+    else this.checksByInstance.delete(check.instanceKey);
+  }
+
   /** Checks of the node itself, in order of their ids. */
   nodeChecks(): readonly HealthCheck[] {
     this.#nodeChecks ??= joinedChecks(this.checksByInstance.get(''));
@@ -77,7 +88,8 @@ export class InstanceEntry {
   /** Orders instances by node, then id. */
   readonly sortKey: string;
   readonly stored: Stored<InstanceRecord>;
-  readonly shape: ServiceInstance;
+  readonly #base: number;
+  #shape: ServiceInstance | undefined;
   #health: HealthEntry | undefined;
 
   constructor(node: NodeEntry, key: string, stored: Stored<InstanceRecord>, base: number) {
@@ -85,7 +97,22 @@ export class InstanceEntry {
     this.key = key;
     this.sortKey = `${node.key}\u0000${key}`;
     this.stored = stored;
-    this.shape = instanceShape(stored.record, createIndexOf(stored, base), modifyIndexOf(stored, base));
+    this.#base = base;
+  }
+
+  /** The JSON form, made when it is first asked for: most instances are never read one by one. */
+  get shape(): ServiceInstance {
+    const { stored } = this;
+    this.#shape ??= instanceShape(stored.record, createIndexOf(stored, this.#base), modifyIndexOf(stored, this.#base));
+    return this.#shape;
+  }
+
+  get service(): string {
+    return this.stored.record.content.Service;
+  }
+
+  get tags(): readonly string[] {
+    return this.stored.record.content.Tags;
   }
 
   get serviceKey(): string {
@@ -96,7 +123,7 @@ export class InstanceEntry {
     return this.stored.record.namespace;
   }
 
-  checks(): ReadonlySet<CheckEntry> | undefined {
+  checks(): readonly CheckEntry[] | undefined {
     return this.node.checksByInstance.get(this.key);
   }
 
@@ -172,8 +199,8 @@ export class CheckEntry {
       Notes: record.notes,
       Output: this.output,
       ServiceID: record.serviceId,
-      ServiceName: instance?.shape.Service ?? '',
-      ServiceTags: instance?.shape.Tags ?? [],
+      ServiceName: instance?.service ?? '',
+      ServiceTags: instance?.stored.record.content.Tags ?? [],
       Type: record.type,
       Interval: record.interval,
       Timeout: record.timeout,
@@ -195,9 +222,9 @@ export function isRunnable(definition: CheckDefinitionRecord['definition']): boo
   return Boolean(definition.HTTP || definition.TCP || (definition.TTL && definition.TTL !== '0s'));
 }
 
-function joinedChecks(checks: ReadonlySet<CheckEntry> | undefined): HealthCheck[] {
+function joinedChecks(checks: readonly CheckEntry[] | undefined): HealthCheck[] {
   if (!checks) return [];
-  if (checks.size === 1) for (const check of checks) return [check.joined()];
+  if (checks.length === 1) return [checks[0]!.joined()];
   return [...checks].sort(byKey).map((check) => check.joined());
 }
 

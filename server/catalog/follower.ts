@@ -9,7 +9,7 @@ import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
 
 export interface FollowerDeps {
-  readonly store: Pick<Store, 'read' | 'watch'>;
+  readonly store: Pick<Store, 'read' | 'view' | 'watch'>;
   readonly state: CatalogState;
   readonly gate: RevisionGate;
   readonly clock: Clock;
@@ -70,14 +70,19 @@ export class CatalogFollower implements Runnable {
   async #load(): Promise<void> {
     const { store, state, gate, clock, log } = this.#deps;
     const start = clock.monotonic();
-    const read = await store.read(CATALOG_RANGE);
-    state.load(read);
-    gate.advance(read.revision);
-    log.info('catalog loaded', {
-      entries: read.entries.length,
-      revision: read.revision,
-      ms: Math.round(clock.monotonic() - start),
-    });
+    if (state.loaded) state.load(await store.read(CATALOG_RANGE));
+    else await this.#firstLoad();
+    gate.advance(state.revision);
+    log.info('catalog loaded', { revision: state.revision, ms: Math.round(clock.monotonic() - start) });
+  }
+
+  async #firstLoad(): Promise<void> {
+    const view = await this.#deps.store.view();
+    try {
+      await this.#deps.state.loadFrom(view);
+    } finally {
+      view.release();
+    }
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

@@ -35,6 +35,11 @@ const SEGMENTS: Readonly<Record<RecordKind, string>> = {
   owner: 'owner',
 };
 
+/** The segment under which the records of a kind lie. */
+export function segmentOf(kind: RecordKind): string {
+  return SEGMENTS[kind];
+}
+
 const KINDS = new Map(Object.entries(SEGMENTS).map(([kind, segment]) => [segment, kind as RecordKind]));
 
 /** A parsed key: its kind and its decoded, lower-case parts in key order. */
@@ -119,15 +124,18 @@ export function splitKey(key: Key): { generation: string; segment: string; rest:
 
 /** The parts of a record's key, or undefined for a key that is no record. */
 export function parseKey(key: Key): ParsedKey | undefined {
-  const parts = key.split('/');
-  const kind = KINDS.get(parts[2] ?? '');
-  if (`${parts[0]}/` !== ROOT || !kind || parts.length < 4) return undefined;
-  return { generation: parts[1]!, kind, parts: parts.slice(3).map(unescapePart) };
+  const split = splitKey(key);
+  const kind = split && KINDS.get(split.segment);
+  if (!kind) return undefined;
+  const { generation, rest } = split;
+  return { generation, kind, parts: key.includes('%') ? rest.split('/').map(unescapePart) : rest.split('/') };
 }
 
 /** One part of a key: lower case, with what has a meaning in keys (or is not allowed there) percent-encoded. */
 export function escapePart(part: string): string {
   const lower = part.toLowerCase();
+  // Almost all names are plain: the first test is the cheap one.
+  if (/^[a-z0-9._: -]*$/.test(lower)) return lower;
   if (!/[%/\p{Cc}\u{10FFFF}]/u.test(lower)) return lower;
   return lower.replace(/[%/\p{Cc}\u{10FFFF}]/gu, (character) => encodeURIComponent(character));
 }

@@ -4,7 +4,7 @@ import { localKey, type NodeEntry } from './entries.ts';
 import type { NormalCheck, NormalRegistration } from './normalize.ts';
 import { type Plan, PlanBuilder } from './plan.ts';
 import { planNodeRemoval } from './plan-deregister.ts';
-import { type CheckDefinitionRecord, encodeRecord, type InstanceRecord, type NodeRecord } from './records.ts';
+import { type CheckDefinitionRecord, type InstanceRecord, type NodeRecord, sameRecord } from './records.ts';
 import type { CatalogState } from './state.ts';
 import { checkEpoch, mayOverwrite, ownershipAfter, sameOwner } from './writer-rules.ts';
 
@@ -58,7 +58,7 @@ function planNode(
     meta: registration.nodeMeta,
     implicit: registration.skipNodeUpdate && writer.owner !== '',
   };
-  if (node && current && encodeRecord(current) === encodeRecord(record)) plan.rely(key, node.stored);
+  if (node && current && sameRecord(current, record)) plan.rely(key, node.stored);
   else plan.put(key, node?.stored, record);
 }
 
@@ -95,7 +95,7 @@ function planInstance(
   const key = state.keys.instance(registration.node, namespace, content.ID);
   const current = state.nodeRemains(registration.node)?.instances.get(localKey(namespace, content.ID))?.stored;
   mayOverwrite(writer, current?.record, `instance ${content.ID} on node ${registration.node}`);
-  const same = current !== undefined && encodeRecord(current.record.content) === encodeRecord(content);
+  const same = current !== undefined && sameRecord(current.record.content, content);
   const record: InstanceRecord = {
     ...ownershipAfter(writer, current?.record, same),
     node: registration.node,
@@ -187,5 +187,5 @@ function sameOwnership(a: InstanceRecord | CheckDefinitionRecord, b: InstanceRec
 
 function sameDefinition(record: CheckDefinitionRecord, content: object): boolean {
   const { owner: _owner, ref: _ref, hash: _hash, heartbeatMs: _heartbeatMs, ...current } = record;
-  return encodeRecord(current) === encodeRecord(content);
+  return sameRecord(current, content);
 }

@@ -1,5 +1,5 @@
 import type { Compare, Key, KeyRange, Op, Revision } from '../../store/store.ts';
-import { encodeRecord } from './records.ts';
+import { encodeRecord, sameRecord } from './records.ts';
 import { type CarriedIndexes, sealValue } from './stored.ts';
 
 /** `shared` for what a plan relies on, `exclusive` for what it writes. */
@@ -51,12 +51,8 @@ export class PlanBuilder {
 
   /** Puts only what differs from the present record. */
   putChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
-    const text = encodeRecord(record);
-    if (known && encodeRecord(known.record) === text) {
-      this.own(key, known);
-      return;
-    }
-    this.putBytes(key, known, text);
+    if (known && sameRecord(known.record, record)) this.own(key, known);
+    else this.put(key, known, record);
   }
 
   delete(key: Key, known: Known | undefined): void {

@@ -60,11 +60,30 @@ export interface OwnerRecord {
   readonly epoch: number;
 }
 
-/**
- * Encodes a record as JSON with sorted keys, so that equal records are equal bytes whatever the order of their maps.
- */
+/** A record as it is stored. */
 export function encodeRecord(record: object): string {
-  return JSON.stringify(sorted(record));
+  return JSON.stringify(record);
+}
+
+/** Whether two records (of JSON values) say the same, whatever the order of their fields and maps. */
+export function sameRecord(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, at) => sameRecord(item, b[at]));
+  }
+  if (Array.isArray(b)) return false;
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  // JSON has no undefined: such a field counts as absent.
+  let matched = 0;
+  for (const key in left) {
+    if (left[key] === undefined) continue;
+    if (!sameRecord(left[key], right[key])) return false;
+    matched++;
+  }
+  for (const key in right) if (right[key] !== undefined) matched--;
+  return matched === 0;
 }
 
 /** @throws AppError `storeCorrupt` naming the key. */
@@ -104,11 +123,4 @@ export function instanceShape(record: InstanceRecord, createIndex: number, modif
   if (content.Ports) shape.Ports = content.Ports;
   if (content.SocketPath) shape.SocketPath = content.SocketPath;
   return shape;
-}
-
-function sorted(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(sorted);
-  const keys = Object.keys(value).sort();
-  return Object.fromEntries(keys.map((key) => [key, sorted((value as Record<string, unknown>)[key])]));
 }

@@ -17,7 +17,7 @@ export class ServiceEntry {
 
   /** The name as its first instance spells it. */
   get name(): string {
-    return this.instances[0]?.shape.Service ?? this.key;
+    return this.instances[0]?.service ?? this.key;
   }
 
   /** The union of the tags of all instances, sorted. */
@@ -40,7 +40,7 @@ export class ServiceEntry {
     const name = this.name;
     this.instances.splice(this.#position(entry), 0, entry);
     let changed = this.instances.length === 1 || name !== this.name;
-    for (const tag of entry.shape.Tags) {
+    for (const tag of entry.tags) {
       const count = this.#tags.get(tag) ?? 0;
       this.#tags.set(tag, count + 1);
       if (count === 0) changed = true;
@@ -55,7 +55,7 @@ export class ServiceEntry {
     const name = this.name;
     this.instances.splice(at, 1);
     let changed = this.instances.length === 0 || name !== this.name;
-    for (const tag of entry.shape.Tags) {
+    for (const tag of entry.tags) {
       const count = (this.#tags.get(tag) ?? 0) - 1;
       if (count > 0) this.#tags.set(tag, count);
       else {

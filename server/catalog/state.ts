@@ -1,6 +1,14 @@
 import type { CheckStatus, HealthCheck, HealthEntry, Node } from '../../api/shapes/catalog.ts';
 import { AppError } from '../../core/errors.ts';
-import type { KeyRange, ReadResult, Revision, StoreChange, StoreEntry, StoreEvents } from '../../store/store.ts';
+import type {
+  KeyRange,
+  ReadResult,
+  Revision,
+  StoreChange,
+  StoreEntry,
+  StoreEvents,
+  StoreView,
+} from '../../store/store.ts';
 import { ChangeSet, type OwnedChange } from './change-set.ts';
 import { CheckEntry, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import {
@@ -11,6 +19,7 @@ import {
   INDEX_BASE_KEY,
   type ParsedKey,
   parseKey,
+  segmentOf,
   splitKey,
 } from './keys.ts';
 import {
@@ -26,8 +35,8 @@ import type { ApplyContext, StateTable } from './state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from './stored.ts';
 import { type Topics, topicOf } from './topics.ts';
 
-/** Order in which kinds are loaded, so that each finds what it refers to. */
-const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkDefinition', 'checkState'] as const;
+/** Order in which kinds are loaded, so that each finds what it refers to and checks are listed once. */
+const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkState', 'checkDefinition'] as const;
 
 /** The name of what `health/state/any` lists. */
 export const ANY_STATUS = 'any';
@@ -167,35 +176,71 @@ export class CatalogState {
     return () => this.#resetListeners.delete(listener);
   }
 
-  /** Replaces everything by what was read. Nobody knows what was deleted before: each version is at least this index. */
+  /**
+   * Replaces everything by what was read, in one go: readers see the old or the new catalog. Nobody knows what was
+   * deleted before: each version is at least this index.
+   */
   load(read: ReadResult): void {
+    const pieces = new Map<string, StoreEntry[]>();
+    for (const entry of read.entries) {
+      const segment = splitKey(entry.key)?.segment ?? entry.key;
+      const piece = pieces.get(segment);
+      if (piece) piece.push(entry);
+      else pieces.set(segment, [entry]);
+    }
+    const meta = (key: string) => pieces.get(key)?.[0];
+    const context = this.#beginLoad(read.revision, meta(GENERATION_KEY), meta(INDEX_BASE_KEY));
+    for (const segment of this.#loadOrder()) this.#loadEntries(pieces.get(segment) ?? [], context);
+    this.#endLoad(context);
+  }
+
+  /**
+   * The first load, piece by piece, so that not all of the store is in memory twice. Until it has ended, readers are told
+   * that there is no catalog yet.
+   */
+  async loadFrom(view: StoreView): Promise<void> {
+    const first = async (key: string) => {
+      for await (const [entry] of view.slices({ start: key, end: `${key}\u0001` })) return entry;
+      return undefined;
+    };
+    const context = this.#beginLoad(view.revision, await first(GENERATION_KEY), await first(INDEX_BASE_KEY));
+    for (const segment of this.#loadOrder()) {
+      for await (const entries of view.slices(this.#keys.tableRange(segment))) this.#loadEntries(entries, context);
+    }
+    this.#endLoad(context);
+  }
+
+  /** Segments in the order in which they are loaded. */
+  #loadOrder(): string[] {
+    return [...LOAD_ORDER.map(segmentOf), ...this.#tables.keys()];
+  }
+
+  #beginLoad(revision: Revision, generation: StoreEntry | undefined, base: StoreEntry | undefined): ApplyContext {
     this.#clear();
     this.topics.forgetData();
-    const records = new Map<string, { parsed: ParsedKey; entry: StoreEntry }[]>();
-    for (const entry of read.entries) {
-      if (entry.key === GENERATION_KEY) this.#generation = decodeRecord<string>(entry.key, entry.value);
-      else if (entry.key === INDEX_BASE_KEY) this.#base = decodeRecord<number>(entry.key, entry.value);
-    }
+    if (generation) this.#generation = decodeRecord<string>(generation.key, generation.value);
+    if (base) this.#base = decodeRecord<number>(base.key, base.value);
     this.#keys = new CatalogKeys(this.#generation);
-    this.#revision = read.revision;
-    const loading = this.#context(read.revision, true);
-    for (const entry of read.entries) {
+    this.#revision = revision;
+    return this.#context(revision, true);
+  }
+
+  #loadEntries(entries: readonly StoreEntry[], context: ApplyContext): void {
+    const changes = new ChangeSet();
+    for (const entry of entries) {
       const found = this.#tableOf(entry.key);
       if (found) {
-        found.table.put(found.rest, entry, loading);
+        found.table.put(found.rest, entry, context);
         continue;
       }
       const parsed = parseKey(entry.key);
-      if (!parsed || parsed.generation !== this.#generation) continue;
-      const list = records.get(parsed.kind) ?? [];
-      list.push({ parsed, entry });
-      records.set(parsed.kind, list);
+      if (parsed?.generation === this.#generation) this.#put(parsed, entry, changes);
     }
-    const changes = new ChangeSet();
-    for (const kind of LOAD_ORDER)
-      for (const { parsed, entry } of records.get(kind) ?? []) this.#put(parsed, entry, changes);
     this.#settle(changes);
-    for (const table of this.#tables.values()) table.settle?.(loading);
+  }
+
+  #endLoad(context: ApplyContext): void {
+    for (const table of this.#tables.values()) table.settle?.(context);
     this.#loaded = true;
     this.topics.raiseFloor(this.applied);
     this.topics.flush();
@@ -368,7 +413,7 @@ export class CatalogState {
     changes.nodes.add(node);
     changes.instance((after ?? before)?.sortKey ?? key, before, after);
     // Checks show the name and tags of their instance.
-    const renamed = before?.shape.Service !== after?.shape.Service;
+    const renamed = before?.service !== after?.service;
     for (const check of node.checksByInstance.get(key) ?? []) {
       this.#touchCheck(check, changes);
       if (renamed) this.#noteDefinition(check, changes);
@@ -380,14 +425,11 @@ export class CatalogState {
     if (check.definition) {
       this.#noteDefinition(check, changes);
       this.#touchCheck(check, changes);
-      const siblings = node.checksByInstance.get(check.instanceKey);
-      siblings?.delete(check);
-      if (siblings?.size === 0) node.checksByInstance.delete(check.instanceKey);
+      node.unlistCheck(check);
     }
     check.definition = stored;
     if (stored) {
-      const siblings = node.checksByInstance.get(check.instanceKey) ?? new Set();
-      node.checksByInstance.set(check.instanceKey, siblings.add(check));
+      node.listCheck(check);
       this.#noteDefinition(check, changes);
     }
     this.#touchCheck(check, changes);

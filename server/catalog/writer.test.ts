@@ -348,6 +348,7 @@ describe('catalog writer against another writer', () => {
       traits: store.traits,
       revision: () => store.revision(),
       read: (range, at) => store.read(range, at),
+      view: () => store.view(),
       watch: (range, after, signal) => store.watch(range, after, signal),
       snapshot: (signal) => store.snapshot(signal),
       restore: (chunks) => store.restore(chunks),

@@ -8,6 +8,7 @@ import { describeCommits } from './describe-commits.ts';
 import { describeReads } from './describe-reads.ts';
 import { describeReopening } from './describe-reopening.ts';
 import { describeSnapshots } from './describe-snapshots.ts';
+import { describeViews } from './describe-views.ts';
 import { describeWatches } from './describe-watches.ts';
 
 /** Where and how the suite wants a store opened. An engine without a folder ignores `dir`. */
@@ -51,6 +52,7 @@ export function describeStore(name: string, open: OpenStore): void {
 
     describeCommits(bench);
     describeReads(bench);
+    describeViews(bench);
     describeWatches(bench);
     describeSnapshots(bench);
     describeReopening(bench);

@@ -16,6 +16,7 @@ import type {
   StoreEntry,
   StoreEvents,
   StoreTraits,
+  StoreView,
   Txn,
 } from '../store.ts';
 import { checkTxn, type TxnLimits } from '../txn-rules.ts';
@@ -104,6 +105,16 @@ export class LmdbStore implements Store {
     return { entries, revision: newest };
   }
 
+  async view(): Promise<StoreView> {
+    this.#assertOpen();
+    const view = this.#view.retain();
+    return {
+      revision: view.meta.revision,
+      slices: (range) => this.#viewSlices(range, view),
+      release: () => view.release(),
+    };
+  }
+
   async commit(txn: Txn): Promise<CommitResult> {
     this.#assertWritable();
     checkTxn(txn, this.traits);
@@ -151,6 +162,11 @@ export class LmdbStore implements Store {
     this.#history.close();
     await this.#environment.close();
     this.#deps.onClose();
+  }
+
+  async *#viewSlices(range: KeyRange, view: LmdbView): AsyncGenerator<StoreEntry[], void, void> {
+    checkRange(range);
+    yield* this.#slices(range, view.retain());
   }
 
   /** Slices of the range as the view shows it; releases the view. */

@@ -29,7 +29,12 @@ export function sealRecord(record: Buffer, key: Uint8Array, revisions: RecordRev
 }
 
 export function recordRevisions(record: Buffer): RecordRevisions {
-  return { createRevision: record.readUIntBE(4, 6), modRevision: record.readUIntBE(10, 6) };
+  return { createRevision: smallest(record.readUIntBE(4, 6)), modRevision: smallest(record.readUIntBE(10, 6)) };
+}
+
+/** The same number, in the form that the engine keeps without a box where it fits: hundreds of thousands are in memory. */
+function smallest(revision: Revision): Revision {
+  return revision <= 0x3fff_ffff ? revision | 0 : revision;
 }
 
 /** The value within the record, not a copy. */

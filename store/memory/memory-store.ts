@@ -15,6 +15,7 @@ import type {
   StoreEntry,
   StoreEvents,
   StoreTraits,
+  StoreView,
   Txn,
 } from '../store.ts';
 import { checkTxn, DEFAULT_TXN_LIMITS, type TxnLimits } from '../txn-rules.ts';
@@ -72,6 +73,20 @@ class MemoryStore implements Store {
     }
     if (at < this.#history.floor) throw compacted(at, this.#history.floor);
     return { entries: this.#entries(range, at), revision: at };
+  }
+
+  async view(): Promise<StoreView> {
+    this.#assertOpen();
+    const everything = this.#entries({ start: '', end: '\u{10FFFF}' }, this.#revision);
+    const keys = everything.map((entry) => entry.key);
+    return {
+      revision: this.#revision,
+      slices: (range) => {
+        checkRange(range);
+        return sliced(everything, lowerBound(keys, range.start), lowerBound(keys, range.end), () => this.#assertOpen());
+      },
+      release() {},
+    };
   }
 
   async commit(txn: Txn): Promise<CommitResult> {
@@ -194,5 +209,20 @@ class MemoryStore implements Store {
       this.#versions.delete(key);
       this.#keys.splice(lowerBound(this.#keys, key), 1);
     }
+  }
+}
+
+/** Entries of one piece of a view. */
+const SLICE_ENTRIES = 512;
+
+async function* sliced(
+  entries: readonly StoreEntry[],
+  from: number,
+  to: number,
+  assertOpen: () => void,
+): AsyncGenerator<readonly StoreEntry[], void, void> {
+  for (let at = from; at < to; at += SLICE_ENTRIES) {
+    assertOpen();
+    yield entries.slice(at, Math.min(at + SLICE_ENTRIES, to));
   }
 }

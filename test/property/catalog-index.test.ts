@@ -169,6 +169,7 @@ function refusingStore(): { store: Store; accept(): void } {
     traits: inner.traits,
     revision: () => inner.revision(),
     read: (range, at) => inner.read(range, at),
+    view: () => inner.view(),
     watch: (range, after, signal) => inner.watch(range, after, signal),
     snapshot: (signal) => inner.snapshot(signal),
     restore: (chunks) => inner.restore(chunks),
