@@ -50,7 +50,7 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
     config.ports.http < 0
       ? undefined
       : createHttpServer(deps, {
-          routes: [...agent.routes, ...forwardRoutes({ pool })],
+          routes: [...agent.routes, ...forwardRoutes({ pool }, config)],
           host: config.httpAddress,
           port: config.ports.http,
           portFlag: '-http-port',

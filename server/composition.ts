@@ -21,6 +21,7 @@ import { StateCatalogReads } from './backend/catalog-reads.ts';
 import { InProcessCatalogClient, InProcessServerCatalog, StateCatalogReader } from './backend/in-process.ts';
 import { StateOwnerBackend } from './backend/owner-backend.ts';
 import { CatalogFollower } from './catalog/follower.ts';
+import { CatalogLookups } from './catalog/lookups.ts';
 import { OwnedHub } from './catalog/owned-hub.ts';
 import { RevisionGate } from './catalog/revision-gate.ts';
 import { CatalogState } from './catalog/state.ts';
@@ -101,6 +102,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     catalogWriter: container.resolve(tokens.WRITER),
     reads: readDeps,
     coordinates,
+    lookups: new CatalogLookups({ state: container.resolve(tokens.STATE) }),
     coordinatesEnabled: config.coordinates ?? true,
     datacenter: config.datacenter,
     nodeName: config.nodeName,

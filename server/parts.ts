@@ -6,12 +6,15 @@ import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import type { Store } from '../store/store.ts';
+import type { CatalogLookups } from './catalog/lookups.ts';
 import type { CatalogState } from './catalog/state.ts';
 import type { StateTable } from './catalog/state-table.ts';
 import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
 import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
+
+import { queriesPart } from './prepared-queries/queries-part.ts';
 
 /** What the parts of a server beside the catalog are made from. */
 export interface PartDeps {
@@ -27,6 +30,7 @@ export interface PartDeps {
   readonly reads: ReadRouteDeps;
   readonly datacenter: string;
   readonly nodeName: string;
+  readonly lookups: CatalogLookups;
   readonly coordinates: CoordinateTable;
   readonly coordinatesEnabled: boolean;
 }
@@ -42,5 +46,8 @@ export interface ServerPart {
 
 /** The parts of a server beside the catalog, in the order in which they start. */
 export function serverParts(deps: PartDeps): ServerPart[] {
-  return [coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled })];
+  return [
+    coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
+    queriesPart(deps, { find: () => undefined }),
+  ];
 }

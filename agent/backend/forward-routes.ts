@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import { AGENT_HEADER } from '../../api/routes/asking-agent.ts';
 import { parseGoDuration } from '../../core/duration.ts';
 import type { ServerPool } from '../server-pool/server-pool.ts';
 
@@ -51,19 +52,26 @@ const STREAM_SILENCE_MS = 35_000;
  * Routes that hand requests to a server as they are and stream the answer back. What the servers refuse comes back with
  * their words; with no server in reach the answer is Consul's 500.
  */
-export function forwardRoutes(deps: { readonly pool: Pick<ServerPool, 'request'> }): Route[] {
+export function forwardRoutes(
+  deps: { readonly pool: Pick<ServerPool, 'request'> },
+  options: { readonly nodeName: string },
+): Route[] {
   return [...FORWARDED, ...FORWARDED_EXACTLY].flatMap((path) =>
-    METHODS.map((method): Route => ({ method, path, handle: (request) => forward(deps.pool, request) })),
+    METHODS.map((method): Route => ({ method, path, handle: (request) => forward(deps.pool, request, options) })),
   );
 }
 
-async function forward(pool: Pick<ServerPool, 'request'>, request: RouteRequest): Promise<RouteResponse> {
+async function forward(
+  pool: Pick<ServerPool, 'request'>,
+  request: RouteRequest,
+  { nodeName }: { nodeName: string },
+): Promise<RouteResponse> {
   const query = request.query.toString();
   const isStream = request.path.startsWith('/v1/stream/');
   const response = await pool.request({
     method: request.method,
     path: `${encodePath(request.path)}${query === '' ? '' : `?${query}`}`,
-    headers: endToEnd(request.headers),
+    headers: { ...endToEnd(request.headers), ...origin(request, nodeName) },
     body: request.body,
     deadlineMs: waitMs(request.query) + GRACE_MS,
     bodyTimeoutMs: isStream ? STREAM_SILENCE_MS : GRACE_MS,
@@ -76,6 +84,13 @@ async function forward(pool: Pick<ServerPool, 'request'>, request: RouteRequest)
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return { status: response.statusCode, headers: endToEnd(response.headers, true), bytes: Buffer.concat(chunks) };
+}
+
+/** Whom the client asked, and who it is: what `_agent` and `_ip` mean to the server. */
+function origin(request: RouteRequest, nodeName: string): Record<string, string> {
+  const before = request.headers['x-forwarded-for'];
+  const chain = [before ?? [], request.remoteAddress].flat().filter((part) => part !== '');
+  return { [AGENT_HEADER]: encodeURIComponent(nodeName), 'x-forwarded-for': chain.join(', ') };
 }
 
 function waitMs(query: URLSearchParams): number {

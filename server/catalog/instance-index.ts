@@ -1,0 +1,54 @@
+import type { InstanceEntry } from './entries.ts';
+import type { CatalogState } from './state.ts';
+
+/**
+ * Finds instances by something that few lookups ask for. Built from the whole catalog when it is first asked, kept up with
+ * every transaction from then on: who never asks pays nothing.
+ */
+export class InstanceIndex {
+  readonly #state: CatalogState;
+  readonly #keyOf: (instance: InstanceEntry) => string | undefined;
+  #byKey: Map<string, Set<InstanceEntry>> | undefined;
+
+  /** `keyOf` must depend on the stored instance alone. */
+  constructor(deps: { state: CatalogState }, options: { keyOf: (instance: InstanceEntry) => string | undefined }) {
+    this.#state = deps.state;
+    this.#keyOf = options.keyOf;
+    deps.state.onReset(() => {
+      this.#byKey = undefined;
+    });
+    deps.state.onChanges((changes) => {
+      if (!this.#byKey) return;
+      for (const before of changes.instancesBefore.values()) if (before) this.#remove(before);
+      for (const after of changes.instancesAfter.values()) if (after) this.#add(after);
+    });
+  }
+
+  /** In order of node and id. */
+  get(key: string): InstanceEntry[] {
+    this.#byKey ??= this.#build();
+    const found = [...(this.#byKey.get(key) ?? [])];
+    return found.sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1));
+  }
+
+  #build(): Map<string, Set<InstanceEntry>> {
+    this.#byKey = new Map();
+    for (const node of this.#state.nodeEntries()) for (const instance of node.instances.values()) this.#add(instance);
+    return this.#byKey;
+  }
+
+  #add(instance: InstanceEntry): void {
+    const key = this.#keyOf(instance);
+    if (key === undefined) return;
+    const set = this.#byKey!.get(key);
+    if (set) set.add(instance);
+    else this.#byKey!.set(key, new Set([instance]));
+  }
+
+  #remove(instance: InstanceEntry): void {
+    const key = this.#keyOf(instance);
+    const set = key === undefined ? undefined : this.#byKey!.get(key);
+    set?.delete(instance);
+    if (set?.size === 0) this.#byKey!.delete(key!);
+  }
+}

@@ -1,0 +1,50 @@
+import type { HealthEntry } from '../../api/shapes/catalog.ts';
+import type { InstanceEntry, NodeEntry } from './entries.ts';
+import { InstanceIndex } from './instance-index.ts';
+import { NodeAddressIndex } from './node-address-index.ts';
+import type { CatalogState } from './state.ts';
+
+/** The rarer ways to find something in the catalog; each has its index, made when it is first used. */
+export class CatalogLookups {
+  readonly #connect: InstanceIndex;
+  readonly #gateways: InstanceIndex;
+  readonly #addresses: InstanceIndex;
+  readonly #nodes: NodeAddressIndex;
+
+  constructor(deps: { state: CatalogState }) {
+    this.#connect = new InstanceIndex(deps, { keyOf: meshDestination });
+    this.#gateways = new InstanceIndex(deps, {
+      keyOf: ({ shape }) => (shape.Kind === 'ingress-gateway' ? '' : undefined),
+    });
+    this.#addresses = new InstanceIndex(deps, { keyOf: ({ shape }) => shape.Address || undefined });
+    this.#nodes = new NodeAddressIndex(deps);
+  }
+
+  /** The proxies of a service, and its instances that speak the mesh's TLS themselves. */
+  connect(namespace: string, service: string): HealthEntry[] {
+    return health(this.#connect.get(`${namespace}/${service.toLowerCase()}`));
+  }
+
+  ingressGateways(): HealthEntry[] {
+    return health(this.#gateways.get(''));
+  }
+
+  /** The instances whose own address this is. */
+  instancesAt(address: string): HealthEntry[] {
+    return health(this.#addresses.get(address));
+  }
+
+  nodeAt(address: string): NodeEntry | undefined {
+    return this.#nodes.find(address);
+  }
+}
+
+function health(instances: readonly InstanceEntry[]): HealthEntry[] {
+  return instances.filter(({ node }) => node.shape).map((instance) => instance.health());
+}
+
+function meshDestination({ shape, namespace }: InstanceEntry): string | undefined {
+  const proxied = shape.Kind === 'connect-proxy' ? shape.Proxy?.DestinationServiceName : undefined;
+  if (typeof proxied === 'string' && proxied !== '') return `${namespace}/${proxied.toLowerCase()}`;
+  return shape.Connect?.Native === true ? `${namespace}/${shape.Service.toLowerCase()}` : undefined;
+}
