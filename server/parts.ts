@@ -14,6 +14,7 @@ import type { CatalogWriter } from './catalog/writer.ts';
 import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
 
+import { eventsPart } from './events/events-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
 
 /** What the parts of a server beside the catalog are made from. */
@@ -49,5 +50,6 @@ export function serverParts(deps: PartDeps): ServerPart[] {
   return [
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
     queriesPart(deps, { find: () => undefined }),
+    eventsPart(deps),
   ];
 }

@@ -47,7 +47,7 @@ export function blockingParams(query: URLSearchParams): BlockingParams {
   const index = query.get('index');
   const waitMs = wait === null || wait === '' ? 0 : parseGoDuration(wait);
   if (waitMs === undefined) throw new AppError('badRequest', 'Invalid wait time', { facts: { field: 'wait' } });
-  if (index !== null && index !== '' && !/^\d{1,19}$/.test(index)) {
+  if (index !== null && index !== '' && !/^\d{1,20}$/.test(index)) {
     throw new AppError('badRequest', 'Invalid index', { facts: { field: 'index' } });
   }
   return { index: index === null ? 0 : Number(index), waitMs: Math.max(waitMs, 0) };
