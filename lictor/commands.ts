@@ -40,6 +40,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Run every role in one process from a folder of manifests, without Kubernetes',
     load: async () => (await import('./dev/dev-command.ts')).devCommand,
   },
+  event: {
+    group: 'Agents',
+    summary: 'Fire a user event',
+    load: async () => (await import('../cli/event.ts')).eventCommand,
+  },
   lint: {
     group: 'Files and tools',
     summary: 'Check manifests without a cluster',
@@ -59,6 +64,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     group: 'Discover',
     summary: 'Show the instances of a service and their health',
     load: async () => (await import('../cli/resolve.ts')).resolveCommand,
+  },
+  rtt: {
+    group: 'Agents',
+    summary: 'Estimate the network round trip between nodes',
+    load: async () => (await import('../cli/rtt.ts')).rttCommand,
   },
   version: {
     group: 'Files and tools',
