@@ -18,16 +18,13 @@ export function describeViews(bench: StoreBench): void {
       later.release();
     });
 
-    it('gives several ranges, each in order, in pieces', async () => {
+    it('gives several ranges, each in order', async () => {
       const store = await bench.open();
       const keys = Array.from({ length: 1300 }, (_, i) => `k${String(i).padStart(4, '0')}`);
       for (let i = 0; i < keys.length; i += 100) {
         await write(store, ...keys.slice(i, i + 100).map((key) => put(key, key)));
       }
       const view = await store.view();
-      let pieces = 0;
-      for await (const piece of view.slices(prefixRange('k'))) pieces += piece.length > 0 ? 1 : 0;
-      expect(pieces).toBeGreaterThan(1);
       expect(await all(view.slices(prefixRange('k')))).toEqual(keys.map((key) => `${key}=${key}`));
       expect(await all(view.slices({ start: 'k0003', end: 'k0005' }))).toEqual(['k0003=k0003', 'k0004=k0004']);
       expect(await all(view.slices({ start: 'x', end: 'a' }))).toEqual([]);

@@ -1,6 +1,6 @@
 import { compareKeys, inRange } from '../key-order.ts';
 import type { CommitResult, Compare, Key, KeyRange, Revision, StoreChange, StoreEvents, Txn } from '../store.ts';
-import type { LmdbView } from './environment.ts';
+import type { LayeredView } from './layered-view.ts';
 import { newRecord, type RecordRevisions, recordEntry, recordRevisions, sealRecord } from './record.ts';
 
 /** A transaction made ready: the values to put are already copied into records. */
@@ -27,18 +27,18 @@ export function prepareTxn(txn: Txn): PreparedTxn {
 }
 
 /**
- * Transactions that will share one LMDB transaction, each with a revision of its own. They see the content of `view` and
+ * Transactions that will share one append to the journal, each with a revision of its own. They see the content of `view` and
  * what those before them in the batch did.
  */
 export class Batch {
-  readonly #view: LmdbView;
+  readonly #view: LayeredView;
   readonly #overlay = new Map<Key, Buffer | undefined>();
   readonly #events: StoreEvents[] = [];
   #revision: Revision;
 
-  constructor(view: LmdbView) {
+  constructor(view: LayeredView) {
     this.#view = view;
-    this.#revision = view.meta.revision;
+    this.#revision = view.revision;
   }
 
   get revision(): Revision {

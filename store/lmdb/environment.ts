@@ -13,7 +13,7 @@ type Table = Database<Buffer, Buffer>;
 /** What one LMDB transaction writes: records by key, `undefined` for a deletion, and the meta entry. */
 export interface TableWrites {
   readonly table: TableName;
-  readonly records: Iterable<readonly [Key, Buffer | undefined]>;
+  readonly records: ReadonlyMap<Key, Buffer | undefined>;
   readonly meta?: StoreMeta;
 }
 

@@ -22,16 +22,18 @@ import type {
 import { checkTxn, type TxnLimits } from '../txn-rules.ts';
 import { Batch, type PreparedTxn, prepareTxn } from './batch.ts';
 import type { LmdbEnvironment, LmdbView } from './environment.ts';
+import type { Changes, Journal } from './journal.ts';
+import { LayeredView, type PinnedView } from './layered-view.ts';
 import { newRecord, sealRecord } from './record.ts';
-import type { TableName } from './store-meta.ts';
+import { STORE_FORMAT, type TableName } from './store-meta.ts';
 
-/** One LMDB transaction takes so much at most, so that its duration stays bounded. */
+/** One batch takes so much at most, so that its duration stays bounded. */
 const MAX_BATCH_TXNS = 512;
-const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+const MAX_BATCH_BYTES = 1024 * 1024;
 /** Commits that wait for the one under way. */
 const MAX_WAITING = 8192;
-/** Entries read between two turns of the event loop: some 2 ms. */
-const SLICE_ENTRIES = 512;
+/** Changes beside LMDB at most: a range of them is looked through one by one. */
+const MAX_LAYER_ENTRIES = 4096;
 const EVERYTHING: KeyRange = { start: '', end: '\u{10FFFF}' };
 /** A healthy disk syncs in a few milliseconds; etcd warns at the same figure. */
 const SLOW_SYNC_MS = 1000;
@@ -44,6 +46,8 @@ interface Waiting {
 
 export interface LmdbStoreDeps {
   readonly environment: LmdbEnvironment;
+  /** With nothing that LMDB does not have. */
+  readonly journal: Journal;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly log: Logger;
   /** Told of each sync to disk. */
@@ -61,8 +65,9 @@ export interface LmdbStoreOptions {
 }
 
 /**
- * A store on LMDB. Writers queue up; one loop takes all who wait, evaluates them one after another and writes them in
- * one LMDB transaction, so that they share its syncs. What is visible (reads, revision, watches) is what is on disk.
+ * A store on LMDB with a journal before it. Writers queue up; one loop takes all who wait, evaluates them one after
+ * another and appends them to the journal together, so that they share one sync. LMDB gets the changes later, many at a
+ * time; until then they lie in layers over its view. What is visible (reads, revision, watches) is what is on disk.
  */
 export class LmdbStore implements Store {
   readonly traits: StoreTraits;
@@ -71,6 +76,11 @@ export class LmdbStore implements Store {
   readonly #options: LmdbStoreOptions;
   readonly #history: ChangeHistory;
   #view: LmdbView;
+  #revision: Revision;
+  /** What the journal has and LMDB has not: changes that are on their way into LMDB, and those after them. */
+  #leaving: Changes | undefined;
+  #layer = new Map<Key, Buffer | undefined>();
+  #checkpointing: Promise<void> | undefined;
   #waiting: Waiting[] = [];
   /** Tasks that need the writer for themselves, such as the writing of a snapshot. */
   readonly #tasks: (() => Promise<void>)[] = [];
@@ -84,12 +94,13 @@ export class LmdbStore implements Store {
     this.#options = options;
     this.#environment = deps.environment;
     this.#view = view;
+    this.#revision = view.meta.revision;
     this.traits = { replicated: false, durable: true, historicReads: false, ...options.limits };
     this.#history = new ChangeHistory({ floor: view.meta.revision, limits: options.history });
   }
 
   revision(): Revision {
-    return this.#view.meta.revision;
+    return this.#revision;
   }
 
   async read(range: KeyRange, at?: Revision): Promise<ReadResult> {
@@ -100,17 +111,22 @@ export class LmdbStore implements Store {
       throw new AppError('badRequest', `revision ${at} is not there yet; the newest is ${newest}`);
     }
     if (at !== undefined && at < newest) throw compacted(at, newest);
-    const entries: StoreEntry[] = [];
-    for await (const slice of this.#slices(range, this.#view.retain())) entries.push(...slice);
-    return { entries, revision: newest };
+    const view = this.#layered().pin();
+    try {
+      const entries: StoreEntry[] = [];
+      for await (const slice of view.slices(range)) entries.push(...slice);
+      return { entries, revision: newest };
+    } finally {
+      view.release();
+    }
   }
 
   async view(): Promise<StoreView> {
     this.#assertOpen();
-    const view = this.#view.retain();
+    const view = this.#layered().pin();
     return {
-      revision: view.meta.revision,
-      slices: (range) => this.#viewSlices(range, view),
+      revision: view.revision,
+      slices: (range) => checkedSlices(view, range),
       release: () => view.release(),
     };
   }
@@ -134,10 +150,14 @@ export class LmdbStore implements Store {
 
   async *snapshot(signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     this.#assertOpen();
-    const view = this.#view.retain();
-    for await (const chunk of writeSnapshot(view.meta.revision, flatten(this.#slices(EVERYTHING, view)))) {
-      if (signal.aborted) return;
-      yield chunk;
+    const view = this.#layered().pin();
+    try {
+      for await (const chunk of writeSnapshot(view.revision, flatten(view.slices(EVERYTHING)))) {
+        if (signal.aborted) return;
+        yield chunk;
+      }
+    } finally {
+      view.release();
     }
   }
 
@@ -160,28 +180,16 @@ export class LmdbStore implements Store {
   async #close(): Promise<void> {
     await this.#writer;
     this.#history.close();
+    // Should it fail, the journal still has everything.
+    await this.#checkpoint().catch(() => {});
+    this.#deps.journal.close();
     await this.#environment.close();
     this.#deps.onClose();
   }
 
-  async *#viewSlices(range: KeyRange, view: LmdbView): AsyncGenerator<StoreEntry[], void, void> {
-    checkRange(range);
-    yield* this.#slices(range, view.retain());
-  }
-
-  /** Slices of the range as the view shows it; releases the view. */
-  async *#slices(range: KeyRange, view: LmdbView): AsyncGenerator<StoreEntry[], void, void> {
-    try {
-      let from: Buffer | undefined;
-      do {
-        if (from) await nextTurn();
-        const { entries, next } = view.slice(range, SLICE_ENTRIES, from);
-        yield entries;
-        from = next;
-      } while (from);
-    } finally {
-      view.release();
-    }
+  #layered(): LayeredView {
+    const layers = this.#leaving ? [this.#leaving, this.#layer] : [this.#layer];
+    return new LayeredView(this.#view, layers, this.#revision);
   }
 
   #wakeWriter(): void {
@@ -212,10 +220,10 @@ export class LmdbStore implements Store {
   async #writeBatch(waiting: readonly Waiting[]): Promise<void> {
     try {
       if (this.#failure) throw this.#failure;
-      const batch = new Batch(this.#view);
+      const batch = new Batch(this.#layered());
       const results = waiting.map((one) => batch.add(one.txn));
       if (batch.events.length > 0) {
-        await this.#sync(this.#view.meta.active, batch.records, batch.revision, batch.events.length);
+        await this.#append(batch);
         for (const events of batch.events) this.#history.append(events);
       }
       waiting.forEach((one, i) => {
@@ -226,31 +234,70 @@ export class LmdbStore implements Store {
     }
   }
 
-  /** Writes records and the meta entry that makes them the content, then shows them. */
-  async #sync(
-    active: TableName,
-    records: Iterable<readonly [Key, Buffer | undefined]>,
-    revision: Revision,
-    txns: number,
-  ): Promise<void> {
-    const started = this.#deps.clock.monotonic();
-    await this.#attempt(() =>
-      this.#environment.write({ table: active, records, meta: { ...this.#view.meta, active, revision } }),
-    );
-    const tookMs = this.#deps.clock.monotonic() - started;
-    this.#deps.onSync?.(tookMs / 1000, txns);
+  /** Puts a batch on disk, then shows it. */
+  async #append(batch: Batch): Promise<void> {
+    const { journal, clock } = this.#deps;
+    const { revision } = batch;
+    const record = journal.encode({ first: this.#revision + 1, last: revision, changes: batch.records });
+    const started = clock.monotonic();
+    const { rotated } = await this.#persist(record, batch);
+    const tookMs = clock.monotonic() - started;
+    this.#deps.onSync?.(tookMs / 1000, batch.events.length);
     if (tookMs > SLOW_SYNC_MS) this.#deps.log.warn('the disk is slow to sync', { tookMs: Math.round(tookMs) });
+    this.#revision = revision;
+    // A failure is logged, and the next commit is refused.
+    if (rotated || this.#layer.size > MAX_LAYER_ENTRIES) this.#checkpoint().catch(() => {});
+  }
+
+  async #persist(record: Buffer, batch: Batch): Promise<{ rotated: boolean }> {
+    const { journal } = this.#deps;
+    if (journal.exceeds(record.length)) {
+      // Such as a range of very many entries that is deleted: LMDB itself takes it.
+      while (this.#layer.size > 0 || this.#checkpointing !== undefined) await this.#checkpoint();
+      await this.#writeTable(this.#view.meta.active, batch.records, batch.revision);
+      return { rotated: false };
+    }
+    while (!journal.fits(record.length)) await this.#checkpoint();
+    const { rotated } = await this.#attempt(() => journal.append(record, batch.revision));
+    for (const [key, change] of batch.records) this.#layer.set(key, change);
+    return { rotated };
+  }
+
+  /** Brings into LMDB what the journal has beyond it; commits go on meanwhile. One at a time. */
+  #checkpoint(): Promise<void> {
+    this.#checkpointing ??= this.#checkpointNow().finally(() => {
+      this.#checkpointing = undefined;
+    });
+    return this.#checkpointing;
+  }
+
+  async #checkpointNow(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    if (this.#layer.size === 0) return;
+    const leaving = this.#layer;
+    const revision = this.#revision;
+    this.#leaving = leaving;
+    this.#layer = new Map();
+    await this.#writeTable(this.#view.meta.active, leaving, revision);
+    this.#leaving = undefined;
+  }
+
+  /** Writes records and the meta entry that makes them the content of LMDB. */
+  async #writeTable(active: TableName, records: Changes, revision: Revision): Promise<void> {
+    const meta = { ...this.#view.meta, format: STORE_FORMAT, active, revision };
+    await this.#attempt(() => this.#environment.write({ table: active, records, meta }));
     const view = this.#environment.view();
     if (view?.meta.revision !== revision) throw new AppError('internal', `revision ${revision} is not in the store`);
     this.#view.release();
     this.#view = view;
+    this.#deps.journal.checkpointed(revision);
   }
 
   /** Runs a write; when it fails the store refuses every later one, because LMDB's own state is then unknown. */
-  async #attempt(write: () => Promise<void>): Promise<void> {
+  async #attempt<T>(write: () => Promise<T>): Promise<T> {
     if (this.#failure) throw this.#failure;
     try {
-      await write();
+      return await write();
     } catch (error) {
       this.#failure = new AppError(
         'storeReadOnly',
@@ -282,6 +329,7 @@ export class LmdbStore implements Store {
 
   /** Fills the table that is not in use, then makes it the active one in one LMDB transaction with the new revision. */
   async #replaceBy(theirs: Revision, spoolFile: string): Promise<Revision> {
+    await this.#checkpointing;
     const { active } = this.#view.meta;
     const spare: TableName = active === 'entries-a' ? 'entries-b' : 'entries-a';
     const revision = Math.max(theirs, this.revision()) + 1;
@@ -299,7 +347,9 @@ export class LmdbStore implements Store {
       records = new Map();
       bytes = 0;
     }
-    await this.#sync(spare, records, revision, 1);
+    await this.#writeTable(spare, records, revision);
+    this.#layer = new Map();
+    this.#revision = revision;
     this.#history.reset(revision);
     // The restore is done. Should this fail, the error is logged and the next open clears the table.
     await this.#attempt(() => this.#environment.clear(active)).catch(() => {});
@@ -323,6 +373,11 @@ export class LmdbStore implements Store {
     this.#assertOpen();
     if (this.#failure) throw this.#failure;
   }
+}
+
+async function* checkedSlices(view: PinnedView, range: KeyRange): AsyncGenerator<StoreEntry[], void, void> {
+  checkRange(range);
+  yield* view.slices(range);
 }
 
 async function* flatten<T>(slices: AsyncIterable<readonly T[]>): AsyncGenerator<T, void, void> {

@@ -32,7 +32,7 @@ describe('openLmdbStore', () => {
   it('makes the folder and those above it', async () => {
     const folder = join(dir, 'not', 'there');
     await create(folder);
-    expect(JSON.parse(await readFile(join(folder, 'store.json'), 'utf8'))).toMatchObject({ format: 1 });
+    expect(JSON.parse(await readFile(join(folder, 'store.json'), 'utf8'))).toMatchObject({ format: 2 });
   });
 
   it('keeps the folder and its files from other users, also those of an earlier run', async () => {
@@ -109,7 +109,7 @@ describe('openLmdbStore', () => {
     await expect(open()).rejects.toEqual(
       refusal(
         'storeVersion',
-        /^data folder \S+: it has format 7, this version reads up to format 1; use the newer version/,
+        /^data folder \S+: it has format 7, this version reads up to format 2; use the newer version/,
       ),
     );
   });

@@ -20,11 +20,12 @@ import { makeFolder } from '../../core/make-folder.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { DEFAULT_HISTORY, type HistoryLimits } from '../change-history.ts';
-import type { Store } from '../store.ts';
+import type { Key, Store } from '../store.ts';
 import { DEFAULT_TXN_LIMITS, type TxnLimits } from '../txn-rules.ts';
 import { checkDataFile } from './data-file.ts';
 import { DATA_FILE, LmdbEnvironment, type LmdbView } from './environment.ts';
 import { FolderLock, LOCK_FILES } from './folder-lock.ts';
+import { DEFAULT_JOURNAL_BYTES, JOURNAL_FILES, Journal } from './journal.ts';
 import { LmdbStore } from './lmdb-store.ts';
 import { checkRecord } from './record.ts';
 import { checkFormat, STORE_FORMAT, TABLES } from './store-meta.ts';
@@ -48,12 +49,16 @@ export interface OpenLmdbStoreOptions {
   readonly limits?: Partial<TxnLimits>;
   readonly history?: Partial<HistoryLimits>;
   readonly mapBytes?: number;
+  /** Size of each of the two journal files of a new store; must hold a batch with the largest transaction. */
+  readonly journalBytes?: number;
 }
 
 /** Says that the folder holds a store, so that a lost data file is not taken for a new store. */
 interface Manifest {
   readonly format: number;
   readonly storeId: string;
+  /** The size of each journal file; absent in format 1, which had none. */
+  readonly journalBytes?: number;
 }
 
 /**
@@ -77,16 +82,27 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
   await checkContent(dir, manifest);
   rmSync(join(dir, SPOOL_FILE), { force: true });
   const environment = new LmdbEnvironment({ dir, mapBytes: options.mapBytes ?? DEFAULT_MAP_BYTES });
+  let journal: Journal | undefined;
   try {
     makePrivate(dir);
-    const view = environment.view() ?? (await create(environment, manifest, options.random));
-    if (!manifest) writeManifest(dir, { format: STORE_FORMAT, storeId: view.meta.storeId });
-    else if (manifest.storeId !== view.meta.storeId) throw corrupt('its data file belongs to another store');
+    const present = environment.view() ?? (await create(environment, manifest, options.random));
+    const { storeId } = present.meta;
+    if (manifest && manifest.storeId !== storeId) throw corrupt('its data file belongs to another store');
+    journal = Journal.open(dir, {
+      storeId,
+      keptBytes: manifest?.journalBytes,
+      bytes: options.journalBytes ?? DEFAULT_JOURNAL_BYTES,
+    });
+    const view = await replayed(environment, present, journal);
+    if (manifest?.format !== STORE_FORMAT) {
+      writeManifest(dir, { format: STORE_FORMAT, storeId, journalBytes: journal.segmentBytes });
+    }
     // What a restore that was cut short has left.
     for (const table of TABLES) if (table !== view.meta.active) await environment.clear(table);
     return new LmdbStore(
       {
         environment,
+        journal,
         clock: options.clock,
         log: options.log,
         onSync: syncMetrics(options.metrics),
@@ -101,9 +117,27 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
       view,
     );
   } catch (error) {
+    journal?.close();
     await environment.close();
     throw error;
   }
+}
+
+/** Brings into LMDB what only the journal has: the last process was killed before it could. */
+async function replayed(environment: LmdbEnvironment, present: LmdbView, journal: Journal): Promise<LmdbView> {
+  const batches = journal.batchesAfter(present.meta.revision);
+  if (batches.length === 0) {
+    journal.checkpointed(present.meta.revision);
+    return present;
+  }
+  const records = new Map<Key, Buffer | undefined>();
+  for (const { changes } of batches) for (const [key, record] of changes) records.set(key, record);
+  const revision = batches.at(-1)!.last;
+  const { active } = present.meta;
+  await environment.write({ table: active, records, meta: { ...present.meta, format: STORE_FORMAT, revision } });
+  present.release();
+  journal.checkpointed(revision);
+  return environment.view()!;
 }
 
 function prepareFolder(dir: string): void {
@@ -122,7 +156,7 @@ function prepareFolder(dir: string): void {
 
 /** LMDB and SQLite make their files with the process's umask; those of an earlier version may be open to all too. */
 function makePrivate(dir: string): void {
-  for (const name of [DATA_FILE, 'lock.mdb', MANIFEST_FILE, ...LOCK_FILES]) {
+  for (const name of [DATA_FILE, 'lock.mdb', MANIFEST_FILE, ...JOURNAL_FILES, ...LOCK_FILES]) {
     if (existsSync(join(dir, name))) keepPrivate(join(dir, name), FILE_MODE);
   }
 }
@@ -161,7 +195,7 @@ async function create(
 ): Promise<LmdbView> {
   if (manifest) throw corrupt('its data file has no meta entry');
   const meta = { format: STORE_FORMAT, storeId: random.uuid(), revision: 0, active: TABLES[0] };
-  await environment.write({ table: TABLES[0], records: [], meta });
+  await environment.write({ table: TABLES[0], records: new Map(), meta });
   return environment.view()!;
 }
 
@@ -169,9 +203,10 @@ function readManifest(dir: string): Manifest | undefined {
   const path = join(dir, MANIFEST_FILE);
   if (!existsSync(path)) return undefined;
   try {
-    const { format, storeId } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Manifest>;
+    const { format, storeId, journalBytes } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Manifest>;
     if (typeof format !== 'number' || typeof storeId !== 'string') throw new Error('format or storeId is missing');
-    return { format, storeId };
+    if (format >= 2 && !Number.isSafeInteger(journalBytes)) throw new Error('journalBytes is missing');
+    return { format, storeId, ...(journalBytes === undefined ? {} : { journalBytes }) };
   } catch (error) {
     throw corrupt(`${MANIFEST_FILE} cannot be read (${errorText(error)})`);
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { SeededRandom, SystemRandom } from '../../core/random.ts';
+import { JOURNAL_FILES } from '../../store/lmdb/journal.ts';
 import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
 import { prefixRange, type Store } from '../../store/store.ts';
 import { describeReal, findProgram } from '../support/require-real.ts';
@@ -15,7 +16,8 @@ const KILLS = Number(process.env.LICTOR_STORE_KILLS ?? 200);
 const LANES = 2;
 
 const deps = { clock: new SystemClock(), log: silentLogger, random: new SystemRandom() };
-const open = (dir: string): Promise<Store> => openLmdbStore({ dir, ...deps });
+// Small journals, so that folders are copied in a moment.
+const open = (dir: string): Promise<Store> => openLmdbStore({ dir, ...deps, journalBytes: 64 * 1024 });
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 let dir = '';
@@ -143,10 +145,10 @@ describeReal('strace', strace !== undefined, 'apt-get install strace', 'a disk',
   }, 60_000);
 
   it.each([
-    ['sync fails with EIO', `${SYNC_CALLS}:error=EIO`, /Input\/output error/],
-    ['sync fails with ENOSPC', `${SYNC_CALLS}:error=ENOSPC`, /No space left on device/],
-    ['meta page cannot be written', 'pwrite64:error=EIO', /Input\/output error/],
-    ['data pages cannot be written', 'pwrite64,pwritev:error=ENOSPC', /No space left on device/],
+    ['sync fails with EIO', `${SYNC_CALLS}:error=EIO`, /EIO/],
+    ['sync fails with ENOSPC', `${SYNC_CALLS}:error=ENOSPC`, /ENOSPC/],
+    ['meta page cannot be written', 'pwrite64:error=EIO', /EIO/],
+    ['data pages cannot be written', 'pwrite64,pwritev:error=ENOSPC', /ENOSPC/],
   ])(
     'whose %s: nothing is acknowledged, writes are refused, reads go on',
     async (_, inject, reason) => {
@@ -292,8 +294,118 @@ describe('a damaged data file', () => {
       if (i % 2 === 0) damaged.fill(0, page * 4096, (page + 1) * 4096);
       else damaged[page * 4096 + Math.floor(random.next() * 4096)]! ^= 1 << Math.floor(random.next() * 8);
       await writeFile(join(folder, 'data.mdb'), damaged);
+      for (const name of JOURNAL_FILES) await cp(join(source(), name), join(folder, name));
       if (await refusedOrEqual(folder, digest)) refused++;
     }
     expect(refused).toBeGreaterThan(30);
   }, 60_000);
+});
+
+describe('a damaged journal', () => {
+  const COMMITS = 30;
+  const source = (): string => join(dir, 'source');
+  const put = (store: Store, i: number) =>
+    store.commit({ compares: [], ops: [{ kind: 'put', key: `key/${i}`, value: Buffer.alloc(200, i) }] });
+
+  /** A copy of a folder as kill -9 leaves it: its last commits are in the journal alone. */
+  const killed = async (): Promise<string> => {
+    const store = await open(source());
+    for (let i = 0; i < COMMITS; i++) await put(store, i);
+    const folder = join(dir, 'killed');
+    await cp(source(), folder, { recursive: true });
+    await rm(join(folder, 'LOCK.pid'), { force: true });
+    await store.close();
+    return folder;
+  };
+  const countOf = async (folder: string): Promise<number> => {
+    const store = await open(folder);
+    const { entries } = await store.read(prefixRange('key/'));
+    expect(store.revision()).toBe(entries.length);
+    await store.close();
+    return entries.length;
+  };
+  /** Where records begin: the store's id, in its bytes. */
+  const recordsOf = async (folder: string): Promise<number[]> => {
+    const bytes = await readFile(join(folder, JOURNAL_FILES[0]));
+    const id = bytes.subarray(8, 24);
+    const found: number[] = [];
+    for (let at = bytes.indexOf(id, 24); at >= 0; at = bytes.indexOf(id, at + 1)) found.push(at);
+    return found;
+  };
+
+  it('that is whole gives everything back, also after a second kill', async () => {
+    const folder = await killed();
+    expect(await recordsOf(folder)).toHaveLength(COMMITS);
+    const again = join(dir, 'again');
+    await cp(folder, again, { recursive: true });
+    expect(await countOf(folder)).toBe(COMMITS);
+    expect(await countOf(again)).toBe(COMMITS);
+  });
+
+  it('is refused when a record before the last is cut or flipped', async () => {
+    const folder = await killed();
+    const path = join(folder, JOURNAL_FILES[0]);
+    const original = await readFile(path);
+    const records = await recordsOf(folder);
+    for (const at of [records[0]!, records[7]!, records.at(-2)!]) {
+      for (const byte of [3, 18, 22, 27, 60, 150]) {
+        const damaged = Buffer.from(original);
+        damaged[at + byte]! ^= 0x10;
+        await writeFile(path, damaged);
+        await expect(open(folder)).rejects.toMatchObject({
+          code: 'storeCorrupt',
+          message: expect.stringMatching(/its journal lacks the revisions \d+ to \d+: a record is damaged/),
+        });
+      }
+    }
+    await writeFile(path, original);
+    expect(await countOf(folder)).toBe(COMMITS);
+  });
+
+  it('whose last record was not written whole has all that was acknowledged before it', async () => {
+    const folder = await killed();
+    const path = join(folder, JOURNAL_FILES[0]);
+    const bytes = await readFile(path);
+    const last = (await recordsOf(folder)).at(-1)!;
+    bytes.fill(0, last + 64);
+    await writeFile(path, bytes);
+    expect(await countOf(folder)).toBe(COMMITS - 1);
+  });
+
+  it.each([
+    ['missing', (path: string) => rm(path), /journal file journal-a\.log is missing/],
+    ['truncated', (path: string) => truncate(path, 5000), /journal-a\.log has 5000 bytes instead of 65536/],
+    [
+      'zeroed',
+      (path: string) => writeFile(path, Buffer.alloc(64 * 1024)),
+      /journal-a\.log does not begin as it should/,
+    ],
+  ])('is refused when it is %s', async (_, damage, reason) => {
+    const folder = await killed();
+    await damage(join(folder, JOURNAL_FILES[0]));
+    await expect(open(folder)).rejects.toMatchObject({ code: 'storeCorrupt', message: expect.stringMatching(reason) });
+  });
+
+  it('takes a transaction that is larger than its files, and goes on', async () => {
+    const store = await open(source());
+    for (let i = 0; i < 40; i++) {
+      const ops = Array.from({ length: 100 }, (_, j) => ({
+        kind: 'put' as const,
+        key: `many/${i * 100 + j}/${'x'.repeat(40)}`,
+        value: Buffer.alloc(100),
+      }));
+      await store.commit({ compares: [], ops });
+    }
+    // Its keys alone are more than a file holds.
+    await store.commit({ compares: [], ops: [{ kind: 'deleteRange', range: prefixRange('many/') }] });
+    await put(store, 0);
+    const folder = join(dir, 'killed');
+    await cp(source(), folder, { recursive: true });
+    await rm(join(folder, 'LOCK.pid'), { force: true });
+    await store.close();
+    const reopened = await open(folder);
+    expect((await reopened.read(prefixRange(''))).entries.map((entry) => entry.key)).toEqual(['key/0']);
+    expect(reopened.revision()).toBe(42);
+    await reopened.close();
+  });
 });
