@@ -146,6 +146,126 @@ describe('parseAgentConfig', () => {
     expect(config.checks[0]!.check).toMatchObject({ checkId: 'mem', type: 'ttl' });
   });
 
+  it('reads HCL: blocks, repeated blocks, several checks, fragments over flags', () => {
+    const { config, warnings } = parse('-config-file a.hcl -node flag -hcl node_name="hcl"', {
+      'a.hcl': `
+        data_dir = "/d"
+        server = true
+        node_name = "file"
+        ports { http = 1 }
+        node_meta { rack = "r1" }
+        service {
+          name = "web"
+          port = 80
+          check { http = "http://a/" interval = "10s" }
+          check { name = "second" ttl = "30s" }
+        }
+        service { name = "db" }
+        dns_config { service_ttl { "*" = "5s" } node_ttl = "1m" }
+        log_level = "warn"
+        log_level = "error"
+      `,
+    });
+    expect(config).toMatchObject({ nodeName: 'hcl', ports: { http: 1 }, nodeMeta: { rack: 'r1' }, logLevel: 'error' });
+    expect(config.dns).toMatchObject({ serviceTtlMs: { '*': 5000 }, nodeTtlMs: 60_000 });
+    expect(config.services.map(({ instance, checks }) => [instance.ID, checks.map(({ checkId }) => checkId)])).toEqual([
+      ['web', ['service:web:1', 'service:web:2']],
+      ['db', []],
+    ]);
+    expect(warnings).toEqual(['a.hcl: line 16: log_level is given again; this one counts']);
+  });
+
+  it('reads all files of a folder in order when their format is given, and folders given as files', () => {
+    const files = { 'd/b.conf': 'node_name = "b"', 'd/a.conf': 'node_name = "a"\ndata_dir = "/d"\nserver = true' };
+    expect(parse('-config-format hcl -config-dir d', files).config.nodeName).toBe('b');
+    expect(parse('-dev -config-dir d', files).config.nodeName).toBe('machine');
+  });
+
+  it('warns of a key given twice in JSON', () => {
+    expect(parse('-dev -config-file a.json', { 'a.json': '{"domain": "a",\n"domain": "b"}' }).warnings).toEqual([
+      'a.json: line 2: domain is given again; this one counts',
+    ]);
+  });
+
+  it('knows every key of the inventory of Consul', () => {
+    const keys =
+      `datacenter node_name node_id node_meta data_dir server bootstrap bootstrap_expect bind_addr client_addr
+      advertise_addr advertise_addr_wan addresses ports retry_join retry_join_wan retry_interval retry_max
+      rejoin_after_leave leave_on_terminate skip_leave_on_interrupt encrypt encrypt_verify_incoming
+      encrypt_verify_outgoing disable_keyring_file acl tls connect auto_encrypt auto_config dns_config domain alt_domain
+      recursors limits performance raft_snapshot_threshold raft_snapshot_interval raft_trailing_logs raft_logstore
+      autopilot gossip_lan reconnect_timeout advertise_reconnect_timeout check_update_interval check_output_max_size
+      discard_check_output enable_script_checks enable_local_script_checks session_ttl_min default_query_time
+      max_query_time discovery_max_stale http_config translate_wan_addrs service services check checks watches
+      config_entries ui_config telemetry peering log_level log_file log_json log_rotate_bytes auto_reload_config
+      server_rejoin_age_max primary_datacenter default_intention_policy use_streaming_backend locality read_replica
+      segment partition disable_update_check disable_coordinates enable_debug version segments audit`.split(/\s+/);
+    for (const key of keys) {
+      expect(() => parse('-dev -config-file a.json', { 'a.json': { [key]: null } })).not.toThrow();
+    }
+  });
+
+  it('evaluates address templates, and takes a unix socket for HTTP', () => {
+    const { config } = parseAgentConfig(
+      [
+        '-server',
+        '-data-dir=/d',
+        '-bind={{ GetInterfaceIP "eth0" }}',
+        '-advertise={{ GetPrivateIP }}',
+        '-config-file=a.hcl',
+      ],
+      {
+        ...world({ 'a.hcl': 'addresses { http = "unix:///run/lictor.sock" }' }),
+        addresses: () => [{ name: 'eth0', address: '10.0.0.7', internal: false }],
+      },
+    );
+    expect(config).toMatchObject({
+      bindAddress: '10.0.0.7',
+      advertiseAddress: '10.0.0.7',
+      httpAddress: 'unix:///run/lictor.sock',
+      dnsAddress: '127.0.0.1',
+    });
+  });
+
+  it('reads watches', () => {
+    const { config } = parse('-dev -config-file a.hcl', {
+      'a.hcl': `
+        watches { type = "key" key = "a/b" handler_type = "http"
+          http_handler_config { path = "http://x/" method = "PUT" timeout = "3s" header { X = ["1"] } } }
+        watches { type = "service" service = "web" args = ["/bin/true"] passingonly = true }`,
+    });
+    expect(config.watches).toEqual([
+      {
+        type: 'key',
+        params: { key: 'a/b' },
+        handler: { kind: 'http', http: { path: 'http://x/', method: 'PUT', timeoutMs: 3000, header: { X: ['1'] } } },
+      },
+      {
+        type: 'service',
+        params: { service: 'web', passingonly: true },
+        handler: { kind: 'script', args: ['/bin/true'] },
+      },
+    ]);
+  });
+
+  it.each<[string, RegExp]>([
+    ['watches { type = "kye" }', /watches\[0\].type must be one of key, keyprefix/],
+    ['watches { type = "key" args = ["x"] }', /watches\[0\].key must be given/],
+    ['watches { type = "nodes" }', /give either args or handler/],
+    ['watches { type = "nodes" args = ["x"] tagg = "y" }', /tagg is not a key of a nodes watch/],
+    ['watches { type = "nodes" handler_type = "http" http_handler_config { path = "x" } }', /path must be an http/],
+    ['ports { dns = 1 }\nports { http = 2 }', /ports is given 2 times; write one block/],
+    [
+      'bind_addr = "{{ GetPrivteIP }}"',
+      /bind_addr: "GetPrivteIP" is not a known function here; did you mean GetPrivateIP/,
+    ],
+    ['bind_addr = "{{ GetPrivateIP }}"', /finds no address on this machine/],
+    ['client_addr = "10.0.0.1 127.0.0.1"', /must be one IP address/],
+    ['services = [1]', /services must be an object or a list of objects/],
+  ])('refuses %s', (text, message) => {
+    expect(() => parse('-dev -config-file a.hcl', { 'a.hcl': text })).toThrow(message);
+  });
+
   it.each<[string, string, Record<string, unknown>, RegExp]>([
     ['unknown flag', '-http-prot 1', {}, /^-http-prot is not a flag of the agent; did you mean -http-port\?$/],
     ['word that is no flag', 'server', {}, /^server is not a flag/],
@@ -154,10 +274,16 @@ describe('parseAgentConfig', () => {
     ['bad bool', '-dev -server=maybe', {}, /^-server must be true or false/],
     ['bad node meta', '-dev -node-meta x', {}, /^-node-meta must be key:value/],
     ['port out of range', '-dev -dns-port 70000', {}, /^ports.dns: 70000 must be between 0 and 65535/],
-    ['inline HCL', '-dev -hcl a=1', {}, /HCL is not supported yet/],
+    ['inline HCL', '-dev -hcl a=1', {}, /^-hcl\[0\]: a is not a configuration key/],
+    [
+      'file of no known format',
+      '-config-file a.conf',
+      { 'a.conf': '' },
+      /a.conf must end in .hcl or .json, or give -config-format/,
+    ],
     ['missing file', '-config-file no.json', {}, /^-config-file: no.json cannot be read: ENOENT/],
     ['missing folder', '-config-dir no', {}, /^-config-dir: no cannot be read/],
-    ['HCL file', '-config-file a.hcl', { 'a.hcl': 'x = 1' }, /^a.hcl: HCL is not supported yet/],
+    ['HCL file', '-config-file a.hcl', { 'a.hcl': 'x = ' }, /^a.hcl: line 1, column 5: expected a value/],
     ['not JSON', '-config-file a.json', { 'a.json': '{"a":' }, /^a.json: is not valid JSON/],
     ['not an object', '-config-file a.json', { 'a.json': [] }, /^a.json: must hold a JSON object/],
     [
@@ -208,7 +334,7 @@ describe('parseAgentConfig', () => {
     ['client that bootstraps', '-data-dir /d -retry-join a -bootstrap', {}, /^bootstrap: needs server mode/],
     ['provider', '-data-dir /d -retry-join provider=aws', {}, /providers are not supported yet/],
     ['bad address', '-dev -client web', {}, /^client_addr: "web" must be an IP address/],
-    ['unix socket', '-dev -client unix:///x', {}, /unix sockets are not supported yet/],
+    ['unix socket', '-dev -client unix:///x', {}, /client_addr: a unix socket serves HTTP only/],
     ['bad advertise address', '-dev -advertise me', {}, /^advertise_addr: "me" must be an IP address/],
     ['bad node id', '-dev -node-id 7', {}, /^node_id: "7" must be a UUID/],
     ['bad node name', '-dev -node a/b', {}, /^node_name: "a\/b" must be/],

@@ -1,62 +1,38 @@
 import { isIP } from 'node:net';
-import { decodeBody, type Schema } from '../api/decode.ts';
-import { AGENT_CHECK, type AgentCheckInput, normalizeAgentCheck } from '../api/shapes/agent-check.ts';
-import { AGENT_SERVICE, type AgentServiceInput, normalizeAgentService } from '../api/shapes/agent-service.ts';
 import { AppError, errorText } from '../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
+import { evaluateAddress } from './config/address-template.ts';
 import type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
+import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
-import { configError, type RawConfig, readConfigFile, setRaw } from './config/raw-config.ts';
+import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
+import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
+import { declaredWatches } from './config/watches.ts';
 
 export type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
-
-/** What parsing reads of the world. Both throw when the path cannot be read. */
-export interface ConfigFiles {
-  /** The text of a file. */
-  readFile(path: string): string;
-  /** The names in a folder. */
-  readFolder(path: string): readonly string[];
-  /** The machine's name, the default of node_name. */
-  hostname(): string;
-}
+export type { ConfigFiles } from './config/read-files.ts';
 
 /**
  * The configuration of an agent from its command line and the files that it names: files in order, names in a folder in
- * lexical order, later values over earlier ones, flags over files (Consul's rules).
+ * lexical order, later values over earlier ones, flags over files, -hcl over flags (Consul's rules).
  * @throws AppError `config`: one clear line naming the flag, or the file and key, and what would be right.
  */
-export function parseAgentConfig(argv: readonly string[], world: ConfigFiles): ParsedAgentConfig {
+export function parseAgentConfig(
+  argv: readonly string[],
+  world: ConfigFiles,
+  options: { serversMayCome?: boolean } = {},
+): ParsedAgentConfig {
   const flags = parseFlags(argv);
-  const warnings = [...flags.warnings];
   const raw: RawConfig = new Map();
-  for (const { kind, path } of flags.files) {
-    for (const file of kind === 'file' ? [path] : configFilesOf(path, world)) {
-      warnings.push(...readConfigFile(raw, file, readText(file, world)));
-    }
-  }
+  const { files, fragments } = readConfigFiles(flags, world);
+  const warnings = [...flags.warnings, ...files.flatMap((file) => readConfig(raw, file))];
   for (const [key, value] of flags.raw) setRaw(raw, key, value);
-  return { config: build(new Values(raw), flags.dev, world), warnings };
-}
-
-function configFilesOf(folder: string, world: ConfigFiles): string[] {
-  let names: readonly string[];
-  try {
-    names = world.readFolder(folder);
-  } catch (error) {
-    throw new AppError('config', `-config-dir: ${folder} cannot be read: ${errorText(error)}`, { cause: error });
-  }
-  return [...names]
-    .filter((name) => /\.(json|hcl)$/i.test(name))
-    .sort()
-    .map((name) => `${folder.replace(/\/+$/, '')}/${name}`);
-}
-
-function readText(file: string, world: ConfigFiles): string {
-  try {
-    return world.readFile(file);
-  } catch (error) {
-    throw new AppError('config', `-config-file: ${file} cannot be read: ${errorText(error)}`, { cause: error });
-  }
+  warnings.push(...fragments.flatMap((fragment) => readConfig(raw, fragment)));
+  const config = build(new Values(raw), flags.dev, world);
+  verify(config);
+  // A file may leave the servers to a flag that is given when the agent starts.
+  if (!options.serversMayCome) verifyServers(config);
+  return { config, warnings };
 }
 
 /** Typed access to the raw values. */
@@ -84,7 +60,7 @@ class Values {
 
 function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
   const mode = dev ? 'dev' : values.bool('server') ? 'server' : 'client';
-  const clientAddress = address(values.string('client_addr', '127.0.0.1'), 'client_addr');
+  const clientAddress = address(values.string('client_addr', '127.0.0.1'), 'client_addr', world);
   const datacenter = values.string('datacenter', 'dc1').toLowerCase();
   const config: AgentConfig = {
     mode,
@@ -96,25 +72,25 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     datacenter,
     primaryDatacenter: values.string('primary_datacenter', datacenter).toLowerCase(),
     dataDir: values.string('data_dir', ''),
-    bindAddress: address(values.string('bind_addr', dev ? '127.0.0.1' : '0.0.0.0'), 'bind_addr'),
-    advertiseAddress: values.string('advertise_addr', ''),
+    bindAddress: address(values.string('bind_addr', dev ? '127.0.0.1' : '0.0.0.0'), 'bind_addr', world),
+    advertiseAddress: evaluated(values.string('advertise_addr', ''), 'advertise_addr', world),
     clientAddress,
-    httpAddress: address(values.string('addresses.http', clientAddress), 'addresses.http'),
-    dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns'),
+    httpAddress: address(values.string('addresses.http', clientAddress), 'addresses.http', world, true),
+    dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns', world),
     ports: ports(values, mode),
     dns: dns(values),
     disableCoordinates: values.bool('disable_coordinates'),
     logLevel: logLevel(values.string('log_level', dev ? 'debug' : 'info')),
     retryJoin: values.list('retry_join', 'start_join'),
-    services: values.list<object>('service', 'services').map(service),
-    checks: values.list<object>('check', 'checks').map(check),
+    services: declaredServices(values.list<object>('service', 'services')),
+    checks: declaredChecks(values.list<object>('check', 'checks')),
+    watches: declaredWatches(values.list<object>('watches')),
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),
     maxConnectionsPerClient: values.number('limits.http_max_conns_per_client', 200),
     leaveOnTerminate: values.get('leave_on_terminate'),
     skipLeaveOnInterrupt: values.get('skip_leave_on_interrupt'),
   };
-  verify(config);
   return config;
 }
 
@@ -137,9 +113,6 @@ function verify(config: AgentConfig): void {
   if (config.advertiseAddress !== '' && isIP(config.advertiseAddress) === 0) {
     throw wrong('advertise_addr', `${JSON.stringify(config.advertiseAddress)} must be an IP address`);
   }
-  if (config.mode === 'client' && config.retryJoin.length === 0) {
-    throw wrong('retry_join', 'must name a server (flag -retry-join) in client mode; use -server or -dev to run one');
-  }
   if (config.mode === 'client' && (config.bootstrap || config.bootstrapExpect > 0)) {
     throw wrong('bootstrap', 'needs server mode (flag -server)');
   }
@@ -148,6 +121,12 @@ function verify(config: AgentConfig): void {
       throw wrong('retry_join', `${JSON.stringify(target)}: providers are not supported yet; give host or host:port`);
   }
   if (config.checkOutputMaxBytes < 1) throw wrong('check_output_max_size', 'must be positive');
+}
+
+function verifyServers(config: AgentConfig): void {
+  if (config.mode === 'client' && config.retryJoin.length === 0) {
+    throw wrong('retry_join', 'must name a server (flag -retry-join) in client mode; use -server or -dev to run one');
+  }
 }
 
 function ports(values: Values, mode: AgentConfig['mode']): AgentPorts {
@@ -201,33 +180,25 @@ function logLevel(text: string): LogLevel {
   return level as LogLevel;
 }
 
-function address(text: string, key: string): string {
+/** One IP address; templates are evaluated, and `unix` allows the path of a socket. */
+function address(given: string, key: string, world: ConfigFiles, unix = false): string {
+  const text = evaluated(given, key, world);
   if (isIP(text) !== 0 || text === 'localhost') return text === 'localhost' ? '127.0.0.1' : text;
-  if (text.startsWith('unix://')) throw wrong(key, 'unix sockets are not supported yet; give an IP address');
+  if (text.startsWith('unix://')) {
+    if (unix && text.length > 'unix://'.length) return text;
+    throw wrong(key, 'a unix socket serves HTTP only; give unix:///path as addresses.http');
+  }
+  if (text.split(/\s+/).every((part) => isIP(part) !== 0)) {
+    throw wrong(key, `${JSON.stringify(text)} must be one IP address; 0.0.0.0 or :: listens on all`);
+  }
   throw wrong(key, `${JSON.stringify(text)} must be an IP address`);
 }
 
-function service(definition: object, at: number): AgentConfig['services'][number] {
-  return declared(`services[${at}]`, AGENT_SERVICE, definition, (input) =>
-    normalizeAgentService(input as AgentServiceInput),
-  );
-}
-
-function check(definition: object, at: number): AgentConfig['checks'][number] {
-  return declared(`checks[${at}]`, AGENT_CHECK, definition, (value) => {
-    const input = value as AgentCheckInput;
-    const name = input.Name || input.ID || input.CheckID;
-    if (!name) throw new AppError('badRequest', 'name must be given');
-    return { check: normalizeAgentCheck(input, { checkId: name, name }), namespace: input.Namespace };
-  });
-}
-
-/** Reads a definition with the rules of the API, whose field names match without regard to case and underscores. */
-function declared<T>(where: string, schema: Schema, definition: object, normalize: (input: unknown) => T): T {
+function evaluated(text: string, key: string, world: ConfigFiles): string {
   try {
-    return normalize(decodeBody(schema, Buffer.from(JSON.stringify(definition))));
+    return evaluateAddress(text, world.addresses?.() ?? []);
   } catch (error) {
-    throw configError('configuration', where, errorText(error).replace(/^Request decode failed: /, ''));
+    throw wrong(key, errorText(error));
   }
 }
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import { createHttpServer, type HttpServer } from '../api/http/server.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import type { Clock } from '../core/clock.ts';
@@ -79,6 +79,10 @@ export const systemConfigFiles: ConfigFiles = {
   readFile: (path) => readFileSync(path, 'utf8'),
   readFolder: (path) => readdirSync(path),
   hostname,
+  addresses: () =>
+    Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+      (list ?? []).map(({ address, internal }) => ({ name, address, internal })),
+    ),
 };
 
 /** The servers as members; none while they cannot be reached. */

@@ -29,7 +29,8 @@ const HELP = `Usage: lictor agent [flags]
 Runs an agent. Without -server it is a client: it runs the checks of its node and answers HTTP and DNS from the servers
 that -retry-join names. With -server it also keeps the catalog. With -dev everything is in memory and on loopback.
 
-Flags take one dash or two, and their value after a space or "=". Files in JSON take Consul's keys.
+Flags take one dash or two, and their value after a space or "=". Files in HCL or
+JSON take Consul's keys.
 
 Identity and role:
   -server                  keep the catalog on this machine
@@ -49,8 +50,10 @@ Addresses and ports:
 
 Files:
   -data-dir FOLDER         where state is kept (needed but with -dev)
-  -config-file FILE        JSON; may be repeated, later files win
-  -config-dir FOLDER       all .json files of a folder, in lexical order
+  -config-file FILE        HCL or JSON; may be repeated, later files win
+  -config-dir FOLDER       all .hcl and .json files of a folder, in lexical order
+  -config-format FORMAT    hcl or json: read all files as that, whatever their names
+  -hcl TEXT                a piece of HCL; wins over files and flags
 
 Other:
   -domain NAME             DNS domain (default consul)
@@ -60,4 +63,5 @@ Examples:
   lictor agent -dev
   lictor agent -server -bootstrap-expect 1 -data-dir /var/lib/lictor
   lictor agent -retry-join 10.0.0.5 -data-dir /var/lib/lictor
+  lictor agent -config-dir /etc/lictor.d -bind '{{ GetInterfaceIP "eth0" }}'
 `;

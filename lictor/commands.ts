@@ -70,6 +70,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Estimate the network round trip between nodes',
     load: async () => (await import('../cli/rtt.ts')).rttCommand,
   },
+  validate: {
+    group: 'Files and tools',
+    summary: 'Check configuration files of agents',
+    load: async () => (await import('./validate-command.ts')).validateCommand,
+  },
   version: {
     group: 'Files and tools',
     summary: 'Print the version',

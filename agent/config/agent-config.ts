@@ -32,6 +32,24 @@ export interface AgentDnsConfig {
   readonly soa: { readonly refresh: number; readonly retry: number; readonly expire: number; readonly minTtl: number };
 }
 
+/** A watch and what it starts on each change; exactly one handler. */
+export interface WatchConfig {
+  readonly type: string;
+  /** What to watch, by the names of the flags of `lictor watch` with underscores (`key`, `service`, …). */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly handler:
+    | { readonly kind: 'script'; readonly args: readonly string[] }
+    | { readonly kind: 'shell'; readonly line: string }
+    | { readonly kind: 'http'; readonly http: WatchHttp };
+}
+
+export interface WatchHttp {
+  readonly path: string;
+  readonly method: string;
+  readonly timeoutMs: number;
+  readonly header: Readonly<Record<string, readonly string[]>>;
+}
+
 /** Everything an agent is told, with defaults filled in. */
 export interface AgentConfig {
   /** `dev` keeps everything in memory and is a server. */
@@ -63,6 +81,7 @@ export interface AgentConfig {
   readonly retryJoin: readonly string[];
   readonly services: readonly AgentService[];
   readonly checks: readonly { readonly check: AgentCheck; readonly namespace: string | undefined }[];
+  readonly watches: readonly WatchConfig[];
   readonly checkUpdateIntervalMs: number;
   readonly checkOutputMaxBytes: number;
   readonly maxConnectionsPerClient: number;

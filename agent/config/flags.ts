@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
-import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, type ValueKind } from './keys.ts';
+import type { ConfigFormat } from './config-text.ts';
+import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS, type ValueKind } from './keys.ts';
 import { nearest } from './nearest.ts';
 import { type RawConfig, readDuration, setRaw } from './raw-config.ts';
 
@@ -7,12 +8,13 @@ import { type RawConfig, readDuration, setRaw } from './raw-config.ts';
 export interface ParsedFlags {
   readonly raw: RawConfig;
   readonly files: readonly { readonly kind: 'file' | 'dir'; readonly path: string }[];
+  /** Fragments given with -hcl, in order. */
+  readonly fragments: readonly string[];
+  /** The format of all files; undefined = as their names tell. */
+  readonly format: ConfigFormat | undefined;
   readonly dev: boolean;
   readonly warnings: readonly string[];
 }
-
-/** Flags that are no keys. */
-const OTHER_FLAGS = ['config-dir', 'config-file', 'config-format', 'dev', 'hcl'];
 
 /**
  * Reads flags in all of Go's forms: -x, --x, -x=value, -x value; a flag of a bool takes its value only with `=`.
@@ -22,6 +24,8 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
   const raw: RawConfig = new Map();
   const files: { kind: 'file' | 'dir'; path: string }[] = [];
   const warnings: string[] = [];
+  const fragments: string[] = [];
+  let format: ConfigFormat | undefined;
   let dev = false;
   for (let at = 0; at < argv.length; at++) {
     const match = /^--?([^=-][^=]*)(?:=(.*))?$/s.exec(argv[at]!);
@@ -35,18 +39,22 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
     if (name === 'dev') dev = readBool(name, match[2]);
     else if (name === 'config-file') files.push({ kind: 'file', path: take() });
     else if (name === 'config-dir') files.push({ kind: 'dir', path: take() });
-    else if (name === 'config-format') checkFormat(take());
-    else if (name === 'hcl') throw flagError('-hcl', 'HCL is not supported yet; give a JSON file with -config-file');
+    else if (name === 'config-format') format = configFormat(take());
+    else if (name === 'hcl') fragments.push(take());
     else if (FLAGS[name]) setFlag(raw, name, match[2], take);
     else if (name in FLAGS_WITHOUT_EFFECT) {
       if (FLAGS_WITHOUT_EFFECT[name]) take();
       warnings.push(`-${name} has no effect here`);
     } else {
-      const guess = nearest(name, [...Object.keys(FLAGS), ...OTHER_FLAGS, ...Object.keys(FLAGS_WITHOUT_EFFECT)]);
+      const guess = nearest(name, [
+        ...Object.keys(FLAGS),
+        ...Object.keys(OTHER_FLAGS),
+        ...Object.keys(FLAGS_WITHOUT_EFFECT),
+      ]);
       throw flagError(`-${name}`, `is not a flag of the agent${guess ? `; did you mean -${guess}?` : ''}`);
     }
   }
-  return { raw, files, dev, warnings };
+  return { raw, files, fragments, format, dev, warnings };
 }
 
 function setFlag(raw: RawConfig, name: string, inline: string | undefined, take: () => string): void {
@@ -81,8 +89,9 @@ function readBool(name: string, value: string | undefined): boolean {
   throw flagError(`-${name}`, `must be true or false, found ${JSON.stringify(value)}`);
 }
 
-function checkFormat(format: string): void {
-  if (format !== 'json') throw flagError('-config-format', `must be json, found ${JSON.stringify(format)}`);
+function configFormat(format: string): ConfigFormat {
+  if (format === 'hcl' || format === 'json') return format;
+  throw flagError('-config-format', `must be hcl or json, found ${JSON.stringify(format)}`);
 }
 
 function flagError(flag: string, text: string): AppError {

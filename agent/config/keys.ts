@@ -7,10 +7,8 @@ export type ValueKind =
   | 'strings'
   | 'stringMap'
   | 'durationMap'
-  | 'service'
-  | 'services'
-  | 'check'
-  | 'checks';
+  /** A block, blocks of the same name, or a list of objects. */
+  | 'objects';
 
 /** Consul's keys that act here, by their path (Consul documentation, "Configuration reference"). */
 export const KEYS: Readonly<Record<string, ValueKind>> = {
@@ -21,10 +19,10 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   bind_addr: 'string',
   bootstrap: 'bool',
   bootstrap_expect: 'int',
-  check: 'check',
+  check: 'objects',
   check_output_max_size: 'int',
   check_update_interval: 'duration',
-  checks: 'checks',
+  checks: 'objects',
   client_addr: 'string',
   data_dir: 'string',
   datacenter: 'string',
@@ -60,10 +58,11 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   recursors: 'strings',
   retry_join: 'strings',
   server: 'bool',
-  service: 'service',
-  services: 'services',
+  service: 'objects',
+  services: 'objects',
   skip_leave_on_interrupt: 'bool',
   start_join: 'strings',
+  watches: 'objects',
 };
 
 /**
@@ -187,7 +186,6 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
   'verify_outgoing',
   'verify_server_hostname',
   'version',
-  'watches',
   'xds',
 ];
 
@@ -231,6 +229,15 @@ export const FLAGS: Readonly<Record<string, string>> = {
   'serf-wan-port': 'ports.serf_wan',
   server: 'server',
   'server-port': 'ports.server',
+};
+
+/** Flags that set no key, and whether each takes a value. */
+export const OTHER_FLAGS: Readonly<Record<string, boolean>> = {
+  'config-dir': true,
+  'config-file': true,
+  'config-format': true,
+  dev: false,
+  hcl: true,
 };
 
 /** Consul's flags without meaning here: [name, takes a value]. */

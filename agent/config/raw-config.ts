@@ -1,5 +1,5 @@
 import { parseGoDuration } from '../../core/duration.ts';
-import { AppError, errorText } from '../../core/errors.ts';
+import { type ConfigText, configError, readConfigText } from './config-text.ts';
 import { KEYS, KEYS_WITHOUT_EFFECT, UNPROTECTED_KEYS, type ValueKind } from './keys.ts';
 import { nearest } from './nearest.ts';
 
@@ -15,6 +15,7 @@ const ADDING: ReadonlySet<string> = new Set([
   'checks',
   'service',
   'check',
+  'watches',
 ]);
 
 /** Every prefix of a known key, so that its object is entered. */
@@ -34,22 +35,12 @@ export function setRaw(raw: RawConfig, key: string, value: unknown): void {
 }
 
 /**
- * Reads one JSON configuration file into `raw`. Gives one warning line for each key without effect.
+ * Reads one configuration text into `raw`. Gives one warning line for each key without effect or given twice.
  * @throws AppError `config` naming the file, the key and what would be right.
  */
-export function readConfigFile(raw: RawConfig, file: string, text: string): string[] {
-  if (/\.hcl$/i.test(file)) {
-    throw configError(file, '', 'HCL is not supported yet; write the same keys as JSON into a file ending in .json');
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw configError(file, '', `is not valid JSON: ${errorText(error)}`);
-  }
-  if (!isObject(value)) throw configError(file, '', 'must hold a JSON object of configuration keys');
-  const warnings: string[] = [];
-  readSection(raw, { file, warnings }, '', value);
+export function readConfig(raw: RawConfig, source: ConfigText): string[] {
+  const { value, warnings } = readConfigText(source);
+  readSection(raw, { file: source.file, warnings }, '', value);
   return warnings;
 }
 
@@ -73,6 +64,9 @@ function enterSection(raw: RawConfig, source: Source, key: string, value: unknow
   if (value === null) return;
   // JSON written from HCL wraps a block in a list of one.
   const section = Array.isArray(value) && value.length === 1 ? value[0] : value;
+  if (Array.isArray(section) && section.length > 1 && section.every(isObject)) {
+    throw configError(source.file, key, `is given ${section.length} times; write one block`);
+  }
   if (!isObject(section)) throw configError(source.file, key, 'must be an object');
   readSection(raw, source, key, section);
 }
@@ -145,22 +139,26 @@ function readValue(kind: ValueKind, value: unknown, file: string, key: string): 
       if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
       throw configError(file, key, 'must be a list of strings');
     case 'stringMap':
+      value = onlyBlock(value);
       if (isObject(value) && Object.values(value).every((item) => typeof item === 'string')) return value;
       throw configError(file, key, 'must be an object of strings');
     case 'durationMap':
+      value = onlyBlock(value);
       if (!isObject(value)) throw configError(file, key, 'must be an object of durations');
       return Object.fromEntries(
         Object.entries(value).map(([name, item]) => [name, readDuration(item, file, `${key}.${name}`)]),
       );
-    case 'service':
-    case 'check':
+    case 'objects':
+      // One block, or several of the same name, or a list.
       if (isObject(value)) return [value];
-      throw configError(file, key, 'must be an object');
-    case 'services':
-    case 'checks':
       if (Array.isArray(value) && value.every(isObject)) return value;
-      throw configError(file, key, 'must be a list of objects');
+      throw configError(file, key, 'must be an object or a list of objects');
   }
+}
+
+/** JSON written from HCL wraps a block in a list of one. */
+function onlyBlock(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 1 ? value[0] : value;
 }
 
 /** @throws AppError `config`. */
@@ -171,10 +169,6 @@ export function readDuration(value: unknown, file: string, key: string): number 
     throw configError(file, key, `must be a duration such as "10s", found ${JSON.stringify(value)}`);
   }
   return ms;
-}
-
-export function configError(file: string, key: string, text: string): AppError {
-  return new AppError('config', `${file}: ${key === '' ? '' : `${key} `}${text}`, { facts: { file, field: key } });
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -10,6 +10,7 @@ import { HttpRouteRequest, isPrintablePath } from './request.ts';
 import { type AnswerForm, errorResponse, respond } from './respond.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
+import { removeDeadSocket, socketPath } from './unix-socket.ts';
 
 export interface HttpServerDeps {
   readonly clock: Clock;
@@ -19,6 +20,7 @@ export interface HttpServerDeps {
 
 export interface HttpServerOptions {
   readonly routes: readonly Route[];
+  /** An address, or `unix:///path` of a socket file. */
   readonly host: string;
   /** 0 takes any free port; `address()` tells which. */
   readonly port: number;
@@ -84,7 +86,9 @@ class RouteServer implements HttpServer {
   async run(ctx: RunContext): Promise<void> {
     let openConnections = () => 0;
     const app = this.#createApp((server) => {
-      openConnections = limitConnections(server, this.#options.maxConnectionsPerClient ?? 200);
+      // Connections of a socket file have no client address that could be counted.
+      const unix = socketPath(this.#options.host) !== undefined;
+      openConnections = limitConnections(server, unix ? Infinity : (this.#options.maxConnectionsPerClient ?? 200));
     });
     this.#mount(app);
     await this.#listen(app);
@@ -236,18 +240,21 @@ class RouteServer implements HttpServer {
 
   async #listen(app: FastifyInstance): Promise<void> {
     const { host, port, portFlag } = this.#options;
+    const path = socketPath(host);
+    const place = path ?? `${host}:${port}`;
     try {
-      await app.listen({ host, port, backlog: 1024 });
+      if (path !== undefined) await removeDeadSocket(path);
+      await app.listen(path === undefined ? { host, port, backlog: 1024 } : { path, backlog: 1024 });
     } catch (error) {
       await app.close();
       const code = (error as NodeJS.ErrnoException).code;
       const advice = portFlag ? `; stop the other process or choose another port with ${portFlag}` : '';
       if (code === 'EADDRINUSE') {
-        throw new AppError('addressInUse', `${this.name}: ${host}:${port} is already in use${advice}`, {
+        throw new AppError('addressInUse', `${this.name}: ${place} is already in use${advice}`, {
           cause: error,
         });
       }
-      throw new AppError('config', `${this.name}: cannot listen on ${host}:${port}: ${errorText(error)}`, {
+      throw new AppError('config', `${this.name}: cannot listen on ${place}: ${errorText(error)}`, {
         cause: error,
       });
     }
