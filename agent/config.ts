@@ -155,6 +155,8 @@ function dns(values: Values): AgentDnsConfig {
     domain: values.string('domain', 'consul').replace(/\.$/, '').toLowerCase(),
     altDomain: values.string('alt_domain', '').replace(/\.$/, '').toLowerCase(),
     recursors: values.list('recursors'),
+    recursorStrategy: recursorStrategy(values.string('dns_config.recursor_strategy', 'sequential')),
+    recursorTimeoutMs: values.number('dns_config.recursor_timeout', 2_000),
     nodeTtlMs: values.number('dns_config.node_ttl', 0),
     serviceTtlMs: values.get('dns_config.service_ttl') ?? {},
     onlyPassing: values.bool('dns_config.only_passing'),
@@ -170,6 +172,11 @@ function dns(values: Values): AgentDnsConfig {
       minTtl: values.number('dns_config.soa.min_ttl', 0),
     },
   };
+}
+
+function recursorStrategy(text: string): 'sequential' | 'random' {
+  if (text === 'sequential' || text === 'random') return text;
+  throw wrong('dns_config.recursor_strategy', `${JSON.stringify(text)} must be sequential or random`);
 }
 
 function logLevel(text: string): LogLevel {

@@ -40,7 +40,7 @@ export interface ClientAgent {
 export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): ClientAgent {
   const poolDeps = { ...deps, log: deps.log.child({ part: 'server-pool' }) };
   const pool = new ServerPool(poolDeps, { servers: config.retryJoin });
-  const view = new LocalView({ ...deps, source: new HttpCatalogSource({ pool }) });
+  const view = new LocalView({ ...deps, source: new HttpCatalogSource({ pool }, config) });
   const agent = composeAgent(config, {
     ...deps,
     servers: new HttpServerCatalog({ pool }),

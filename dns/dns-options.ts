@@ -27,6 +27,12 @@ export interface DnsOptions extends Partial<Omit<AnswerSettings, 'soa'>>, Partia
   readonly port: number;
   readonly datacenter: string;
   readonly soa?: Partial<SoaSettings>;
+  /** Servers for names outside the zones: IP addresses, with a port unless it is 53. None: such names are refused. */
+  readonly recursors?: readonly string[];
+  /** Default sequential. */
+  readonly recursorStrategy?: 'sequential' | 'random';
+  /** For one recursor; default 2000. */
+  readonly recursorTimeoutMs?: number;
   /** A lookup that takes longer is answered SERVFAIL. Default 2000, what stub resolvers wait before they retry. */
   readonly lookupTimeoutMs?: number;
 }

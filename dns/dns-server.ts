@@ -2,13 +2,15 @@ import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
-import type { CatalogReader } from './answers/catalog-reader.ts';
+import type { DnsReader } from './answers/catalog-reader.ts';
 import { answerSettings, type DnsOptions } from './dns-options.ts';
 import { createDnsListener, type Listening } from './listener/dns-listener.ts';
+import { Recursor } from './recursor/recursor.ts';
+import { recursorAddress } from './recursor/recursor-address.ts';
 import { createResponder } from './responder.ts';
 
 export interface DnsDeps {
-  readonly reader: CatalogReader;
+  readonly reader: DnsReader;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -26,6 +28,16 @@ export function createDns(deps: DnsDeps, options: DnsOptions): Listening {
   const log = deps.log.child({ part: 'dns' });
   const settings = answerSettings(options);
   const lookupTimeoutMs = options.lookupTimeoutMs ?? DEFAULT_LOOKUP_TIMEOUT_MS;
-  const responder = createResponder({ ...deps, log }, { settings, lookupTimeoutMs });
+  const responder = createResponder(
+    { ...deps, log, recursor: recursorOf({ ...deps, log }, options) },
+    { settings, lookupTimeoutMs },
+  );
   return createDnsListener({ ...deps, log, responder }, options);
+}
+
+function recursorOf(deps: Omit<DnsDeps, 'reader'>, options: DnsOptions): Recursor | undefined {
+  const { recursors = [], recursorStrategy: strategy = 'sequential', recursorTimeoutMs = 2_000 } = options;
+  if (recursors.length === 0) return undefined;
+  const addresses = recursors.map(recursorAddress);
+  return new Recursor(deps, { addresses, strategy, timeoutMs: recursorTimeoutMs });
 }

@@ -1,4 +1,3 @@
-import type { Metrics } from '../core/metrics.ts';
 import type { Answer } from './answers/answer.ts';
 import { answerOf, errorAnswer } from './answers/answer.ts';
 import { type Sections, sectionsOf } from './answers/fit.ts';
@@ -6,15 +5,16 @@ import type { AnswerSettings } from './answers/settings.ts';
 import { type Chain, createChain } from './chain/chain.ts';
 import type { ChainEnv } from './chain/handler.ts';
 import { clientQuery, type Query, type Transport } from './chain/query.ts';
+import { withScope } from './wire/client-subnet.ts';
 import { type DecodedQuery, decodeQuery, type Header, OPCODE_QUERY, readHeader } from './wire/decode-query.ts';
 import { type DnsResponse, encodeResponse, uncompressedLength } from './wire/encode-response.ts';
 
-/** Answers one message; undefined when it is to be dropped. The promise never rejects. */
+/** Answers one message of the client with this address; undefined when it is to be dropped. The promise never rejects. */
 export interface Responder {
-  respond(packet: Uint8Array, transport: Transport): Promise<Uint8Array | undefined>;
+  respond(packet: Uint8Array, transport: Transport, client?: string): Promise<Uint8Array | undefined>;
 }
 
-type ResponderDeps = Pick<ChainEnv, 'reader' | 'clock' | 'log' | 'metrics' | 'random'>;
+type ResponderDeps = Pick<ChainEnv, 'reader' | 'clock' | 'log' | 'metrics' | 'random' | 'recursor'>;
 
 /** From bytes to bytes: decode, ask the chain, encode. */
 export function createResponder(
@@ -34,12 +34,14 @@ class MessageResponder implements Responder {
   readonly #chain: Chain;
   readonly #settings: AnswerSettings;
   readonly #log: ResponderDeps['log'];
+  readonly #recursion: boolean;
   readonly #unanswerable: (reason: string) => void;
 
-  constructor(deps: { log: ResponderDeps['log']; metrics: Metrics }, chain: Chain, settings: AnswerSettings) {
+  constructor(deps: ResponderDeps, chain: Chain, settings: AnswerSettings) {
     this.#chain = chain;
     this.#settings = settings;
     this.#log = deps.log;
+    this.#recursion = deps.recursor !== undefined;
     const counter = deps.metrics.counter({
       name: 'lictor_dns_bad_messages_total',
       help: 'DNS messages that are no well-formed standard query, by what was wrong.',
@@ -50,7 +52,7 @@ class MessageResponder implements Responder {
 
   // A cache of ready answers, keyed by the question's bytes and dropped by service version, belongs here, in front of
   // everything else.
-  async respond(packet: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> {
+  async respond(packet: Uint8Array, transport: Transport, client = ''): Promise<Uint8Array | undefined> {
     const header = readHeader(packet);
     if (!header || header.response) {
       this.#unanswerable(header ? 'response' : 'short');
@@ -62,7 +64,8 @@ class MessageResponder implements Responder {
     }
     const decoded = this.#decode(packet);
     if (!decoded) return this.#encode(header, undefined, errorAnswer('FORMERR'));
-    const answer = await this.#chain(clientQuery(decoded, transport, this.#settings));
+    const answer = await this.#chain(clientQuery(decoded, { transport, client, packet }, this.#settings));
+    if (answer.message) return answer.message;
     return this.#encode(header, decoded, answer);
   }
 
@@ -79,11 +82,11 @@ class MessageResponder implements Responder {
   #encode(header: Header, decoded: DecodedQuery | undefined, answer: Answer): Uint8Array {
     const { compress } = this.#settings;
     try {
-      return encodeResponse(responseOf(header, decoded, answer, sectionsOf(answer)), { compress });
+      return encodeResponse(responseOf(header, decoded, answer, sectionsOf(answer), this.#recursion), { compress });
     } catch (error) {
       this.#log.error('a DNS answer could not be encoded', { question: decoded?.question.name, err: error });
       const failure = answerOf({ rcode: 'SERVFAIL', authoritative: false });
-      return encodeResponse(responseOf(header, decoded, failure, sectionsOf(failure)), { compress });
+      return encodeResponse(responseOf(header, decoded, failure, sectionsOf(failure), this.#recursion), { compress });
     }
   }
 }
@@ -93,7 +96,9 @@ function responseOf(
   decoded: DecodedQuery | undefined,
   answer: Answer,
   sections: Sections,
+  recursion: boolean,
 ): DnsResponse {
+  const subnet = decoded?.edns?.clientSubnet;
   return {
     id: header.id,
     opcode: header.opcode,
@@ -101,11 +106,14 @@ function responseOf(
     authoritative: answer.authoritative,
     truncated: answer.truncated,
     recursionDesired: header.recursionDesired,
-    recursionAvailable: false, // true once recursors are set
+    recursionAvailable: recursion,
     checkingDisabled: header.checkingDisabled,
     question: decoded?.question,
     ...sections,
-    edns: decoded?.edns && { udpSize: decoded.edns.udpSize, clientSubnet: decoded.edns.clientSubnet },
+    edns: decoded?.edns && {
+      udpSize: decoded.edns.udpSize,
+      clientSubnet: subnet && answer.ofSubnet ? withScope(subnet) : subnet,
+    },
   };
 }
 

@@ -21,5 +21,8 @@ export function dnsOptions(config: AgentConfig): DnsOptions {
     // Set by size in any case; Consul's key asks for it also when the answer limit cut.
     truncateBit: dns.enableTruncate ? 'any' : 'size',
     soa: dns.soa,
+    recursors: dns.recursors,
+    recursorStrategy: dns.recursorStrategy,
+    recursorTimeoutMs: dns.recursorTimeoutMs,
   };
 }

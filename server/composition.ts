@@ -5,12 +5,14 @@ import type { Route } from '../api/http/route.ts';
 import { agentSyncRoutes } from '../api/routes/agent-sync-routes.ts';
 import { catalogReadRoutes } from '../api/routes/catalog-reads.ts';
 import { catalogWriteRoutes } from '../api/routes/catalog-writes.ts';
+import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
 import { healthReadRoutes } from '../api/routes/health-reads.ts';
 import { ownerRoutes } from '../api/routes/owner-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import { RenderCache } from '../api/routes/render-cache.ts';
 import { statusRoutes } from '../api/routes/status-routes.ts';
 import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
 import { RunGroup, type Runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -30,7 +32,7 @@ import { Topics } from './catalog/topics.ts';
 import { CatalogWriter } from './catalog/writer.ts';
 import { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
-import { serverParts } from './parts.ts';
+import { type ServerPart, serverParts } from './parts.ts';
 import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
 import * as tokens from './tokens.ts';
 
@@ -130,10 +132,16 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),
     catalogReader: new StateCatalogReader(
-      { state: container.resolve(tokens.STATE) },
-      { serverService: SERVER_SERVICE },
+      { state: container.resolve(tokens.STATE), lookups: dnsLookupsOf(parts) },
+      { serverService: SERVER_SERVICE, nodeName: config.nodeName },
     ),
   };
+}
+
+function dnsLookupsOf(parts: readonly ServerPart[]): DnsLookups {
+  const lookups = parts.find((part) => part.dnsLookups)?.dnsLookups;
+  if (!lookups) throw new AppError('internal', 'no part of the server answers DNS');
+  return lookups;
 }
 
 type Register = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) => void;

@@ -1,4 +1,5 @@
 import type { Route } from '../api/http/route.ts';
+import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Runnable } from '../core/lifecycle.ts';
@@ -6,6 +7,7 @@ import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import type { Store } from '../store/store.ts';
+import { dnsPart } from './backend/dns-part.ts';
 import type { CatalogLookups } from './catalog/lookups.ts';
 import type { CatalogState } from './catalog/state.ts';
 import type { StateTable } from './catalog/state-table.ts';
@@ -43,13 +45,17 @@ export interface ServerPart {
   readonly routes?: readonly Route[];
   /** Started after the catalog is loaded, stopped before it. */
   readonly runnables?: readonly Runnable[];
+  /** What DNS asks beside services and nodes: of one part. */
+  readonly dnsLookups?: DnsLookups;
 }
 
 /** The parts of a server beside the catalog, in the order in which they start. */
 export function serverParts(deps: PartDeps): ServerPart[] {
+  const queries = queriesPart(deps, { find: () => undefined });
   return [
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
-    queriesPart(deps, { find: () => undefined }),
+    queries,
     eventsPart(deps),
+    dnsPart(deps, queries.backend),
   ];
 }

@@ -19,6 +19,9 @@ export interface AgentDnsConfig {
   readonly domain: string;
   readonly altDomain: string;
   readonly recursors: readonly string[];
+  readonly recursorStrategy: 'sequential' | 'random';
+  /** For one recursor. */
+  readonly recursorTimeoutMs: number;
   readonly nodeTtlMs: number;
   /** By service name, a prefix ending in `*`, or `*`. */
   readonly serviceTtlMs: Readonly<Record<string, number>>;

@@ -98,17 +98,7 @@ const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
     'https_handshake_timeout',
     'request_limits',
   ],
-  dns_config: [
-    'allow_stale',
-    'cache_max_age',
-    'max_stale',
-    'prefer_namespace',
-    'recursor_strategy',
-    'recursor_timeout',
-    'use_cache',
-    'service_ttl',
-    'soa',
-  ],
+  dns_config: ['allow_stale', 'cache_max_age', 'max_stale', 'prefer_namespace', 'use_cache', 'service_ttl', 'soa'],
 };
 
 function isKnownBelow(key: string): boolean {

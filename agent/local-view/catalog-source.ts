@@ -14,5 +14,7 @@ export interface CatalogSource {
     index: number,
     signal: AbortSignal,
   ): Promise<Indexed<readonly HealthEntry[]>>;
+  /** What a server answers to /v1/internal/dns/…; `null` where it has nothing. */
+  dnsLookup<T>(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<T | null>;
   node(name: string, index: number, signal: AbortSignal): Promise<Indexed<Node | undefined>>;
 }

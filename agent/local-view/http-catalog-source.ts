@@ -1,3 +1,4 @@
+import { AGENT_HEADER } from '../../api/routes/asking-agent.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../../api/shapes/catalog.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { errorOf, readText, type ServerPool } from '../server-pool/server-pool.ts';
@@ -13,9 +14,11 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** The servers' HTTP API as the local view uses it. */
 export class HttpCatalogSource implements CatalogSource {
   readonly #pool: Pick<ServerPool, 'request'>;
+  readonly #nodeName: string;
 
-  constructor(deps: { pool: Pick<ServerPool, 'request'> }) {
+  constructor(deps: { pool: Pick<ServerPool, 'request'> }, options: { nodeName: string }) {
     this.#pool = deps.pool;
+    this.#nodeName = options.nodeName;
   }
 
   async service(
@@ -36,12 +39,18 @@ export class HttpCatalogSource implements CatalogSource {
     return { value: answer.value?.Node, index: answer.index };
   }
 
+  async dnsLookup<T>(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<T | null> {
+    const text = new URLSearchParams(query).toString();
+    return (await this.#get<T | null>(`/v1/internal/dns/${path}`, text, 0, signal)).value;
+  }
+
   async #get<T>(path: string, query: string, index: number, signal: AbortSignal): Promise<Indexed<T>> {
     const blocking = index > 0 ? `index=${index}&wait=${WAIT_MS}ms` : '';
     const all = [query, blocking].filter((part) => part !== '').join('&');
     const response = await this.#pool.request({
       method: 'GET',
       path: all === '' ? path : `${path}?${all}`,
+      headers: { [AGENT_HEADER]: encodeURIComponent(this.#nodeName) },
       deadlineMs: index > 0 ? BLOCKING_DEADLINE_MS : FIRST_DEADLINE_MS,
       signal,
     });

@@ -31,6 +31,11 @@ class FakeSource implements CatalogSource {
     return { value: name === 'n1' ? ({ Node: 'n1' } as Node) : undefined, index: this.index };
   }
 
+  async dnsLookup<T>(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<T | null> {
+    await this.#enter(`${path}?${new URLSearchParams(query)}`, 0, signal);
+    return path === 'query/geo' ? ({ service: 'web', entries: [] } as T) : null;
+  }
+
   /** Blocked questions are answered, or fail. */
   change(): void {
     this.index++;

@@ -1,3 +1,4 @@
+import type { AddressOwner, QueryResult } from '../../api/routes/dns-lookup-routes.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../../api/shapes/catalog.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
@@ -76,6 +77,28 @@ export class LocalView implements Runnable {
   async servers(): Promise<readonly Node[]> {
     const { entries } = await this.service(DEFAULT_NAMESPACE, SERVER_SERVICE);
     return entries.map((entry) => entry.Node);
+  }
+
+  /** The instances that a prepared query gives to a client at `source`. @throws AppError when no server answers. */
+  async query(idOrName: string, source: string): Promise<QueryResult | undefined> {
+    return (await this.#ask<QueryResult>('query', idOrName, { source })) ?? undefined;
+  }
+
+  async mesh(kind: 'connect' | 'ingress', namespace: string, service: string): Promise<readonly HealthEntry[]> {
+    return (await this.#ask<readonly HealthEntry[]>(kind, service, { ns: namespace })) ?? [];
+  }
+
+  async virtual(namespace: string, service: string): Promise<{ readonly found: boolean; readonly address?: string }> {
+    return (await this.#ask('virtual', service, { ns: namespace })) ?? { found: false };
+  }
+
+  async reverse(address: string): Promise<AddressOwner | undefined> {
+    return (await this.#ask<AddressOwner>('reverse', address, {})) ?? undefined;
+  }
+
+  /** Asked anew each time: such names are rare, and what a query gives hangs on who asks. */
+  #ask<T>(kind: string, name: string, query: Readonly<Record<string, string>>): Promise<T | null> {
+    return this.#deps.source.dnsLookup<T>(`${kind}/${encodeURIComponent(name)}`, query, this.#stop.signal);
   }
 
   /** Makes the first contact, then drops what is idle. Ready at once: not being synced shows in the answers. */

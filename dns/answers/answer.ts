@@ -18,6 +18,10 @@ export interface Answer {
   readonly authority: readonly ResourceRecord[];
   readonly additional: readonly ResourceRecord[];
   readonly truncated: boolean;
+  /** It depends on the client's subnet (RFC 7871 section 7.2.1): resolvers may keep it for that subnet alone. */
+  readonly ofSubnet?: boolean;
+  /** The whole message of another server, which stands for all of the above and is handed on as it is. */
+  readonly message?: Uint8Array;
 }
 
 const NOTHING: readonly never[] = [];

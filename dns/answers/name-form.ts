@@ -26,11 +26,33 @@ export interface AddrForm {
   readonly datacenter?: string;
 }
 
-/** What a name of the zone asks for. Texts are in the case of the question. */
-export type NameForm = ServiceForm | NodeForm | AddrForm;
+/** `name.connect`, `name.ingress`, `name.virtual`: a service's mesh endpoints, ingress gateways, virtual address. */
+export interface MeshForm {
+  readonly kind: 'connect' | 'ingress' | 'virtual';
+  readonly namespace: string;
+  readonly service: string;
+  readonly datacenter?: string;
+}
 
-/** The label that says what kind of thing is asked for. `connect`, `ingress`, `virtual` and `query` belong here, too. */
-const KINDS = new Set(['service', 'node', 'addr']);
+/** `name.query`, `_name._tcp.query`: a prepared query by name or id; names may hold dots. */
+export interface QueryForm {
+  readonly kind: 'query';
+  readonly query: string;
+  readonly datacenter?: string;
+}
+
+/** The address whose name is asked for, by a name below `in-addr.arpa` or `ip6.arpa`. */
+export interface ReverseForm {
+  readonly kind: 'reverse';
+  readonly address: string;
+  readonly datacenter?: undefined;
+}
+
+/** What a name of the zone asks for. Texts are in the case of the question. */
+export type NameForm = ServiceForm | NodeForm | AddrForm | MeshForm | QueryForm | ReverseForm;
+
+/** The label that says what kind of thing is asked for. */
+const KINDS = new Set(['service', 'node', 'addr', 'connect', 'ingress', 'virtual', 'query']);
 /** Labels that name the one before them. Partitions, peers and sameness groups do not exist here. */
 const MARKERS = new Set(['ns', 'dc', 'ap', 'peer', 'sg']);
 
@@ -56,6 +78,8 @@ export function parseNameForm(labels: readonly string[]): NameForm | undefined {
   if (prefix.length === 0 || prefix.includes('')) return undefined;
   if (kind === 'node') return scope.namespace === undefined ? nodeForm(prefix, scope) : undefined;
   if (kind === 'addr') return prefix.length === 1 ? { kind: 'addr', hex: prefix[0]!, ...dc(scope) } : undefined;
+  if (kind === 'query') return scope.namespace === undefined ? queryForm(prefix, scope) : undefined;
+  if (kind === 'connect' || kind === 'ingress' || kind === 'virtual') return meshForm(kind, prefix, scope);
   if (isRfc2782(prefix)) return rfc2782Form(prefix, scope);
   return kind === 'service' ? serviceForm(prefix, scope) : undefined;
 }
@@ -93,6 +117,17 @@ function dc(scope: Scope): { datacenter?: string } {
 
 function nodeForm(prefix: readonly string[], scope: Scope): NodeForm {
   return { kind: 'node', node: prefix.join('.'), ...dc(scope) };
+}
+
+function queryForm(prefix: readonly string[], scope: Scope): QueryForm {
+  const query = isRfc2782(prefix) ? prefix[0]!.slice(1) : prefix.join('.');
+  return { kind: 'query', query, ...dc(scope) };
+}
+
+/** A virtual address is one of this datacenter: its names have none (Consul reads the label as a peer's name). */
+function meshForm(kind: MeshForm['kind'], prefix: readonly string[], scope: Scope): MeshForm | undefined {
+  if (prefix.length !== 1 || (kind === 'virtual' && scope.datacenter !== undefined)) return undefined;
+  return { kind, namespace: scope.namespace ?? DEFAULT_NAMESPACE, service: prefix[0]!, ...dc(scope) };
 }
 
 function isRfc2782(prefix: readonly string[]): boolean {

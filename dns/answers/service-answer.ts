@@ -15,6 +15,14 @@ export interface LiveInstance {
   readonly status: CheckStatus;
 }
 
+/** How instances are answered with. */
+export interface AnswerForm extends Pick<ServiceForm, 'service' | 'port'> {
+  /** Instead of the service's own time to live. */
+  readonly ttlSeconds?: number;
+  /** The instances are in the order that the answer is to have. */
+  readonly inOrder?: boolean;
+}
+
 const SRV_PRIORITY = 1;
 
 /**
@@ -60,14 +68,14 @@ export function instanceAddress(entry: HealthEntry): string {
  */
 export function serviceRecords(
   question: { readonly name: string; readonly type: string },
-  form: ServiceForm,
+  form: AnswerForm,
   live: readonly LiveInstance[],
   context: { readonly zone: string; readonly aliases: Aliases; readonly random: Pick<Random, 'next'> },
   settings: AnswerSettings,
 ): AnswerRecord[] {
   const { name, type } = question;
-  const ttl = serviceTtl(form.service, settings.serviceTtlSeconds);
-  const order = shuffled(live, context.random);
+  const ttl = form.ttlSeconds ?? serviceTtl(form.service, settings.serviceTtlSeconds);
+  const order = form.inOrder ? live : shuffled(live, context.random);
   switch (type) {
     case 'A':
     case 'AAAA':
@@ -96,7 +104,7 @@ function aliasOf(name: string, ttl: number, order: readonly LiveInstance[]): Ans
 function srvRecords(
   name: string,
   ttl: number,
-  form: ServiceForm,
+  form: AnswerForm,
   order: readonly LiveInstance[],
   context: { readonly zone: string; readonly aliases: Aliases },
   settings: AnswerSettings,

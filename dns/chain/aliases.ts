@@ -1,5 +1,6 @@
 import { type Aliases, NO_ALIASES } from '../answers/address-records.ts';
 import { addressName } from '../answers/names.ts';
+import { foreignAddresses } from '../recursor/foreign-addresses.ts';
 import { addressType } from '../wire/ip-address.ts';
 import { isInZone } from '../wire/name.ts';
 import type { ResourceRecord } from '../wire/record.ts';
@@ -10,7 +11,7 @@ import { type Query, targetQuery } from './query.ts';
 const MAX_DEPTH = 3;
 
 /**
- * Looks up those of `addresses` that are names inside the zone, so that an answer can hold their addresses. Types
+ * Looks up those of `addresses` that are names, outside the zone only with recursors, so that an answer can hold their addresses. Types
  * other than A and AAAA want both.
  */
 export async function resolveAliases(env: ChainEnv, query: Query, addresses: readonly string[]): Promise<Aliases> {
@@ -19,8 +20,12 @@ export async function resolveAliases(env: ChainEnv, query: Query, addresses: rea
   const found = new Map<string, readonly ResourceRecord[]>();
   for (const address of new Set(addresses)) {
     const name = addressType(address) === undefined ? addressName(address)?.toLowerCase() : undefined;
-    if (name === undefined || found.has(name) || !isOurs(name, env)) continue;
+    if (name === undefined || found.has(name) || !(env.recursor || isOurs(name, env))) continue;
     if (query.budget.left-- <= 0) break;
+    if (env.recursor && !isOurs(name, env)) {
+      found.set(name, await foreignAddresses(env.recursor, address, type));
+      continue;
+    }
     const answer = await env.resolve(targetQuery(query, address, type, env.settings));
     found.set(
       name,

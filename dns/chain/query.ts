@@ -1,4 +1,5 @@
 import { type NameForm, parseNameForm } from '../answers/name-form.ts';
+import { parseReverseName } from '../answers/reverse-name.ts';
 import type { AnswerSettings } from '../answers/settings.ts';
 import type { DecodedQuery, EdnsRequest } from '../wire/decode-query.ts';
 import { nameFromText } from '../wire/name.ts';
@@ -13,6 +14,10 @@ export interface Query {
   /** The name of the question's type. */
   readonly type: string;
   readonly transport: Transport;
+  /** The client's address. */
+  readonly client: string;
+  /** The message as it came. */
+  readonly packet: Uint8Array;
   readonly edns?: EdnsRequest;
   /** The zone that the name is in, as configured; undefined for a foreign name. */
   readonly zone?: string;
@@ -28,11 +33,15 @@ export interface Query {
 const LOOKUP_BUDGET = 32;
 
 /** The query that a client sent. */
-export function clientQuery(decoded: DecodedQuery, transport: Transport, settings: AnswerSettings): Query {
+export function clientQuery(
+  decoded: DecodedQuery,
+  from: { readonly transport: Transport; readonly client: string; readonly packet: Uint8Array },
+  settings: AnswerSettings,
+): Query {
   return {
     question: decoded.question,
     type: recordTypeName(decoded.question.type),
-    transport,
+    ...from,
     edns: decoded.edns,
     ...locate(decoded.labels, settings),
     depth: 0,
@@ -61,5 +70,5 @@ function locate(labels: readonly string[], settings: AnswerSettings): { zone?: s
       continue;
     return { zone, form: parseNameForm(labels.slice(0, below)) };
   }
-  return { zone: undefined, form: undefined };
+  return { zone: undefined, form: parseReverseName(labels) };
 }

@@ -103,7 +103,7 @@ export class TcpConnection {
   }
 
   async #answer(message: Uint8Array): Promise<void> {
-    const answer = await this.#responder.respond(message, 'tcp');
+    const answer = await this.#responder.respond(message, 'tcp', this.#socket.remoteAddress);
     this.#inFlight--;
     if (this.#socket.destroyed) return;
     if (answer) this.#write(answer);

@@ -74,7 +74,7 @@ export class UdpListener {
   }
 
   async #answer(packet: Buffer, from: RemoteInfo): Promise<void> {
-    const answer = await this.#deps.responder.respond(packet, 'udp');
+    const answer = await this.#deps.responder.respond(packet, 'udp', from.address);
     this.#inFlight--;
     // With the last one answered, close() goes on; the send below still comes first.
     if (this.#inFlight === 0 && this.#closing) this.#drained();

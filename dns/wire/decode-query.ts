@@ -152,7 +152,7 @@ function echoedSubnet(data: Uint8Array, offset: number): Uint8Array {
   if (bits === undefined || prefix > bits || data.length !== 4 + Math.ceil(prefix / 8)) {
     throw malformed(offset, 'OPT', 'holds a malformed client subnet');
   }
-  const echo = data.slice();
+  const echo = new Uint8Array(data);
   echo[3] = 0;
   return echo;
 }

@@ -1,5 +1,6 @@
 import { blockingQuery } from '../../api/blocking-query.ts';
 import type { AgentBackend, CatalogWrites, OwnerBackend } from '../../api/routes/catalog-backend.ts';
+import type { AddressOwner, DnsLookups, QueryResult } from '../../api/routes/dns-lookup-routes.ts';
 import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../../api/shapes/catalog.ts';
 import type { OwnedEvent, OwnerState } from '../../api/shapes/owned.ts';
@@ -82,11 +83,16 @@ export class InProcessCatalogClient extends InProcessWrites {
 /** The catalog as DNS reads it: straight from the state. */
 export class StateCatalogReader {
   readonly #state: CatalogState;
-  readonly #serverService: string;
+  readonly #lookups: DnsLookups;
+  readonly #options: { serverService: string; nodeName: string };
 
-  constructor(deps: { state: CatalogState }, options: { serverService: string }) {
+  constructor(
+    deps: { state: CatalogState; lookups: DnsLookups },
+    options: { serverService: string; nodeName: string },
+  ) {
     this.#state = deps.state;
-    this.#serverService = options.serverService;
+    this.#lookups = deps.lookups;
+    this.#options = options;
   }
 
   synced(): boolean {
@@ -106,6 +112,22 @@ export class StateCatalogReader {
 
   async servers(): Promise<readonly Node[]> {
     this.#state.assertLoaded();
-    return this.#state.service(DEFAULT_NAMESPACE, this.#serverService).map((entry) => entry.Node);
+    return this.#state.service(DEFAULT_NAMESPACE, this.#options.serverService).map((entry) => entry.Node);
+  }
+
+  query(idOrName: string, source: string): Promise<QueryResult | undefined> {
+    return this.#lookups.query(idOrName, source, this.#options.nodeName);
+  }
+
+  mesh(kind: 'connect' | 'ingress', namespace: string, service: string): Promise<readonly HealthEntry[]> {
+    return this.#lookups.mesh(kind, namespace, service);
+  }
+
+  virtual(namespace: string, service: string): Promise<{ readonly found: boolean; readonly address?: string }> {
+    return this.#lookups.virtual(namespace, service);
+  }
+
+  reverse(address: string): Promise<AddressOwner | undefined> {
+    return this.#lookups.reverse(address);
   }
 }

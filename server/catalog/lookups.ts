@@ -1,4 +1,5 @@
 import type { HealthEntry } from '../../api/shapes/catalog.ts';
+import { canonicalAddress } from '../../core/ip-address.ts';
 import type { InstanceEntry, NodeEntry } from './entries.ts';
 import { InstanceIndex } from './instance-index.ts';
 import { NodeAddressIndex } from './node-address-index.ts';
@@ -7,16 +8,12 @@ import type { CatalogState } from './state.ts';
 /** The rarer ways to find something in the catalog; each has its index, made when it is first used. */
 export class CatalogLookups {
   readonly #connect: InstanceIndex;
-  readonly #gateways: InstanceIndex;
   readonly #addresses: InstanceIndex;
   readonly #nodes: NodeAddressIndex;
 
   constructor(deps: { state: CatalogState }) {
     this.#connect = new InstanceIndex(deps, { keyOf: meshDestination });
-    this.#gateways = new InstanceIndex(deps, {
-      keyOf: ({ shape }) => (shape.Kind === 'ingress-gateway' ? '' : undefined),
-    });
-    this.#addresses = new InstanceIndex(deps, { keyOf: ({ shape }) => shape.Address || undefined });
+    this.#addresses = new InstanceIndex(deps, { keyOf: ({ shape }) => canonicalAddress(shape.Address) });
     this.#nodes = new NodeAddressIndex(deps);
   }
 
@@ -25,17 +22,13 @@ export class CatalogLookups {
     return health(this.#connect.get(`${namespace}/${service.toLowerCase()}`));
   }
 
-  ingressGateways(): HealthEntry[] {
-    return health(this.#gateways.get(''));
-  }
-
   /** The instances whose own address this is. */
   instancesAt(address: string): HealthEntry[] {
-    return health(this.#addresses.get(address));
+    return health(this.#addresses.get(canonicalAddress(address) ?? ''));
   }
 
   nodeAt(address: string): NodeEntry | undefined {
-    return this.#nodes.find(address);
+    return this.#nodes.find(canonicalAddress(address) ?? '');
   }
 }
 
@@ -43,7 +36,8 @@ function health(instances: readonly InstanceEntry[]): HealthEntry[] {
   return instances.filter(({ node }) => node.shape).map((instance) => instance.health());
 }
 
-function meshDestination({ shape, namespace }: InstanceEntry): string | undefined {
+/** `namespace/service` in lower case of the service whose mesh endpoint an instance is; undefined when it is none. */
+export function meshDestination({ shape, namespace }: InstanceEntry): string | undefined {
   const proxied = shape.Kind === 'connect-proxy' ? shape.Proxy?.DestinationServiceName : undefined;
   if (typeof proxied === 'string' && proxied !== '') return `${namespace}/${proxied.toLowerCase()}`;
   return shape.Connect?.Native === true ? `${namespace}/${shape.Service.toLowerCase()}` : undefined;

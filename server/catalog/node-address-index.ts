@@ -1,7 +1,8 @@
+import { canonicalAddress } from '../../core/ip-address.ts';
 import type { NodeEntry } from './entries.ts';
 import type { CatalogState } from './state.ts';
 
-/** Finds nodes by their address; built and kept like `instance-index.ts`. */
+/** Finds nodes by their IP address (in its canonical form); built and kept like `instance-index.ts`. */
 export class NodeAddressIndex {
   readonly #state: CatalogState;
   #byAddress: Map<string, Set<NodeEntry>> | undefined;
@@ -34,7 +35,7 @@ export class NodeAddressIndex {
   }
 
   #update(node: NodeEntry): void {
-    const address = node.stored?.record.address;
+    const address = node.stored && canonicalAddress(node.stored.record.address);
     const before = this.#listed.get(node);
     if (before === address) return;
     if (before !== undefined) {

@@ -1,5 +1,6 @@
+import type { AddressOwner, QueryResult } from '../../api/routes/dns-lookup-routes.ts';
 import type { CheckStatus, HealthCheck, HealthEntry, Node, ServiceInstance } from '../../api/shapes/catalog.ts';
-import type { CatalogReader, ServiceLookup } from '../../dns/answers/catalog-reader.ts';
+import type { DnsReader, ServiceLookup } from '../../dns/answers/catalog-reader.ts';
 
 /** What a test says about an instance; the rest gets plain values. */
 export interface FakeInstance extends Partial<Omit<ServiceInstance, 'Service'>> {
@@ -11,7 +12,7 @@ export interface FakeInstance extends Partial<Omit<ServiceInstance, 'Service'>> 
 }
 
 /** A catalog in memory for DNS tests: nodes and instances are added, `isSynced` and `failure` switched at will. */
-export class FakeCatalogReader implements CatalogReader {
+export class FakeCatalogReader implements DnsReader {
   isSynced = true;
   /** Every lookup rejects with this when set. */
   failure: unknown;
@@ -64,6 +65,33 @@ export class FakeCatalogReader implements CatalogReader {
   async servers(): Promise<readonly Node[]> {
     await this.#lookUp();
     return this.#servers.map((name) => this.#node(name));
+  }
+
+  readonly queries = new Map<string, QueryResult>();
+  readonly virtuals = new Map<string, string>();
+  readonly owners = new Map<string, AddressOwner>();
+  /** The sources for which queries were asked. */
+  readonly sources: string[] = [];
+
+  async query(idOrName: string, source: string): Promise<QueryResult | undefined> {
+    await this.#lookUp();
+    this.sources.push(source);
+    return this.queries.get(idOrName.toLowerCase());
+  }
+
+  /** The instances of a service called `connect:name` or `ingress:name`. */
+  async mesh(kind: 'connect' | 'ingress', namespace: string, service: string): Promise<readonly HealthEntry[]> {
+    return (await this.service(namespace, `${kind}:${service}`)).entries;
+  }
+
+  async virtual(namespace: string, service: string): Promise<{ found: boolean; address?: string }> {
+    const { found } = await this.service(namespace, service);
+    return { found, address: this.virtuals.get(service.toLowerCase()) };
+  }
+
+  async reverse(address: string): Promise<AddressOwner | undefined> {
+    await this.#lookUp();
+    return this.owners.get(address);
   }
 
   async #lookUp(): Promise<void> {

@@ -7,6 +7,7 @@ export const fitHandler: HandlerFactory = {
   create({ fits, settings }) {
     return async (query, next) => {
       const answer = await next(query);
+      if (answer.message) return answer;
       const request = { transport: query.transport, type: query.type, ednsUdpSize: query.edns?.udpSize };
       return fitAnswer(answer, request, (sections, maxBytes) => fits(query, sections, maxBytes), settings);
     };
