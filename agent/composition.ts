@@ -9,7 +9,7 @@ import {
 import type { Route } from '../api/http/route.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import { agentRoutes } from '../api/routes/agent-routes.ts';
-import { DEFAULT_NAMESPACE } from '../api/shapes/catalog.ts';
+import { reloadRoute } from '../api/routes/reload-route.ts';
 import type { Clock } from '../core/clock.ts';
 import { RunGroup, type Runnable, runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
@@ -21,10 +21,12 @@ import { CriticalReaper } from './anti-entropy/critical-reaper.ts';
 import type { NodeIdentity } from './anti-entropy/sync-plan.ts';
 import { VerdictReporter } from './anti-entropy/verdict-reporter.ts';
 import { type AgentIdentity, AgentInfo, nodeMeta } from './backend/agent-info.ts';
-import { LocalBackend, toRegister } from './backend/local-backend.ts';
+import { applyDeclared } from './backend/apply-declared.ts';
+import { LocalBackend } from './backend/local-backend.ts';
 import { CheckSupervisor } from './checks/check-supervisor.ts';
 import { networkProbe } from './checks/probe.ts';
 import type { AgentConfig } from './config.ts';
+import { canonicalJson } from './local-state/canonical-json.ts';
 import { FolderStateFiles } from './local-state/folder-state-files.ts';
 import { LocalState } from './local-state/local-state.ts';
 import { noStateFiles } from './local-state/state-files.ts';
@@ -50,6 +52,8 @@ export interface AgentDeps {
   readonly identity: AgentIdentity;
   /** Members besides this node; none when absent. */
   readonly others?: (signal: AbortSignal) => Promise<readonly Member[]>;
+  /** Reads the configuration anew, for PUT /v1/agent/reload; without it there is no such route. */
+  readonly reload?: () => Promise<void>;
 }
 
 /** An agent ready to run. */
@@ -64,11 +68,14 @@ export interface ComposedAgent {
   readonly routes: readonly Route[];
   /** Whether the catalog was compared and the assigned checks were read since the start (a readiness signal). */
   synced(): boolean;
+  /** Puts the reloadable part of a configuration in force: services, checks (their states stay) and node_meta. */
+  reconfigure(config: AgentConfig): Promise<void>;
 }
 
 /** Puts an agent together; nothing runs yet. */
 export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgent {
-  const container = register(rootContainer.createChildContainer(), config, deps);
+  const live = { current: config };
+  const container = register(rootContainer.createChildContainer(), live, deps);
   const local = container.resolve(LOCAL_STATE);
   const syncer = container.resolve(ANTI_ENTROPY);
   const follower = container.resolve(ASSIGNMENT_FOLLOWER);
@@ -85,15 +92,30 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
     localState,
     work,
     runnable: new RunGroup(deps, { name: 'agent', members: [localState, work] }),
-    routes: agentRoutes({
-      ...deps,
-      backend: { services: backend, checks: backend, info: container.resolve(AGENT_INFO) },
-    }),
+    routes: [
+      ...agentRoutes({
+        ...deps,
+        backend: { services: backend, checks: backend, info: container.resolve(AGENT_INFO) },
+      }),
+      ...(deps.reload ? [reloadRoute({ reload: deps.reload })] : []),
+    ],
     synced: () => syncer.synced() && follower.synced(),
+    reconfigure: async (next) => {
+      const before = live.current;
+      live.current = next;
+      const node = nodeIdentity(next, deps.identity);
+      if (canonicalJson(node) !== canonicalJson(nodeIdentity(before, deps.identity))) syncer.setNode(node);
+      await applyDeclared(local, next);
+    },
   };
 }
 
-function register(container: DependencyContainer, config: AgentConfig, deps: AgentDeps): DependencyContainer {
+function register(
+  container: DependencyContainer,
+  live: { readonly current: AgentConfig },
+  deps: AgentDeps,
+): DependencyContainer {
+  const config = live.current;
   const { clock, log, servers } = deps;
   const provide = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) =>
     container.register(token, { useFactory: instanceCachingFactory(make) });
@@ -138,7 +160,14 @@ function register(container: DependencyContainer, config: AgentConfig, deps: Age
   });
   provide(AGENT_INFO, (c) => {
     const others = deps.others ?? (async () => []);
-    return new AgentInfo({ config, identity: deps.identity, local: c.resolve(LOCAL_STATE), others });
+    return new AgentInfo({
+      get config() {
+        return live.current;
+      },
+      identity: deps.identity,
+      local: c.resolve(LOCAL_STATE),
+      others,
+    });
   });
   return container;
 }
@@ -146,13 +175,7 @@ function register(container: DependencyContainer, config: AgentConfig, deps: Age
 function localStateRunnable(config: AgentConfig, local: LocalState): Runnable {
   return runnable('local-state', async () => {
     await local.load();
-    for (const { instance, checks, namespace = DEFAULT_NAMESPACE } of config.services) {
-      const toAdd = checks.map((check) => toRegister(namespace, check, 'config', true));
-      await local.registerService({ namespace, instance, origin: 'config' }, toAdd, { replaceExistingChecks: false });
-    }
-    for (const { check, namespace = DEFAULT_NAMESPACE } of config.checks) {
-      await local.registerCheck(toRegister(namespace, check, 'config', true));
-    }
+    await applyDeclared(local, config);
   });
 }
 

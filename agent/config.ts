@@ -9,7 +9,16 @@ import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
 import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
 import { declaredWatches } from './config/watches.ts';
 
-export type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
+export type {
+  AgentConfig,
+  AgentDnsConfig,
+  AgentPorts,
+  ConfigReloads,
+  ParsedAgentConfig,
+  PrepareConfig,
+  WatchConfig,
+  WatchHttp,
+} from './config/agent-config.ts';
 export type { ConfigFiles } from './config/read-files.ts';
 
 /**

@@ -11,7 +11,7 @@ import type { Random } from '../core/random.ts';
 import type { AgentIdentity } from './backend/agent-info.ts';
 import { forwardRoutes } from './backend/forward-routes.ts';
 import { type ComposedAgent, composeAgent } from './composition.ts';
-import type { AgentConfig, ConfigFiles } from './config.ts';
+import type { AgentConfig, ConfigFiles, ConfigReloads } from './config.ts';
 import { HttpCatalogSource } from './local-view/http-catalog-source.ts';
 import { LocalView } from './local-view/local-view.ts';
 import { HttpServerCatalog } from './server-pool/http-server-catalog.ts';
@@ -23,6 +23,8 @@ export interface ClientAgentDeps {
   readonly metrics: Metrics;
   readonly random: Random;
   readonly identity: AgentIdentity;
+  /** Changes the running agent with its files; without it the configuration stays as it was given. */
+  readonly reloads?: ConfigReloads;
 }
 
 /** An agent in client mode: the parts that its process starts in order. */
@@ -38,6 +40,7 @@ export interface ClientAgent {
 
 /** Puts a client agent together; nothing runs yet. @throws AppError `config` for bad server addresses. */
 export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): ClientAgent {
+  const { reloads } = deps;
   const poolDeps = { ...deps, log: deps.log.child({ part: 'server-pool' }) };
   const pool = new ServerPool(poolDeps, { servers: config.retryJoin });
   const view = new LocalView({ ...deps, source: new HttpCatalogSource({ pool }, config) });
@@ -45,7 +48,9 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
     ...deps,
     servers: new HttpServerCatalog({ pool }),
     others: () => serverMembers(view),
+    ...(reloads ? { reload: () => reloads.reload() } : {}),
   });
+  reloads?.add((next) => () => agent.reconfigure(next));
   const http =
     config.ports.http < 0
       ? undefined
@@ -54,7 +59,7 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
           host: config.httpAddress,
           port: config.ports.http,
           portFlag: '-http-port',
-          maxConnectionsPerClient: config.maxConnectionsPerClient,
+          maxConnectionsPerClient: () => (reloads?.current ?? config).maxConnectionsPerClient,
         });
   return { agent, view, http, connections: runnable('server-connections', async () => () => pool.close()) };
 }

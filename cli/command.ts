@@ -10,6 +10,8 @@ export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts on SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
+  /** Calls back on SIGHUP until the function it gives is called; absent where there are no signals. */
+  readonly onHangup?: (listener: () => void) => () => void;
   /** The name that the user typed (`consul` by a symlink); `lictor` when absent. */
   readonly invokedAs?: string;
 }

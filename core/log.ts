@@ -17,37 +17,51 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** A logger whose level, and that of its children, can be changed while it is used. */
+export interface AdjustableLogger extends Logger {
+  setLevel(level: LogLevel): void;
+}
+
 /** A sink of finished log lines (one JSON object and a newline each). */
 export interface LogSink {
   write(line: string): void;
 }
 
 /** A logger writing JSON lines to `sink` (standard error by default, so that standard output stays for results). */
-export function createLogger(options: { level?: LogLevel; sink?: LogSink } = {}): Logger {
+export function createLogger(options: { level?: LogLevel; sink?: LogSink } = {}): AdjustableLogger {
   const base = pino(
     {
-      level: options.level ?? 'info',
+      // What is written is decided in `wrap`, for all children at once.
+      level: 'trace',
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
     options.sink ?? process.stderr,
   );
-  return wrap(base);
+  const gate = { lowest: LOG_LEVELS.indexOf(options.level ?? 'info') };
+  return {
+    ...wrap(base, gate),
+    setLevel: (level) => {
+      gate.lowest = LOG_LEVELS.indexOf(level);
+    },
+  };
 }
 
-function wrap(target: pino.Logger): Logger {
-  const at =
-    (level: LogLevel) =>
-    (text: string, fields: LogFields = {}): void =>
-      target[level](fields, text);
+function wrap(target: pino.Logger, gate: { readonly lowest: number }): Logger {
+  const at = (level: LogLevel) => {
+    const rank = LOG_LEVELS.indexOf(level);
+    return (text: string, fields: LogFields = {}): void => {
+      if (rank >= gate.lowest) target[level](fields, text);
+    };
+  };
   return {
     trace: at('trace'),
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => wrap(target.child(fields)),
+    child: (fields) => wrap(target.child(fields), gate),
   };
 }
 

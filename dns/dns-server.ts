@@ -7,7 +7,7 @@ import { answerSettings, type DnsOptions } from './dns-options.ts';
 import { createDnsListener, type Listening } from './listener/dns-listener.ts';
 import { Recursor } from './recursor/recursor.ts';
 import { recursorAddress } from './recursor/recursor-address.ts';
-import { createResponder } from './responder.ts';
+import { createResponder, type Responder } from './responder.ts';
 
 export interface DnsDeps {
   readonly reader: DnsReader;
@@ -17,6 +17,15 @@ export interface DnsDeps {
   readonly random: Random;
 }
 
+/** A DNS server whose answers can be changed while it listens. */
+export interface DnsServer extends Listening {
+  /**
+   * Checks other options and gives the function that puts them in force; host and port stay those it listens on.
+   * @throws AppError `config` naming a wrong option.
+   */
+  prepare(options: DnsOptions): () => void;
+}
+
 const DEFAULT_LOOKUP_TIMEOUT_MS = 2_000;
 
 /**
@@ -24,15 +33,27 @@ const DEFAULT_LOOKUP_TIMEOUT_MS = 2_000;
  * before the catalog is synced (and answers SERVFAIL until then).
  * @throws AppError `config` naming a wrong option; `run` rejects with `addressInUse` when the port is taken.
  */
-export function createDns(deps: DnsDeps, options: DnsOptions): Listening {
+export function createDns(deps: DnsDeps, options: DnsOptions): DnsServer {
   const log = deps.log.child({ part: 'dns' });
-  const settings = answerSettings(options);
-  const lookupTimeoutMs = options.lookupTimeoutMs ?? DEFAULT_LOOKUP_TIMEOUT_MS;
-  const responder = createResponder(
-    { ...deps, log, recursor: recursorOf({ ...deps, log }, options) },
-    { settings, lookupTimeoutMs },
-  );
-  return createDnsListener({ ...deps, log, responder }, options);
+  const responderFor = (given: DnsOptions): Responder =>
+    createResponder(
+      { ...deps, log, recursor: recursorOf({ ...deps, log }, given) },
+      { settings: answerSettings(given), lookupTimeoutMs: given.lookupTimeoutMs ?? DEFAULT_LOOKUP_TIMEOUT_MS },
+    );
+  let current = responderFor(options);
+  const responder: Responder = { respond: (...question) => current.respond(...question) };
+  const listener = createDnsListener({ ...deps, log, responder }, options);
+  return {
+    name: listener.name,
+    run: (ctx) => listener.run(ctx),
+    address: () => listener.address(),
+    prepare: (next) => {
+      const prepared = responderFor(next);
+      return () => {
+        current = prepared;
+      };
+    },
+  };
 }
 
 function recursorOf(deps: Omit<DnsDeps, 'reader'>, options: DnsOptions): Recursor | undefined {

@@ -11,14 +11,15 @@ export const agentCommand: Command = {
       io.stdout.write(HELP);
       return 0;
     }
-    const { config, warnings } = parseAgentConfig(argv, systemConfigFiles);
+    const read = () => parseAgentConfig(argv, systemConfigFiles);
+    const { config, warnings } = read();
     for (const warning of warnings) io.stderr.write(`lictor agent: ${warning}\n`);
     if (config.mode === 'client') {
       const { runClient } = await import('./client-agent.ts');
-      await runClient(config, io);
+      await runClient(config, read, io);
     } else {
       const { runServer } = await import('./run-server.ts');
-      await runServer(config, io);
+      await runServer(config, read, io);
     }
     return 0;
   },

@@ -1,4 +1,4 @@
-import type { AgentConfig } from '../agent/config.ts';
+import type { AgentConfig, ParsedAgentConfig } from '../agent/config.ts';
 import { runClientAgent } from '../agent/main.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
@@ -6,6 +6,7 @@ import { createLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { SystemRandom } from '../core/random.ts';
 import { createDns } from '../dns/dns-server.ts';
+import { ConfigReloader } from './config-reloader.ts';
 import { dnsOptions } from './dns-options.ts';
 import { nodePlace } from './run-server.ts';
 import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
@@ -14,14 +15,24 @@ import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
  * `lictor agent` in client mode, with DNS over its local view: runs until the signal aborts.
  * @throws AppError `config`, `addressInUse`: one clear line each.
  */
-export async function runClient(config: AgentConfig, io: CommandIo): Promise<void> {
+export async function runClient(config: AgentConfig, read: () => ParsedAgentConfig, io: CommandIo): Promise<void> {
   const log = createLogger({ level: config.logLevel, sink: io.stderr });
   const random = new SystemRandom();
-  const deps = { clock: new SystemClock(), log, metrics: new Metrics(), random };
+  const reloads = new ConfigReloader({ read, log }, config);
+  reloads.add((next) => () => log.setLevel(next.logLevel));
+  const deps = { clock: new SystemClock(), log, reloads, metrics: new Metrics(), random };
   const place = nodePlace(config, random);
   const identity = { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION };
   const ready = () => log.info('the agent runs', { node: config.nodeName, ...place });
-  await runClientAgent(config, { ...deps, identity }, { signal: io.signal, ready }, (view) =>
-    config.ports.dns < 0 ? [] : [createDns({ ...deps, reader: view }, dnsOptions(config))],
-  );
+  const unlisten = io.onHangup?.(() => void reloads.reloadAndLog());
+  try {
+    await runClientAgent(config, { ...deps, identity }, { signal: io.signal, ready }, (view) => {
+      if (config.ports.dns < 0) return [];
+      const dns = createDns({ ...deps, reader: view }, dnsOptions(config));
+      reloads.add((next) => dns.prepare(dnsOptions(next)));
+      return [dns];
+    });
+  } finally {
+    unlisten?.();
+  }
 }

@@ -60,6 +60,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Reconcile the custom resources of a Kubernetes cluster; or raft, autopilot and usage of the servers',
     load: async () => (await import('./operator-command.ts')).operatorCommand,
   },
+  reload: {
+    group: 'Agents',
+    summary: 'Make the agent read its configuration files anew',
+    load: async () => (await import('../cli/reload.ts')).reloadCommand,
+  },
   resolve: {
     group: 'Discover',
     summary: 'Show the instances of a service and their health',

@@ -25,6 +25,10 @@ const code = await runCommand(process.argv.slice(2), {
   },
   env: process.env,
   signal: stop.signal,
+  onHangup: (listener) => {
+    process.on('SIGHUP', listener);
+    return () => process.off('SIGHUP', listener);
+  },
   invokedAs: process.env.LICTOR_INVOKED_AS ? basename(process.env.LICTOR_INVOKED_AS) : undefined,
 });
 process.exitCode = code;

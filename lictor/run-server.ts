@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { advertisedAddress } from '../agent/config/advertise-address.ts';
-import type { AgentConfig } from '../agent/config.ts';
+import type { AgentConfig, ParsedAgentConfig } from '../agent/config.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
 import { createLogger, type Logger } from '../core/log.ts';
@@ -10,6 +10,7 @@ import { SystemRandom } from '../core/random.ts';
 import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../store/memory/memory-store.ts';
 import type { Store } from '../store/store.ts';
+import { ConfigReloader } from './config-reloader.ts';
 import { stableNodeId } from './node-identity.ts';
 import { composeServerAgent, type NodePlace } from './server-agent.ts';
 
@@ -17,20 +18,24 @@ import { composeServerAgent, type NodePlace } from './server-agent.ts';
  * `lictor agent -server` and `-dev`: runs until the signal aborts.
  * @throws AppError `config`, `addressInUse`, `storeCorrupt`, `storeVersion`: one clear line each.
  */
-export async function runServer(config: AgentConfig, io: CommandIo): Promise<void> {
+export async function runServer(config: AgentConfig, read: () => ParsedAgentConfig, io: CommandIo): Promise<void> {
   const clock = new SystemClock();
   const random = new SystemRandom();
   const metrics = new Metrics();
   const log = createLogger({ level: config.logLevel, sink: io.stderr });
+  const reloader = new ConfigReloader({ read, log }, config);
+  reloader.add((next) => () => log.setLevel(next.logLevel));
   const place = nodePlace(config, random);
   const store = await openStore(config, { clock, log, random, metrics });
+  const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   try {
-    const roles = composeServerAgent(config, place, { clock, log, metrics, random, store });
+    const roles = composeServerAgent(config, place, { clock, log, metrics, random, store, reloads: reloader });
     await roles.runnable.run({
       signal: io.signal,
       ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),
     });
   } finally {
+    unlisten?.();
     await store.close();
   }
 }

@@ -1,5 +1,5 @@
 import { type ComposedAgent, composeAgent } from '../agent/composition.ts';
-import type { AgentConfig } from '../agent/config.ts';
+import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import type { Clock } from '../core/clock.ts';
 import { RunGroup, type Runnable } from '../core/lifecycle.ts';
@@ -19,6 +19,8 @@ export interface ServerAgentDeps {
   readonly random: Random;
   /** Closed by the caller after the runnable has ended. */
   readonly store: Store;
+  /** Changes the running agent with its files; without it the configuration stays as it was given. */
+  readonly reloads?: ConfigReloads;
 }
 
 /** A server-mode agent: both roles in one process, and its listeners. */
@@ -55,9 +57,11 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     ...deps,
     log: deps.log.child({ part: 'agent' }),
     servers: server.serverCatalog,
+    ...reloadOf(deps),
     identity: { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION },
   });
   const listeners = createListeners(config, deps, { server, agent });
+  deps.reloads?.add((next) => () => agent.reconfigure(next));
   const members = [agent.localState, ...Object.values(listeners).filter((one) => one !== undefined)];
   return {
     server,
@@ -71,6 +75,10 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
   };
 }
 
+function reloadOf({ reloads }: ServerAgentDeps): { reload?: () => Promise<void> } {
+  return reloads ? { reload: () => reloads.reload() } : {};
+}
+
 type Listener = Runnable & { address(): { host: string; port: number } };
 
 function createListeners(
@@ -79,7 +87,10 @@ function createListeners(
   roles: { server: ComposedServer; agent: ComposedAgent },
 ): Record<'http' | 'dns' | 'server', Listener | undefined> {
   const routes = [...roles.agent.routes, ...roles.server.routes];
-  const limits = { maxConnectionsPerClient: config.maxConnectionsPerClient };
+  const limits = { maxConnectionsPerClient: () => (deps.reloads?.current ?? config).maxConnectionsPerClient };
+  const dns =
+    config.ports.dns < 0 ? undefined : createDns({ ...deps, reader: roles.server.catalogReader }, dnsOptions(config));
+  if (dns) deps.reloads?.add((next) => dns.prepare(dnsOptions(next)));
   return {
     http:
       config.ports.http < 0
@@ -103,7 +114,6 @@ function createListeners(
             portFlag: '-server-port',
             maxConnectionsPerClient: 10_000,
           }),
-    dns:
-      config.ports.dns < 0 ? undefined : createDns({ ...deps, reader: roles.server.catalogReader }, dnsOptions(config)),
+    dns,
   };
 }

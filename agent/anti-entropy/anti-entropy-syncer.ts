@@ -52,7 +52,7 @@ const NODE_RETRY_MS = 5000;
 export class AntiEntropySyncer implements Runnable {
   readonly name = 'anti-entropy';
   readonly #deps: AntiEntropySyncerDeps;
-  readonly #node: NodeIdentity;
+  #node: NodeIdentity;
   readonly #writer: WriterIdentity;
   readonly #fullSyncMs: number;
   readonly #wakeup: Wakeup;
@@ -88,6 +88,13 @@ export class AntiEntropySyncer implements Runnable {
   /** Whether a complete comparison with the catalog has been made since the start. */
   synced(): boolean {
     return this.#synced;
+  }
+
+  /** Another description of the node (its metadata, after a reload); the catalog gets it with the next sync, which is now. */
+  setNode(node: NodeIdentity): void {
+    this.#node = node;
+    this.#nodeWritten = false;
+    this.#wakeup.wake();
   }
 
   /** Whether the catalog has taken this agent's node since the start. */

@@ -93,6 +93,18 @@ export interface AgentConfig {
   readonly skipLeaveOnInterrupt: boolean | undefined;
 }
 
+/** Checks a configuration for one part of the agent, and gives what puts it in force. */
+export type PrepareConfig = (config: AgentConfig) => () => void | Promise<void>;
+
+/** A configuration that changes while the agent runs. */
+export interface ConfigReloads {
+  readonly current: AgentConfig;
+  /** Adds a part that changes with the configuration. */
+  add(part: PrepareConfig): void;
+  /** Reads the files anew. @throws AppError `config`: one clear line; nothing has changed then. */
+  reload(): Promise<void>;
+}
+
 /** A configuration and what was accepted without effect: one line each. */
 export interface ParsedAgentConfig {
   readonly config: AgentConfig;

@@ -12,10 +12,10 @@ const TOO_MANY = [
 ].join('\r\n');
 
 /**
- * Refuses connections of one client address beyond `max` with status 429. Gives a function that tells how many
+ * Refuses connections of one client address beyond `max` (asked for each connection) with status 429. Gives a function that tells how many
  * connections are open.
  */
-export function limitConnections(server: Server, max: number): () => number {
+export function limitConnections(server: Server, max: () => number): () => number {
   const open = new Map<string, number>();
   let total = 0;
   server.prependListener('connection', (socket: Socket) => {
@@ -30,7 +30,7 @@ export function limitConnections(server: Server, max: number): () => number {
       else open.delete(client);
     });
     // The HTTP parser is attached to the socket all the same; what arrives after the end goes nowhere.
-    if (count > max) socket.end(TOO_MANY, () => socket.destroySoon());
+    if (count > max()) socket.end(TOO_MANY, () => socket.destroySoon());
   });
   return () => total;
 }

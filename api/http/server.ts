@@ -31,7 +31,7 @@ export interface HttpServerOptions {
   /** Largest request body in bytes; 1 MiB when not given (Consul's transactions and values stay below). */
   readonly maxBodyBytes?: number;
   /** Connections of one client address; 200 when not given (Consul's http_max_conns_per_client). */
-  readonly maxConnectionsPerClient?: number;
+  readonly maxConnectionsPerClient?: number | (() => number);
   /** Time to receive the headers, and headers with body; 10 s and 60 s when not given. */
   readonly headersTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
@@ -88,7 +88,8 @@ class RouteServer implements HttpServer {
     const app = this.#createApp((server) => {
       // Connections of a socket file have no client address that could be counted.
       const unix = socketPath(this.#options.host) !== undefined;
-      openConnections = limitConnections(server, unix ? Infinity : (this.#options.maxConnectionsPerClient ?? 200));
+      const { maxConnectionsPerClient: max = 200 } = this.#options;
+      openConnections = limitConnections(server, () => (unix ? Infinity : typeof max === 'number' ? max : max()));
     });
     this.#mount(app);
     await this.#listen(app);

@@ -1,0 +1,72 @@
+import type { AgentConfig, ConfigReloads, ParsedAgentConfig, PrepareConfig } from '../agent/config.ts';
+import { errorText } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+
+/** What changes while the agent runs, by field; everything else needs a restart. */
+const RELOADABLE = ['checks', 'dns', 'logLevel', 'maxConnectionsPerClient', 'nodeMeta', 'services', 'watches'] as const;
+
+/**
+ * Reads the configuration anew while the agent runs. A configuration that is wrong for any part changes nothing; what
+ * cannot change without a restart is logged by name.
+ */
+export class ConfigReloader implements ConfigReloads {
+  readonly #read: () => ParsedAgentConfig;
+  readonly #log: Logger;
+  readonly #parts: PrepareConfig[] = [];
+  #current: AgentConfig;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: { read: () => ParsedAgentConfig; log: Logger }, initial: AgentConfig) {
+    this.#read = deps.read;
+    this.#log = deps.log;
+    this.#current = initial;
+  }
+
+  get current(): AgentConfig {
+    return this.#current;
+  }
+
+  /** Adds a part that changes with the configuration. */
+  add(part: PrepareConfig): void {
+    this.#parts.push(part);
+  }
+
+  /** One reload at a time. @throws AppError `config`: one clear line; nothing has changed then. */
+  reload(): Promise<void> {
+    const result = this.#running.then(() => this.#reload());
+    this.#running = result.catch(() => {});
+    return result;
+  }
+
+  /** `reload` for signals, whose sender hears nothing: failures are logged. */
+  async reloadAndLog(): Promise<void> {
+    try {
+      await this.reload();
+    } catch (error) {
+      this.#log.error('the configuration could not be reloaded; the old one stays', { text: errorText(error) });
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { config, warnings } = this.#read();
+    for (const text of warnings) this.#log.warn('configuration', { text });
+    const next = { ...this.#current, ...Object.fromEntries(RELOADABLE.map((field) => [field, config[field]])) };
+    const commits = this.#parts.map((prepare) => prepare(next));
+    const needRestart = fixedChanges(this.#current, config);
+    if (needRestart.length > 0) {
+      this.#log.warn('changed keys that need a restart of the agent', { keys: needRestart });
+    }
+    this.#current = next;
+    for (const commit of commits) await commit();
+    this.#log.info('the configuration is reloaded');
+  }
+}
+
+/** The keys, by the names of files, that differ and are not reloadable. */
+function fixedChanges(before: AgentConfig, after: AgentConfig): string[] {
+  const fields = Object.keys(after) as (keyof AgentConfig)[];
+  return fields
+    .filter((field) => !(RELOADABLE as readonly string[]).includes(field))
+    .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]))
+    .map((field) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}
