@@ -35,6 +35,8 @@ import { AgentLiveness } from './liveness/agent-liveness.ts';
 import { type ServerPart, serverParts } from './parts.ts';
 import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
 import * as tokens from './tokens.ts';
+import { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
+import { VirtualAddresses } from './virtual-addresses/virtual-addresses.ts';
 
 export interface ServerConfig {
   readonly datacenter: string;
@@ -89,6 +91,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   const status = container.resolve(tokens.STATUS);
   const { clock, random } = deps;
   const coordinates = new CoordinateTable();
+  const virtualAddresses = container.resolve(tokens.VIRTUAL_ADDRESSES);
   const readDeps: ReadRouteDeps = {
     clock,
     random,
@@ -104,6 +107,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     catalogWriter: container.resolve(tokens.WRITER),
     reads: readDeps,
     coordinates,
+    virtualAddresses,
     lookups: new CatalogLookups({ state: container.resolve(tokens.STATE) }),
     coordinatesEnabled: config.coordinates ?? true,
     datacenter: config.datacenter,
@@ -148,6 +152,7 @@ type Register = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => 
 
 function registerCatalog(register: Register, config: ServerConfig, deps: ServerDeps): void {
   const { store } = config;
+  register(tokens.VIRTUAL_ADDRESSES, () => new VirtualAddressTable());
   register(tokens.GATE, () => new RevisionGate());
   register(
     tokens.STATE,
@@ -176,7 +181,12 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
   );
   register(
     tokens.WRITER,
-    (c) => new CatalogWriter({ state: c.resolve(tokens.STATE), writer: c.resolve(tokens.STATE_WRITER) }),
+    (c) =>
+      new CatalogWriter({
+        state: c.resolve(tokens.STATE),
+        writer: c.resolve(tokens.STATE_WRITER),
+        mesh: new VirtualAddresses({ state: c.resolve(tokens.STATE), table: c.resolve(tokens.VIRTUAL_ADDRESSES) }),
+      }),
   );
   register(tokens.OWNED_HUB, (c) => new OwnedHub({ state: c.resolve(tokens.STATE), clock: deps.clock }));
   register(tokens.LIVENESS, (c) => {

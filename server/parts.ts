@@ -18,6 +18,7 @@ import { coordinatesPart } from './coordinates/coordinates-part.ts';
 
 import { eventsPart } from './events/events-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
+import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
 /** What the parts of a server beside the catalog are made from. */
 export interface PartDeps {
@@ -35,6 +36,7 @@ export interface PartDeps {
   readonly nodeName: string;
   readonly lookups: CatalogLookups;
   readonly coordinates: CoordinateTable;
+  readonly virtualAddresses: VirtualAddressTable;
   readonly coordinatesEnabled: boolean;
 }
 

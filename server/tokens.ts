@@ -15,6 +15,7 @@ import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
 import type { AgentLiveness } from './liveness/agent-liveness.ts';
 import type { ServerRegistration } from './server-registration.ts';
+import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
 /** The parts of a server, for its composition root only. */
 export const STATE: InjectionToken<CatalogState> = Symbol('CatalogState');
@@ -22,6 +23,7 @@ export const GATE: InjectionToken<RevisionGate> = Symbol('RevisionGate');
 export const FOLLOWER: InjectionToken<CatalogFollower> = Symbol('CatalogFollower');
 export const STATE_WRITER: InjectionToken<StateWriter> = Symbol('StateWriter');
 export const WRITER: InjectionToken<CatalogWriter> = Symbol('CatalogWriter');
+export const VIRTUAL_ADDRESSES: InjectionToken<VirtualAddressTable> = Symbol('VirtualAddressTable');
 export const OWNED_HUB: InjectionToken<OwnedHub> = Symbol('OwnedHub');
 export const LIVENESS: InjectionToken<AgentLiveness> = Symbol('AgentLiveness');
 export const REGISTRATION: InjectionToken<ServerRegistration> = Symbol('ServerRegistration');

@@ -1,19 +1,16 @@
 import { dnsLookupRoutes } from '../../api/routes/dns-lookup-routes.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
 import type { StateQueryBackend } from '../prepared-queries/query-backend.ts';
-import { VirtualAddressAllocator } from '../virtual-addresses/virtual-address-allocator.ts';
-import { VirtualAddressTable } from '../virtual-addresses/virtual-address-table.ts';
 import { StateDnsLookups } from './dns-lookups.ts';
 
 /** Virtual addresses, and what DNS asks beside services and nodes. */
 export function dnsPart(deps: PartDeps, queries: StateQueryBackend): ServerPart {
-  const table = new VirtualAddressTable();
+  const table = deps.virtualAddresses;
   const virtualAddress = (namespace: string, service: string) => table.address(namespace, service);
   const dnsLookups = new StateDnsLookups({ ...deps, queries, virtualAddress });
   return {
     tables: [table],
     routes: dnsLookupRoutes(dnsLookups, deps),
-    runnables: [new VirtualAddressAllocator({ ...deps, table })],
     dnsLookups,
   };
 }

@@ -2,6 +2,7 @@ import type { HealthEntry } from '../../api/shapes/catalog.ts';
 import { canonicalAddress } from '../../core/ip-address.ts';
 import type { InstanceEntry, NodeEntry } from './entries.ts';
 import { InstanceIndex } from './instance-index.ts';
+import { meshDestination } from './mesh-destination.ts';
 import { NodeAddressIndex } from './node-address-index.ts';
 import type { CatalogState } from './state.ts';
 
@@ -12,7 +13,7 @@ export class CatalogLookups {
   readonly #nodes: NodeAddressIndex;
 
   constructor(deps: { state: CatalogState }) {
-    this.#connect = new InstanceIndex(deps, { keyOf: meshDestination });
+    this.#connect = new InstanceIndex(deps, { keyOf: ({ namespace, shape }) => meshDestination(namespace, shape) });
     this.#addresses = new InstanceIndex(deps, { keyOf: ({ shape }) => canonicalAddress(shape.Address) });
     this.#nodes = new NodeAddressIndex(deps);
   }
@@ -34,11 +35,4 @@ export class CatalogLookups {
 
 function health(instances: readonly InstanceEntry[]): HealthEntry[] {
   return instances.filter(({ node }) => node.shape).map((instance) => instance.health());
-}
-
-/** `namespace/service` in lower case of the service whose mesh endpoint an instance is; undefined when it is none. */
-export function meshDestination({ shape, namespace }: InstanceEntry): string | undefined {
-  const proxied = shape.Kind === 'connect-proxy' ? shape.Proxy?.DestinationServiceName : undefined;
-  if (typeof proxied === 'string' && proxied !== '') return `${namespace}/${proxied.toLowerCase()}`;
-  return shape.Connect?.Native === true ? `${namespace}/${shape.Service.toLowerCase()}` : undefined;
 }

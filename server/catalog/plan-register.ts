@@ -4,13 +4,25 @@ import { localKey, type NodeEntry } from './entries.ts';
 import type { NormalCheck, NormalRegistration } from './normalize.ts';
 import { type Plan, PlanBuilder } from './plan.ts';
 import { planNodeRemoval } from './plan-deregister.ts';
-import { type CheckDefinitionRecord, type InstanceRecord, type NodeRecord, sameRecord } from './records.ts';
+import {
+  type CheckDefinitionRecord,
+  type InstanceContent,
+  type InstanceRecord,
+  type NodeRecord,
+  sameRecord,
+} from './records.ts';
 import type { CatalogState } from './state.ts';
 import { checkEpoch, mayOverwrite, ownershipAfter, sameOwner } from './writer-rules.ts';
 
 export interface RegisterOptions {
   /** Checks of this instance and writer that the registration lacks are removed with it. */
   readonly replaceExistingChecks: boolean;
+}
+
+/** Gives services in the mesh their addresses. */
+export interface MeshAddresses {
+  /** What is stored of an instance, with its service's address; adds to the plan what that takes. */
+  assign(plan: PlanBuilder, namespace: string, content: InstanceContent): InstanceContent;
 }
 
 /**
@@ -21,13 +33,13 @@ export function planRegistration(
   state: CatalogState,
   registration: NormalRegistration,
   writer: WriterIdentity,
-  options: RegisterOptions,
+  options: RegisterOptions & { readonly mesh: MeshAddresses },
 ): Plan {
   const plan = new PlanBuilder();
   checkEpoch(state, plan, writer);
   planNode(state, plan, registration, writer);
   const node = state.nodeRemains(registration.node);
-  if (registration.instance) planInstance(state, plan, registration, writer);
+  if (registration.instance) planInstance(state, plan, registration, writer, options.mesh);
   for (const check of registration.checks) planCheck(state, plan, registration, check, writer);
   if (options.replaceExistingChecks && registration.instance && node) {
     planReplacement(state, plan, registration, node, writer);
@@ -90,8 +102,10 @@ function planInstance(
   plan: PlanBuilder,
   registration: NormalRegistration,
   writer: WriterIdentity,
+  mesh: MeshAddresses,
 ): void {
-  const { namespace, content } = registration.instance!;
+  const { namespace } = registration.instance!;
+  const content = mesh.assign(plan, namespace, registration.instance!.content);
   const key = state.keys.instance(registration.node, namespace, content.ID);
   const current = state.nodeRemains(registration.node)?.instances.get(localKey(namespace, content.ID))?.stored;
   mayOverwrite(writer, current?.record, `instance ${content.ID} on node ${registration.node}`);

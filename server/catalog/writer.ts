@@ -4,7 +4,7 @@ import type { Deregistration, Registration, WriterIdentity } from '../../api/sha
 import { normalizeRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
 import { isAbandoned, planAbandonedNode, planDeregistration } from './plan-deregister.ts';
-import { planRegistration, type RegisterOptions } from './plan-register.ts';
+import { type MeshAddresses, planRegistration, type RegisterOptions } from './plan-register.ts';
 import { planAgentHealth, planVerdicts } from './plan-verdicts.ts';
 import type { CatalogState } from './state.ts';
 import type { StateWriter } from './state-writer.ts';
@@ -13,6 +13,7 @@ import { checkEpoch } from './writer-rules.ts';
 export interface CatalogWriterDeps {
   readonly state: CatalogState;
   readonly writer: StateWriter;
+  readonly mesh: MeshAddresses;
 }
 
 /** Operations or compares of a deregistration besides two for each check: owner, node, instance. */
@@ -30,8 +31,9 @@ export class CatalogWriter {
 
   /** @throws AppError `badRequest` with Consul's texts, `notOwner`, `staleEpoch`, `queueFull`, what the store throws. */
   async register(registration: Registration, by: WriterIdentity, options: RegisterOptions): Promise<void> {
+    const { state, mesh } = this.#deps;
     const normal = normalizeRegistration(registration);
-    await this.#deps.writer.write(() => planRegistration(this.#deps.state, normal, by, options));
+    await this.#deps.writer.write(() => planRegistration(state, normal, by, { ...options, mesh }));
   }
 
   /** @throws AppError like `register`. What is unknown is no error. */
