@@ -31,6 +31,7 @@ import { StateWriter } from './catalog/state-writer.ts';
 import { Topics } from './catalog/topics.ts';
 import { CatalogWriter } from './catalog/writer.ts';
 import { CoordinateTable } from './coordinates/coordinate-table.ts';
+import { KV_LIMITS, type KvLimits } from './kv/kv-part.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
 import { type ServerPart, serverParts } from './parts.ts';
 import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
@@ -48,6 +49,8 @@ export interface ServerConfig {
   readonly store: Store;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
   readonly serverPort?: number;
+  /** Consul's defaults when not given. */
+  readonly kvLimits?: KvLimits;
   /** Whether nodes have coordinates; true when not given. */
   readonly coordinates?: boolean;
   /** Blocking queries that may wait at a time; 100,000 when not given. */
@@ -110,6 +113,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     virtualAddresses,
     lookups: new CatalogLookups({ state: container.resolve(tokens.STATE) }),
     coordinatesEnabled: config.coordinates ?? true,
+    kvLimits: config.kvLimits ?? KV_LIMITS,
     datacenter: config.datacenter,
     nodeName: config.nodeName,
   });

@@ -15,8 +15,8 @@ import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
 import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
-
 import { eventsPart } from './events/events-part.ts';
+import { type KvLimits, kvPart } from './kv/kv-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
@@ -38,6 +38,7 @@ export interface PartDeps {
   readonly coordinates: CoordinateTable;
   readonly virtualAddresses: VirtualAddressTable;
   readonly coordinatesEnabled: boolean;
+  readonly kvLimits: KvLimits;
 }
 
 /** What a part adds to its server: data, endpoints, and what has to run. */
@@ -53,9 +54,11 @@ export interface ServerPart {
 
 /** The parts of a server beside the catalog, in the order in which they start. */
 export function serverParts(deps: PartDeps): ServerPart[] {
-  const queries = queriesPart(deps, { find: () => undefined });
+  const kv = kvPart(deps, (plan, session) => queries.writer.planSessionEnd(plan, session), deps.kvLimits);
+  const queries = queriesPart(deps, kv.sessions);
   return [
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
+    kv,
     queries,
     eventsPart(deps),
     dnsPart(deps, queries.backend),

@@ -24,6 +24,8 @@ export interface ReadSpec<T> {
   json(value: T): unknown;
   /** Answers in its own way (another status, raw bytes) instead of with `json`; the read's headers are added. */
   respond?(value: T): RouteResponse;
+  /** The answer does not tell its consistency (Consul's key/value store does not). */
+  readonly plain?: boolean;
 }
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
@@ -83,7 +85,8 @@ function answer<T>(
   reading: Reading<T>,
   index = reading.index,
 ): RouteResponse {
-  const meta = metaOf(params, index);
+  const { effectiveConsistency, ...rest } = metaOf(params, index);
+  const meta: ReadMeta = read.plain ? rest : { ...rest, effectiveConsistency };
   if (read.respond) return { ...read.respond(reading.value), meta };
   return { bytes: deps.cache.render(read.key, reading, read.json), headers, meta };
 }

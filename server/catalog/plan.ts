@@ -74,6 +74,11 @@ export class PlanBuilder {
     this.#ops.push({ kind: 'deleteRange', range });
   }
 
+  /** Operations or compares, whichever are more: what a store's limit counts. */
+  get size(): number {
+    return Math.max(this.#ops.length, this.#compares.size + this.#ranges.length);
+  }
+
   get changesNothing(): boolean {
     return this.#ops.length === 0;
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
-import type { Store } from '../../store/store.ts';
+import type { Revision, Store } from '../../store/store.ts';
 import { KeyedLocks } from './keyed-locks.ts';
 import type { LockMode, Plan } from './plan.ts';
 import type { RevisionGate } from './revision-gate.ts';
@@ -64,24 +64,24 @@ export class StateWriter {
   }
 
   /**
-   * Makes the plan, perhaps several times, and commits it; resolves when the state shows the outcome.
+   * Makes the plan, perhaps several times, and commits it; resolves with the revision of the outcome when the state shows it.
    * What `plan` decides besides (an answer to give) it keeps for its caller; the last time counts.
    * @throws AppError what `plan` throws, `notSynced`, `queueFull`, `conflict`, what the store throws.
    */
-  async write(plan: () => Plan): Promise<void> {
+  async write(plan: () => Plan): Promise<Revision> {
     this.#deps.state.assertLoaded();
     if (this.#pending >= this.#options.maxPending) {
       throw new AppError('queueFull', `too many catalog writes at once (${this.#options.maxPending}); try again later`);
     }
     this.#pending++;
     try {
-      await this.#attempts(plan);
+      return await this.#attempts(plan);
     } finally {
       this.#pending--;
     }
   }
 
-  async #attempts(makePlan: () => Plan): Promise<void> {
+  async #attempts(makePlan: () => Plan): Promise<Revision> {
     let plan = makePlan();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const held = plan.locks;
@@ -93,7 +93,8 @@ export class StateWriter {
           // What it needs has grown meanwhile: begin again with all of it.
           if (!covers(held, plan.locks)) continue;
         }
-        if (await this.#commit(plan)) return;
+        const revision = await this.#commit(plan);
+        if (revision !== undefined) return revision;
       } finally {
         this.#locks.release(held);
       }
@@ -105,11 +106,11 @@ export class StateWriter {
     );
   }
 
-  /** Whether it is done; false: a compare failed and the state has moved on. */
-  async #commit(plan: Plan): Promise<boolean> {
+  /** The revision that has it; undefined: a compare failed and the state has moved on. */
+  async #commit(plan: Plan): Promise<Revision | undefined> {
     if (plan.ops.length === 0) {
       this.#commits.add(1, { outcome: 'unchanged' });
-      return true;
+      return this.#deps.state.revision;
     }
     const { store, gate, clock } = this.#deps;
     const result = await store.commit({ compares: plan.compares, ops: plan.ops });
@@ -121,12 +122,12 @@ export class StateWriter {
         );
       }
       this.#commits.add(1, { outcome: 'committed' });
-      return true;
+      return result.revision;
     }
     this.#commits.add(1, { outcome: 'conflict' });
     // The store's revision may stand for something outside the catalog, which the state never shows: wait a little.
     await gate.reached(result.revision, { clock, withinMs: 100 });
-    return false;
+    return undefined;
   }
 }
 

@@ -81,17 +81,31 @@ export class Topics {
 
   /** Calls the watchers of what has changed. */
   flush(): void {
-    for (const topic of this.#changed) if (topic.watchers) this.#calls.push(...topic.watchers);
+    for (const topic of this.#changed) if (topic.watchers) this.alsoCall(topic.watchers);
     this.#changed.clear();
     if (!this.#calling) this.#call();
   }
 
-  /** @throws AppError `rateLimited` when too many wait already. */
-  watch(names: readonly string[], wake: () => void): () => void {
+  /** Calls these too with the next `flush`: watchers that are kept elsewhere. */
+  alsoCall(watchers: Iterable<() => void>): void {
+    // Not spread: there may be more of them than arguments fit on the stack.
+    for (const call of watchers) this.#calls.push(call);
+  }
+
+  /** Counts a watcher that is kept elsewhere; to be ended once. @throws AppError `rateLimited` when too many wait already. */
+  admit(): () => void {
     if (this.#watchers >= this.#options.maxWatchers) {
       throw new AppError('rateLimited', `too many blocking queries (${this.#options.maxWatchers}); try again later`);
     }
     this.#watchers++;
+    return () => {
+      this.#watchers--;
+    };
+  }
+
+  /** @throws AppError `rateLimited` when too many wait already. */
+  watch(names: readonly string[], wake: () => void): () => void {
+    const leave = this.admit();
     // A function of its own: the same one given twice counts twice.
     const call = () => wake();
     for (const name of names) {
@@ -104,7 +118,7 @@ export class Topics {
     return () => {
       if (done) return;
       done = true;
-      this.#watchers--;
+      leave();
       for (const name of names) this.#unwatch(name, call);
     };
   }

@@ -1,0 +1,49 @@
+import { kvRoutes } from '../../api/routes/kv-routes.ts';
+import { sessionRoutes } from '../../api/routes/session-routes.ts';
+import type { PartDeps, ServerPart } from '../parts.ts';
+import { LockDelays } from '../sessions/lock-delays.ts';
+import { StateSessionBackend } from '../sessions/session-backend.ts';
+import { SessionKeeper } from '../sessions/session-keeper.ts';
+import { SessionTable } from '../sessions/session-table.ts';
+import { type PlanBoundEnd, SessionWriter } from '../sessions/session-writer.ts';
+import { StateKvBackend } from './kv-backend.ts';
+import { KvTable } from './kv-table.ts';
+import { KvWatches } from './kv-watches.ts';
+
+/** Limits of keys and sessions, with Consul's names in its configuration. */
+export interface KvLimits {
+  /** kv_max_value_size. */
+  readonly kvMaxValueBytes: number;
+  /** session_ttl_min. */
+  readonly sessionTtlMinMs: number;
+}
+
+export const KV_LIMITS: KvLimits = { kvMaxValueBytes: 512 * 1024, sessionTtlMinMs: 10_000 };
+
+/** Keys, the sessions that can hold them, and what others of this process need of sessions. */
+export interface KvPart extends ServerPart {
+  readonly sessions: StateSessionBackend;
+}
+
+export function kvPart(deps: PartDeps, planBoundEnd: PlanBoundEnd, limits: KvLimits): KvPart {
+  const watches = new KvWatches({ topics: deps.state.topics });
+  const keys = new KvTable({ watches });
+  const table = new SessionTable(deps);
+  const delays = new LockDelays(deps);
+  const writer = new SessionWriter(
+    { ...deps, table, delays, keys, planBoundEnd },
+    { ttlMinMs: limits.sessionTtlMinMs },
+  );
+  const keeper = new SessionKeeper({ ...deps, table, writer });
+  const sessions = new StateSessionBackend({ ...deps, table, delays, keys, writer, keeper });
+  const kv = new StateKvBackend({ ...deps, table: keys, watches, sessions });
+  return {
+    tables: [keys, table, delays],
+    routes: [
+      ...kvRoutes(deps.reads, kv, { maxValueBytes: limits.kvMaxValueBytes }),
+      ...sessionRoutes(deps.reads, sessions, deps),
+    ],
+    runnables: [keeper],
+    sessions,
+  };
+}

@@ -1,0 +1,189 @@
+import type { Clock, Timer } from '../../core/clock.ts';
+import { errorText } from '../../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { CatalogState } from '../catalog/state.ts';
+import { bindingProblem, ttlMs } from './session-rules.ts';
+import type { SessionEntry, SessionTable } from './session-table.ts';
+import type { SessionWriter } from './session-writer.ts';
+
+export interface SessionKeeperDeps {
+  readonly state: CatalogState;
+  readonly table: SessionTable;
+  readonly writer: Pick<SessionWriter, 'end' | 'removeOldDelays'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+interface Deadline {
+  atMs: number;
+  timer: Timer;
+}
+
+/** A session lives this many times its TTL after its last sign of life: Consul leaves clients time for slow renewals. */
+const TTL_FACTOR = 2;
+/** Ends under way at a time; the others wait in the order in which they came. */
+const MAX_ENDING = 16;
+const RETRY_MS = 1000;
+const DELAY_SWEEP_MS = 1000;
+
+/**
+ * Ends sessions whose time is over, or whose node or checks no longer carry them. Deadlines are kept in memory and begin
+ * anew with a new leader or a new load, as in Consul: nobody knows what was renewed just before.
+ */
+export class SessionKeeper implements Runnable {
+  readonly name = 'sessions';
+  readonly #deps: SessionKeeperDeps;
+  readonly #deadlines = new Map<string, Deadline>();
+  /** To be ended, the first come first. */
+  readonly #queue = new Set<string>();
+  #underWay = 0;
+  #running = false;
+
+  constructor(deps: SessionKeeperDeps) {
+    this.#deps = deps;
+    deps.metrics.observedGauge({ name: 'lictor_sessions_ending', help: 'Sessions whose end is not stored yet' }, () => {
+      return this.#queue.size + this.#underWay;
+    });
+  }
+
+  async run(ctx: RunContext): Promise<void> {
+    const { state, table, clock } = this.#deps;
+    const stops = [
+      state.onReset(() => this.#begin()),
+      state.onChanges((changes, index) => {
+        for (const { key } of changes.nodes) for (const entry of table.onNode(key)) this.#check(entry, index);
+      }),
+      table.listen({ added: (entry) => this.#added(entry), removed: (id) => this.#forget(id) }),
+    ];
+    this.#running = true;
+    this.#begin();
+    ctx.ready();
+    while (!ctx.signal.aborted) {
+      await clock.sleep(DELAY_SWEEP_MS, ctx.signal);
+      if (!ctx.signal.aborted) await this.#sweepDelays();
+    }
+    this.#running = false;
+    await aborted(ctx.signal);
+    for (const stop of stops) stop();
+    for (const { timer } of this.#deadlines.values()) timer.cancel();
+    this.#deadlines.clear();
+  }
+
+  /** A sign of life of the client. */
+  renewed(id: string): void {
+    const entry = this.#deps.table.find(id);
+    if (entry) this.#arm(entry);
+  }
+
+  /** Ends it and resolves when that is stored. */
+  async end(id: string): Promise<void> {
+    this.#mark(id, this.#deps.state.applied);
+    await this.#deps.writer.end(id);
+  }
+
+  /** After a load: all get their full time again; what does not live any more ends. */
+  #begin(): void {
+    for (const { timer } of this.#deadlines.values()) timer.cancel();
+    this.#deadlines.clear();
+    this.#queue.clear();
+    for (const entry of [...this.#deps.table.entries()]) {
+      if (entry.stored.record.deadSinceMs !== undefined) this.#enqueue(entry.shape.ID);
+      else {
+        this.#arm(entry);
+        this.#check(entry, this.#deps.state.applied);
+      }
+    }
+  }
+
+  #added(entry: SessionEntry): void {
+    if (entry.stored.record.deadSinceMs === undefined) this.#arm(entry);
+  }
+
+  #forget(id: string): void {
+    this.#deadlines.get(id)?.timer.cancel();
+    this.#deadlines.delete(id);
+    this.#queue.delete(id);
+  }
+
+  #arm(entry: SessionEntry): void {
+    const ttl = ttlMs(entry.shape);
+    if (ttl === 0) return;
+    const { clock } = this.#deps;
+    const { ID: id } = entry.shape;
+    const atMs = clock.monotonic() + TTL_FACTOR * ttl;
+    const known = this.#deadlines.get(id);
+    // Renewals come often: the timer that runs looks again when it fires.
+    if (known) known.atMs = atMs;
+    else this.#deadlines.set(id, { atMs, timer: clock.after(TTL_FACTOR * ttl, () => this.#due(id)) });
+  }
+
+  #due(id: string): void {
+    const deadline = this.#deadlines.get(id);
+    if (!deadline) return;
+    const left = deadline.atMs - this.#deps.clock.monotonic();
+    if (left > 0) {
+      deadline.timer = this.#deps.clock.after(left, () => this.#due(id));
+      return;
+    }
+    this.#deadlines.delete(id);
+    this.#deps.log.info('a session was not renewed in time', { session: id });
+    this.#mark(id, this.#deps.state.applied);
+    this.#enqueue(id);
+  }
+
+  #check(entry: SessionEntry, index: number): void {
+    const { state, table, log } = this.#deps;
+    const { namespace, content } = entry.stored.record;
+    if (!table.find(entry.shape.ID)) return;
+    const problem = bindingProblem(content, state.node(content.Node), namespace);
+    if (!problem) return;
+    log.info('a session ends with what it is bound to', { session: entry.shape.ID, reason: problem });
+    this.#mark(entry.shape.ID, index);
+    this.#enqueue(entry.shape.ID);
+  }
+
+  #mark(id: string, index: number): void {
+    this.#deps.table.markEnding(id, { wallMs: this.#deps.clock.now(), index });
+  }
+
+  #enqueue(id: string): void {
+    this.#queue.add(id);
+    this.#work();
+  }
+
+  #work(): void {
+    while (this.#underWay < MAX_ENDING && this.#running) {
+      const [id] = this.#queue;
+      if (id === undefined) return;
+      this.#queue.delete(id);
+      this.#underWay++;
+      void this.#endOne(id);
+    }
+  }
+
+  async #endOne(id: string): Promise<void> {
+    const { writer, log, clock } = this.#deps;
+    try {
+      await writer.end(id);
+    } catch (error) {
+      if (this.#running) {
+        log.warn('the end of a session could not be stored yet', { session: id, text: errorText(error) });
+        clock.after(RETRY_MS, () => this.#enqueue(id));
+      }
+    } finally {
+      this.#underWay--;
+      this.#work();
+    }
+  }
+
+  async #sweepDelays(): Promise<void> {
+    try {
+      while (this.#running && (await this.#deps.writer.removeOldDelays()) > 0);
+    } catch (error) {
+      this.#deps.log.debug('old lock delays could not be removed yet', { text: errorText(error) });
+    }
+  }
+}
