@@ -7,6 +7,7 @@ import { Metrics } from '../core/metrics.ts';
 import { SystemRandom } from '../core/random.ts';
 import { createDns } from '../dns/dns-server.ts';
 import { ConfigReloader } from './config-reloader.ts';
+import { configWatches } from './config-watches.ts';
 import { dnsOptions } from './dns-options.ts';
 import { nodePlace } from './run-server.ts';
 import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
@@ -27,10 +28,11 @@ export async function runClient(config: AgentConfig, read: () => ParsedAgentConf
   const unlisten = io.onHangup?.(() => void reloads.reloadAndLog());
   try {
     await runClientAgent(config, { ...deps, identity }, { signal: io.signal, ready }, (view) => {
-      if (config.ports.dns < 0) return [];
+      const watches = configWatches(config, { ...deps, io, port: () => config.ports.http });
+      if (config.ports.dns < 0) return watches;
       const dns = createDns({ ...deps, reader: view }, dnsOptions(config));
       reloads.add((next) => dns.prepare(dnsOptions(next)));
-      return [dns];
+      return [dns, ...watches];
     });
   } finally {
     unlisten?.();

@@ -80,6 +80,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Check configuration files of agents',
     load: async () => (await import('./validate-command.ts')).validateCommand,
   },
+  watch: {
+    group: 'Discover',
+    summary: 'Follow a service live, or run a command on every change of a watch',
+    load: async () => (await import('../cli/watch.ts')).watchCommand,
+  },
   version: {
     group: 'Files and tools',
     summary: 'Print the version',

@@ -4,6 +4,7 @@ import { advertisedAddress } from '../agent/config/advertise-address.ts';
 import type { AgentConfig, ParsedAgentConfig } from '../agent/config.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
+import { RunGroup } from '../core/lifecycle.ts';
 import { createLogger, type Logger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { SystemRandom } from '../core/random.ts';
@@ -11,6 +12,7 @@ import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../store/memory/memory-store.ts';
 import type { Store } from '../store/store.ts';
 import { ConfigReloader } from './config-reloader.ts';
+import { configWatches } from './config-watches.ts';
 import { stableNodeId } from './node-identity.ts';
 import { composeServerAgent, type NodePlace } from './server-agent.ts';
 
@@ -30,7 +32,9 @@ export async function runServer(config: AgentConfig, read: () => ParsedAgentConf
   const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   try {
     const roles = composeServerAgent(config, place, { clock, log, metrics, random, store, reloads: reloader });
-    await roles.runnable.run({
+    const port = () => roles.address('http')?.port ?? config.ports.http;
+    const watches = configWatches(config, { clock, log, io, reloads: reloader, port });
+    await new RunGroup({ clock, log }, { name: 'agent', members: [roles.runnable, ...watches] }).run({
       signal: io.signal,
       ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),
     });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { ROOT } from '../arch/sources.ts';
@@ -87,5 +87,14 @@ describe('a reload', () => {
       withinMs: 10_000,
     });
     expect(agent.log()).toMatch(/need a restart.*primary_datacenter|primary_datacenter.*need a restart/);
+  });
+
+  it('starts and stops the handlers of watches', async () => {
+    const seen = join(folder, 'seen');
+    writeFileSync(file, `watches { type = "service" service = "watched" args = ["/bin/sh", "-c", "cat >> ${seen}"] }`);
+    expect(await reload()).toMatchObject({ code: 0 });
+    const web = await request(`${agent.url}/v1/agent/service/register`, { method: 'PUT', body: '{"Name": "watched"}' });
+    await web.body.dump();
+    await eventually(async () => readFileSync(seen, 'utf8').includes('"Service":"watched"'), { withinMs: 10_000 });
   });
 });

@@ -1,0 +1,128 @@
+import type { Command as Program } from 'commander';
+import type { HealthEntry } from '../api/shapes/catalog.ts';
+import { type Clock, SystemClock } from '../core/clock.ts';
+import { AppError, errorText } from '../core/errors.ts';
+import { stopAtFirstArgument } from './arguments.ts';
+import type { CommandIo } from './command.ts';
+import type { HttpApi } from './http-api.ts';
+import { json } from './output.ts';
+import { type ClientFlags, command, program, repeated, withApi, withClientFlags } from './program.ts';
+import { follow, once } from './watch/follow.ts';
+import { commandHandler, shellHandler } from './watch/handlers.ts';
+import { instanceChanges, instancesOf } from './watch/instance-changes.ts';
+import { WATCH_TYPES, type WatchParams, watchPlan } from './watch/plan.ts';
+
+interface WatchFlags extends ClientFlags {
+  type?: string;
+  key?: string;
+  prefix?: string;
+  service?: string;
+  serviceId?: string;
+  tag?: string[];
+  passingonly?: boolean;
+  state?: string;
+  name?: string;
+  filter?: string;
+  shell: string;
+}
+
+const EXAMPLES = [
+  'lictor watch -service web',
+  'lictor watch -service web -passingonly -format json',
+  'lictor watch -type=key -key=app/config ./reload.sh',
+  'lictor watch -type=service -service=web -shell=false /usr/bin/render --all',
+];
+
+/** `lictor watch`: Consul's watches with a handler, and a live list of a service's instances. */
+export const watchCommand = command({
+  name: 'watch',
+  summary: 'Follow a service live, or run a command on every change of a watch',
+  program(io) {
+    const target = program(
+      'lictor watch',
+      `With -service alone: prints the instances and then every change. With -type: runs the given command with the result as JSON on its standard input, at once and on every change; without a command, prints the result once. Types: ${WATCH_TYPES.join(', ')}.`,
+      EXAMPLES,
+      io,
+    );
+    return withWatchFlags(withClientFlags(stopAtFirstArgument(target))).action((args: string[], flags: WatchFlags) =>
+      watch(args, flags, { io, clock: new SystemClock() }),
+    );
+  },
+});
+
+function withWatchFlags(target: Program): Program {
+  return target
+    .argument('[command...]', 'what to run on a change, with its own flags')
+    .option('--type <type>', 'what to watch')
+    .option('--key <key>', 'for key')
+    .option('--prefix <prefix>', 'for keyprefix')
+    .option('--service <name>', 'for service, checks and connect_leaf')
+    .option('--service-id <id>', 'for agent_service')
+    .option('--tag <tag>', 'for service; may be repeated', repeated)
+    .option('--passingonly', 'for service: only instances that pass')
+    .option('--state <state>', 'for checks')
+    .option('--name <name>', 'for event')
+    .option('--filter <expression>', 'for services, nodes, service and checks')
+    .option('--shell <bool>', 'run the command in a shell', 'true');
+}
+
+interface WatchDeps {
+  readonly io: CommandIo;
+  readonly clock: Clock;
+}
+
+async function watch(args: readonly string[], flags: WatchFlags, deps: WatchDeps): Promise<void> {
+  if (flags.type === undefined && !flags.service) {
+    throw new AppError(
+      'config',
+      `-type must be given (${WATCH_TYPES.join(', ')}), or -service alone to follow a service`,
+    );
+  }
+  const params: WatchParams = { ...flags, type: flags.type ?? 'service', service_id: flags.serviceId };
+  await withApi(flags, deps.io, async (api) => {
+    if (flags.type === undefined) return followService(api, params, flags, deps);
+    if (args.length > 0) return runHandler(api, params, args, flags, deps);
+    deps.io.stdout.write(json(await once(api, watchPlan(params))));
+  });
+}
+
+async function runHandler(
+  api: HttpApi,
+  params: WatchParams,
+  args: readonly string[],
+  flags: WatchFlags,
+  { io, clock }: WatchDeps,
+): Promise<void> {
+  const report = (text: string) => void io.stderr.write(`lictor watch: ${text}\n`);
+  const shell = !/^(false|f|0)$/i.test(flags.shell);
+  const handler = shell ? shellHandler(args.join(' '), io) : commandHandler(args, io);
+  for await (const change of follow({ api, clock, onFailure: report }, watchPlan(params), io.signal)) {
+    await handler(change, io.signal).catch((error: unknown) => report(errorText(error)));
+  }
+}
+
+const SIGNS = { added: '+', changed: '~', removed: '-' };
+
+/** One line for each instance at first, and then for each change: aligned columns, or JSON. */
+async function followService(
+  api: HttpApi,
+  params: WatchParams,
+  flags: WatchFlags,
+  { io, clock }: WatchDeps,
+): Promise<void> {
+  const report = (text: string) => void io.stderr.write(`lictor watch: ${text}\n`);
+  let before: ReturnType<typeof instancesOf> = new Map();
+  for await (const { value } of follow({ api, clock, onFailure: report }, watchPlan(params), io.signal)) {
+    const after = instancesOf(value as HealthEntry[]);
+    for (const change of instanceChanges(before, after)) {
+      const { instance, node, address, status, why } = change;
+      const columns = [instance.padEnd(24), node.padEnd(16), address.padEnd(22), status.padEnd(11), why];
+      io.stdout.write(
+        flags.format === 'json'
+          ? `${JSON.stringify(change)}\n`
+          : `${SIGNS[change.change]} ${columns.join(' ').trimEnd()}\n`,
+      );
+    }
+    before = after;
+  }
+}
