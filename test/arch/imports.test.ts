@@ -30,8 +30,13 @@ const FENCED: { specifier: RegExp; only: RegExp; why: string }[] = [
   },
   { specifier: /^lmdb/, only: /^store\/lmdb\//, why: 'engines stay behind the store contract' },
   {
+    specifier: /^@peculiar\/x509/,
+    only: /^core\/x509\/library\.ts$/,
+    why: 'certificates are made and read in one place',
+  },
+  {
     specifier: /^tsyringe|^reflect-metadata/,
-    only: /(composition|main|tokens)\.ts$|composition\.test\.ts$/,
+    only: /(composition|main|tokens)\.ts$|composition\.test\.ts$|^core\/x509\/library\.ts$/,
     why: 'domain classes know no container',
   },
   { specifier: /^fastify/, only: /^api\/http\//, why: 'routes are free of the framework' },

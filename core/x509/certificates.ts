@@ -1,0 +1,175 @@
+import { createPublicKey, type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
+import { AppError } from '../errors.ts';
+import { keyIdOf, type SigningKeys } from './keys.ts';
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+} from './library.ts';
+
+/** When a certificate counts, in milliseconds since the Unix epoch; certificates hold whole seconds. */
+export interface Validity {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** Names that a certificate speaks for. */
+export interface AlternativeNames {
+  readonly uris?: readonly string[];
+  readonly dns?: readonly string[];
+  readonly ips?: readonly string[];
+}
+
+export interface RootRequest extends Validity {
+  readonly keys: SigningKeys;
+  readonly commonName: string;
+  readonly names: AlternativeNames;
+  /** Hexadecimal digits. */
+  readonly serial: string;
+}
+
+/** Who signs: a root and its key. */
+export interface Issuer {
+  readonly certificate: string;
+  readonly keys: SigningKeys;
+}
+
+export interface LeafRequest extends Validity {
+  readonly issuer: Issuer;
+  /** Of the one who asks: SPKI in DER. */
+  readonly publicKey: Uint8Array;
+  /** '' = the alternative names alone say who it is. */
+  readonly commonName: string;
+  readonly names: AlternativeNames;
+  readonly serial: string;
+  readonly usages: readonly ('server' | 'client')[];
+  /** Beside signatures: what RSA key exchange needs. */
+  readonly keyEncipherment?: boolean;
+}
+
+/** A self-signed root in PEM that may sign leaf certificates and lists of revoked ones. */
+export async function createRoot(request: RootRequest): Promise<string> {
+  const { keys, serial, commonName, names } = request;
+  const usages = KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature;
+  const keyId = keyIdOf(await spkiOf(keys));
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial,
+    name: nameOf(commonName),
+    ...validity(request),
+    keys: { privateKey: keys.privateKey, publicKey: keys.publicKey },
+    signingAlgorithm: keys.algorithm,
+    extensions: [
+      new BasicConstraintsExtension(true, undefined, true),
+      new KeyUsagesExtension(usages, true),
+      new SubjectKeyIdentifierExtension(keyId),
+      new AuthorityKeyIdentifierExtension(keyId),
+      ...namesExtension(names, false),
+    ],
+  });
+  return pem(certificate);
+}
+
+/** A certificate in PEM of which no further ones can be signed. */
+export async function issueLeaf(request: LeafRequest): Promise<string> {
+  const { issuer, serial, commonName, names } = request;
+  const signer = new X509Certificate(issuer.certificate);
+  const both = KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment;
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber: serial,
+    subject: nameOf(commonName),
+    issuer: signer.subject,
+    ...validity(request),
+    publicKey: Buffer.from(request.publicKey),
+    signingKey: issuer.keys.privateKey,
+    signingAlgorithm: issuer.keys.algorithm,
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(request.keyEncipherment ? both : KeyUsageFlags.digitalSignature, true),
+      new ExtendedKeyUsageExtension(
+        request.usages.map((usage) => (usage === 'server' ? ExtendedKeyUsage.serverAuth : ExtendedKeyUsage.clientAuth)),
+      ),
+      new SubjectKeyIdentifierExtension(keyIdOf(request.publicKey)),
+      new AuthorityKeyIdentifierExtension(readCertificate(issuer.certificate).keyId),
+      // RFC 5280 section 4.2.1.6: critical when there is no subject.
+      ...namesExtension(names, commonName === ''),
+    ],
+  });
+  return pem(certificate);
+}
+
+/** What is read of a certificate. */
+export interface CertificateFacts extends Validity {
+  /** Hexadecimal digits, at least two. */
+  readonly serial: string;
+  /** SHA-1 of the whole certificate, lower case with colons. */
+  readonly fingerprint: string;
+  /** Of its public key: SHA-256, hexadecimal. */
+  readonly keyId: string;
+  readonly publicKey: KeyObject;
+  readonly ca: boolean;
+  readonly uris: readonly string[];
+}
+
+/** @throws AppError `badRequest` for what is no certificate in PEM. */
+export function readCertificate(text: string): CertificateFacts {
+  let certificate: NodeCertificate;
+  try {
+    certificate = new NodeCertificate(text);
+  } catch {
+    throw new AppError('badRequest', 'must be one X.509 certificate in PEM');
+  }
+  const { publicKey } = certificate;
+  return {
+    serial: certificate.serialNumber.toLowerCase(),
+    fingerprint: certificate.fingerprint.toLowerCase(),
+    keyId: keyIdOf(publicKey.export({ type: 'spki', format: 'der' })),
+    publicKey,
+    ca: certificate.ca,
+    uris: new X509Certificate(text)
+      .getExtensions(SubjectAlternativeNameExtension)
+      .flatMap((extension) => extension.names.toJSON())
+      .filter((name) => name.type === 'url')
+      .map((name) => name.value),
+    notBeforeMs: Date.parse(certificate.validFrom),
+    notAfterMs: Date.parse(certificate.validTo),
+  };
+}
+
+/** Whether a private key is that of a certificate. */
+export function belongsTo(key: KeyObject, certificate: CertificateFacts): boolean {
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  return keyIdOf(publicKey) === certificate.keyId;
+}
+
+function validity({ notBeforeMs, notAfterMs }: Validity): { notBefore: Date; notAfter: Date } {
+  return { notBefore: new Date(notBeforeMs), notAfter: new Date(notAfterMs) };
+}
+
+function nameOf(commonName: string): { CN: string[] }[] {
+  return commonName === '' ? [] : [{ CN: [commonName] }];
+}
+
+function namesExtension({ uris = [], dns = [], ips = [] }: AlternativeNames, critical: boolean): Extension[] {
+  const names = [
+    ...uris.map((value) => ({ type: 'url' as const, value })),
+    ...dns.map((value) => ({ type: 'dns' as const, value })),
+    ...ips.map((value) => ({ type: 'ip' as const, value })),
+  ];
+  return names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names, critical)];
+}
+
+async function spkiOf(keys: SigningKeys): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.exportKey('spki', keys.publicKey as CryptoKey));
+}
+
+function pem(certificate: X509Certificate): string {
+  return `${certificate.toString('pem').trimEnd()}\n`;
+}
