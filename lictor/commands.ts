@@ -45,6 +45,16 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Fire a user event',
     load: async () => (await import('../cli/event.ts')).eventCommand,
   },
+  exec: {
+    group: 'Agents',
+    summary: 'Refused: commands are not run on other nodes',
+    load: async () => (await import('../cli/exec.ts')).execCommand,
+  },
+  keygen: {
+    group: 'Secure',
+    summary: 'Make a gossip encryption key',
+    load: async () => (await import('../cli/keygen.ts')).keygenCommand,
+  },
   lint: {
     group: 'Files and tools',
     summary: 'Check manifests without a cluster',

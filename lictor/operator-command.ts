@@ -1,9 +1,18 @@
 import type { Command } from '../cli/command.ts';
+import { operatorToolsCommand } from '../cli/operator.ts';
 import { runOperator } from '../operator/main.ts';
 
-/** `lictor operator`: the reconcilers of one Kubernetes cluster. */
+/**
+ * `lictor operator`: the reconcilers of one Kubernetes cluster; with `raft`, `autopilot` or `usage` the tools that Consul
+ * has below this name.
+ */
 export const operatorCommand: Command = {
   name: 'operator',
-  summary: 'Reconcile the custom resources of a Kubernetes cluster into the catalog',
-  run: (argv, io) => runOperator(argv, io),
+  summary: 'Reconcile the custom resources of a Kubernetes cluster; or raft, autopilot and usage of the servers',
+  program: operatorToolsCommand.program!.bind(operatorToolsCommand),
+  run: (argv, io) => {
+    // Flags come first for the reconcilers, a word for the tools.
+    if (argv[0] !== undefined && !argv[0].startsWith('-')) return operatorToolsCommand.run(argv, io);
+    return runOperator(argv, io);
+  },
 };

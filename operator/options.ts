@@ -104,6 +104,7 @@ export function operatorHelp(): string {
     return `  --${`${name} <${flag.value}>`.padEnd(30)} ${flag.text}${fallback}${env}`;
   });
   return `Usage: lictor operator [flags]
+       lictor operator raft|autopilot|usage <command>   tools for the servers; see their --help
 
 Reconciles the lictor.dev resources of a Kubernetes cluster into the catalog of the servers.
 
