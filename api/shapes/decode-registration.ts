@@ -39,7 +39,7 @@ const CHECK_DEFINITION = object({
   ScriptArgs: list(STRING),
 });
 
-const CHECK = object(
+export const CHECK = object(
   {
     Node: STRING,
     CheckID: STRING,
@@ -58,7 +58,7 @@ const CHECK = object(
   ['ServiceName', 'ServiceTags', 'PeerName', ...RAFT_INDEX],
 );
 
-const SERVICE = object(
+export const SERVICE = object(
   {
     ID: STRING,
     Service: STRING,

@@ -1,11 +1,13 @@
 import { kvRoutes } from '../../api/routes/kv-routes.ts';
 import { sessionRoutes } from '../../api/routes/session-routes.ts';
+import { txnRoutes } from '../../api/routes/txn-routes.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
 import { LockDelays } from '../sessions/lock-delays.ts';
 import { StateSessionBackend } from '../sessions/session-backend.ts';
 import { SessionKeeper } from '../sessions/session-keeper.ts';
 import { SessionTable } from '../sessions/session-table.ts';
 import { type PlanBoundEnd, SessionWriter } from '../sessions/session-writer.ts';
+import { StateTxnBackend } from '../txn/txn-backend.ts';
 import { StateKvBackend } from './kv-backend.ts';
 import { KvTable } from './kv-table.ts';
 import { KvWatches } from './kv-watches.ts';
@@ -14,11 +16,13 @@ import { KvWatches } from './kv-watches.ts';
 export interface KvLimits {
   /** kv_max_value_size. */
   readonly kvMaxValueBytes: number;
+  /** txn_max_req_len. */
+  readonly txnMaxBytes: number;
   /** session_ttl_min. */
   readonly sessionTtlMinMs: number;
 }
 
-export const KV_LIMITS: KvLimits = { kvMaxValueBytes: 512 * 1024, sessionTtlMinMs: 10_000 };
+export const KV_LIMITS: KvLimits = { kvMaxValueBytes: 512 * 1024, txnMaxBytes: 512 * 1024, sessionTtlMinMs: 10_000 };
 
 /** Keys, the sessions that can hold them, and what others of this process need of sessions. */
 export interface KvPart extends ServerPart {
@@ -37,11 +41,13 @@ export function kvPart(deps: PartDeps, planBoundEnd: PlanBoundEnd, limits: KvLim
   const keeper = new SessionKeeper({ ...deps, table, writer });
   const sessions = new StateSessionBackend({ ...deps, table, delays, keys, writer, keeper });
   const kv = new StateKvBackend({ ...deps, table: keys, watches, sessions });
+  const txn = new StateTxnBackend({ ...deps, keys, sessions, sessionTable: table, sessionWriter: writer }, deps);
   return {
     tables: [keys, table, delays],
     routes: [
       ...kvRoutes(deps.reads, kv, { maxValueBytes: limits.kvMaxValueBytes }),
       ...sessionRoutes(deps.reads, sessions, deps),
+      ...txnRoutes(deps.reads, txn, { maxBytes: limits.txnMaxBytes }),
     ],
     runnables: [keeper],
     sessions,
