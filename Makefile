@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit lint format typecheck lock crds kube dist bench fuzz clean
+.PHONY: help install demo test unit lint format typecheck lock crds cli-docs kube dist bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ lock: ## Bring package-lock.json up to date with package.json, for every platfor
 
 crds: install ## Generate the TypeScript types of the CRDs
 	@scripts/node crds/generate.ts
+
+cli-docs: install ## Generate docs/cli.md from the commands
+	@scripts/node scripts/make-cli-docs.ts
 
 kube: ## Build the kube-apiserver that the integration tests use (needs Go; minutes the first time)
 	@scripts/build-kube

@@ -16,12 +16,22 @@ export interface CommandIo {
   readonly invokedAs?: string;
 }
 
+/** A flag as help, completion and documentation show it, without dashes. */
+export interface FlagDescription {
+  readonly name: string;
+  /** What its value is called; absent for flags without one. */
+  readonly value?: string;
+  readonly text: string;
+}
+
 /** One command of `lictor`; `run` gives the exit code. Thrown AppErrors are printed as one line and give 1. */
 export interface Command {
   readonly name: string;
   readonly summary: string;
   /** Its flags, sub-commands and examples, from which help, completion and docs/cli.md come. */
   program?(io: CommandIo): Program;
+  /** Flags and examples that it reads without a program. */
+  readonly own?: { readonly flags: readonly FlagDescription[]; readonly examples: readonly string[] };
   run(argv: readonly string[], io: CommandIo): Promise<number>;
 }
 

@@ -1,28 +1,38 @@
+import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS } from '../agent/config/keys.ts';
 import { parseAgentConfig } from '../agent/config.ts';
 import { systemConfigFiles } from '../agent/main.ts';
-import type { Command } from '../cli/command.ts';
+import type { Command, FlagDescription } from '../cli/command.ts';
 
-/** `lictor agent`: client mode, server mode (-server) or everything in memory (-dev). */
-export const agentCommand: Command = {
-  name: 'agent',
-  summary: 'Run an agent: client mode, server mode (-server) or in memory (-dev)',
-  async run(argv, io) {
-    if (argv.some((arg) => /^--?(help|h)$/.test(arg))) {
-      io.stdout.write(HELP);
-      return 0;
-    }
-    const read = () => parseAgentConfig(argv, systemConfigFiles);
-    const { config, warnings } = read();
-    for (const warning of warnings) io.stderr.write(`lictor agent: ${warning}\n`);
-    if (config.mode === 'client') {
-      const { runClient } = await import('./client-agent.ts');
-      await runClient(config, read, io);
-    } else {
-      const { runServer } = await import('./run-server.ts');
-      await runServer(config, read, io);
-    }
-    return 0;
-  },
+const EXAMPLES = [
+  'lictor agent -dev',
+  'lictor agent -server -bootstrap-expect 1 -data-dir /var/lib/lictor',
+  'lictor agent -retry-join 10.0.0.5 -data-dir /var/lib/lictor',
+  `lictor agent -config-dir /etc/lictor.d -bind '{{ GetInterfaceIP "eth0" }}'`,
+];
+
+/** Consul's flags without effect are taken, but not advertised. */
+function agentFlags(): FlagDescription[] {
+  const keys = Object.entries(FLAGS).map(([name, key]) => ({
+    name,
+    ...(KEYS[key] === 'bool' ? {} : { value: 'value' }),
+    text: `sets ${key}`,
+  }));
+  const others = Object.entries(OTHER_FLAGS).map(([name, value]) => ({
+    name,
+    ...(value ? { value: 'value' } : {}),
+    text: OTHER_TEXTS[name] ?? '',
+  }));
+  return [...keys, ...others]
+    .filter(({ name }) => !(name in FLAGS_WITHOUT_EFFECT))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const OTHER_TEXTS: Readonly<Record<string, string>> = {
+  'config-dir': 'reads all .hcl and .json files of a folder',
+  'config-file': 'reads a file in HCL or JSON',
+  'config-format': 'hcl or json, for all files',
+  dev: 'one server in memory, on loopback',
+  hcl: 'a piece of HCL',
 };
 
 const HELP = `Usage: lictor agent [flags]
@@ -61,8 +71,28 @@ Other:
   -log-level LEVEL         trace, debug, info, warn or error
 
 Examples:
-  lictor agent -dev
-  lictor agent -server -bootstrap-expect 1 -data-dir /var/lib/lictor
-  lictor agent -retry-join 10.0.0.5 -data-dir /var/lib/lictor
-  lictor agent -config-dir /etc/lictor.d -bind '{{ GetInterfaceIP "eth0" }}'
-`;
+${EXAMPLES.map((line) => `  ${line}\n`).join('')}`;
+
+/** `lictor agent`: client mode, server mode (-server) or everything in memory (-dev). */
+export const agentCommand: Command = {
+  name: 'agent',
+  summary: 'Run an agent: client mode, server mode (-server) or in memory (-dev)',
+  own: { flags: agentFlags(), examples: EXAMPLES },
+  async run(argv, io) {
+    if (argv.some((arg) => /^--?(help|h)$/.test(arg))) {
+      io.stdout.write(HELP);
+      return 0;
+    }
+    const read = () => parseAgentConfig(argv, systemConfigFiles);
+    const { config, warnings } = read();
+    for (const warning of warnings) io.stderr.write(`lictor agent: ${warning}\n`);
+    if (config.mode === 'client') {
+      const { runClient } = await import('./client-agent.ts');
+      await runClient(config, read, io);
+    } else {
+      const { runServer } = await import('./run-server.ts');
+      await runServer(config, read, io);
+    }
+    return 0;
+  },
+};

@@ -30,6 +30,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'List datacenters, nodes or services',
     load: async () => (await import('../cli/catalog.ts')).catalogCommand,
   },
+  completion: {
+    group: 'Files and tools',
+    summary: 'Print a script that completes commands and flags in your shell',
+    load: async () => (await import('./completion-command.ts')).completionCommand,
+  },
   demo: {
     group: 'Run',
     summary: 'Three services, health checks and live DNS on this machine',

@@ -38,15 +38,24 @@ export async function runCommand(
     return given === undefined ? 127 : 0;
   }
   const wanted = /^(--?version|-v)$/.test(given) ? 'version' : given;
+  const autocomplete = /^--?autocomplete-(un)?install$/.exec(given);
+  if (autocomplete)
+    return reported(name, io, async () => (await autocompletion()).changeAutocomplete(!autocomplete[1], io));
   const found = Object.hasOwn(commands, wanted) ? commands[wanted] : undefined;
   if (!found) {
     io.stderr.write(`${name}: there is no command "${given}"; '${name} --help' lists them\n`);
     return 127;
   }
+  return reported(`${name} ${wanted}`, io, async () => (await found.load()).run(rest, io));
+}
+
+const autocompletion = () => import('./completion-command.ts');
+
+async function reported(name: string, io: CommandIo, run: () => Promise<number>): Promise<number> {
   try {
-    return await (await found.load()).run(rest, io);
+    return await run();
   } catch (error) {
-    io.stderr.write(`${name} ${wanted}: ${described(error)}\n`);
+    io.stderr.write(`${name}: ${described(error)}\n`);
     return 1;
   }
 }

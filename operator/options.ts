@@ -96,6 +96,11 @@ const FLAGS = {
 type FlagName = keyof typeof FLAGS;
 type Values = Partial<Record<FlagName, string | string[]>>;
 
+/** The flags for completion and documentation. */
+export const OPERATOR_FLAGS: readonly { name: string; value: string; text: string }[] = Object.entries(FLAGS).map(
+  ([name, { value, text }]) => ({ name, value, text }),
+);
+
 /** What `lictor operator --help` prints. */
 export function operatorHelp(): string {
   const rows = Object.entries(FLAGS).map(([name, flag]: [string, Flag]) => {

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command, CommandIo } from '../../cli/command.ts';
-import { program, runProgram } from '../../cli/program.ts';
+import { CommandExit, type CommandIo } from '../../cli/command.ts';
+import { command, program, subProgram } from '../../cli/program.ts';
 import { SystemClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { portOf } from '../dev/dev-command.ts';
@@ -18,11 +18,10 @@ import { copyDemoFolder, runTour } from './tour.ts';
 const DEMO_PORTS = [9101, 9102, 9103];
 
 /** `lictor demo`: three real services and `lictor dev` over examples/demo/; `--once` is the unattended tour. */
-export const demoCommand: Command = {
+export const demoCommand = command({
   name: 'demo',
   summary: 'Three services, health checks and live DNS on this machine',
-  async run(argv, io) {
-    let code = 0;
+  program(io) {
     const target = program(
       'lictor demo',
       'Starts three real HTTP services and runs lictor dev over examples/demo/. Ctrl-C ends everything.',
@@ -34,20 +33,23 @@ export const demoCommand: Command = {
       .option('--dns-port <port>', 'port of DNS (UDP and TCP)', '8600')
       .action(async (flags: { once?: boolean; httpPort: string; dnsPort: string }) => {
         const ports = { http: portOf('-http-port', flags.httpPort), dns: portOf('-dns-port', flags.dnsPort) };
-        code = flags.once ? await tour(io) : await live(io, ports);
+        const code = flags.once ? await tour(io) : await live(io, ports);
+        if (code !== 0) throw new CommandExit(code);
       });
-    target
-      .command('instance')
-      .description('Run one of the demo’s services in the foreground')
+    subProgram(
+      target,
+      'instance',
+      'Run one of the demo’s services in the foreground',
+      ['lictor demo instance web-2 --port 9102'],
+      io,
+    )
       .argument('<name>', 'its name, e.g. web-2')
       .requiredOption('--port <port>', 'where it listens on 127.0.0.1', Number)
       .option('--until-stdin-ends', 'end when standard input does')
-      .exitOverride()
       .action((name: string, flags: { port: number; untilStdinEnds?: boolean }) => instance(name, flags, io));
-    await runProgram(target, argv);
-    return code;
+    return target;
   },
-};
+});
 
 async function instance(name: string, flags: { port: number; untilStdinEnds?: boolean }, io: CommandIo): Promise<void> {
   if (!Number.isInteger(flags.port) || flags.port < 1 || flags.port > 65_535) {

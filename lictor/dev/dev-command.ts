@@ -1,5 +1,4 @@
-import type { Command } from '../../cli/command.ts';
-import { program, runProgram } from '../../cli/program.ts';
+import { command, program } from '../../cli/program.ts';
 import { AppError } from '../../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../../core/log.ts';
 import { runDev } from './run-dev.ts';
@@ -17,11 +16,11 @@ interface DevFlags {
 }
 
 /** `lictor dev -f FOLDER`: every role in one process, fed from a folder of manifests. */
-export const devCommand: Command = {
+export const devCommand = command({
   name: 'dev',
   summary: 'Run every role in one process from a folder of manifests, without Kubernetes',
-  async run(argv, io) {
-    const target = program(
+  program(io) {
+    return program(
       'lictor dev',
       'Runs server, agent, DNS and the reconcilers in one process, fed from a folder of manifests. Saving a file takes effect at once. Ctrl-C ends everything.',
       [
@@ -58,9 +57,8 @@ export const devCommand: Command = {
           io,
         ),
       );
-    return runProgram(target, argv);
   },
-};
+});
 
 /** @throws AppError `config` naming the flag. */
 export function portOf(flag: string, text: string): number {
