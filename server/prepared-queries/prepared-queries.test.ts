@@ -107,6 +107,21 @@ describe('prepared queries', () => {
     expect(nodesOf(await execute('q', '?connect=true'))).toEqual([]);
   });
 
+  it('bound to a session end with it, and free their name', async () => {
+    await server.register({ Node: 'n1', Address: '10.0.0.1' });
+    const session = await server.call('PUT', '/v1/session/create', { body: { Node: 'n1', NodeChecks: [] } });
+    const { ID: Session } = jsonOf(session) as { ID: string };
+    const bound = { Name: 'bound', Session, Service: { Service: 's' } };
+    const id = await create(bound);
+    const anonymous = await create({ Session, Service: { Service: 's' } });
+    await server.call('PUT', `/v1/session/destroy/${Session}`);
+    for (const gone of [id, anonymous]) expect((await server.call('GET', `/v1/query/${gone}`)).status).toBe(404);
+    expect((await server.call('POST', '/v1/query', { body: bound })).text).toBe(
+      `raft apply failed: invalid session "${Session}"`,
+    );
+    expect(await create({ Name: 'bound', Service: { Service: 's' } })).not.toBe('');
+  });
+
   it('are there after a restart', async () => {
     const store = openMemoryStore();
     const first = await RunningServer.start({ store });

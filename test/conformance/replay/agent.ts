@@ -78,7 +78,7 @@ export class ScenarioAgent {
     removeFolder(this.#folder);
   }
 
-  /** There is a leader, and the agent's node with its addresses is in the catalog. */
+  /** There is a leader, and the agent's node is in the catalog with its addresses and as healthy. */
   async #ready(scenario: Scenario): Promise<boolean> {
     if (!this.#process.running) throw new Error('it has ended');
     const get = async (path: string) => (await sendHttp(this.context, { http: `GET ${path}` })).json;
@@ -89,8 +89,9 @@ export class ScenarioAgent {
     const known = { node: NodeName, node_id: NodeID, dc: Datacenter };
     for (const [name, value] of Object.entries(known)) if (value !== '') this.context.variables.set(name, value);
     const nodes = await get('/v1/catalog/nodes');
-    return (
-      Array.isArray(nodes) && nodes.some((node) => isObject(node) && node.Node === NodeName && node.TaggedAddresses)
-    );
+    const own = Array.isArray(nodes) && nodes.find((node) => isObject(node) && node.Node === NodeName);
+    if (!own?.TaggedAddresses) return false;
+    const checks = await get(`/v1/health/node/${NodeName}`);
+    return Array.isArray(checks) && checks.some((check) => isObject(check) && check.Status === 'passing');
   }
 }
