@@ -60,6 +60,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Make a gossip encryption key',
     load: async () => (await import('../cli/keygen.ts')).keygenCommand,
   },
+  kv: {
+    group: 'Store and lock',
+    summary: 'Read and write the key/value store',
+    load: async () => (await import('../cli/kv.ts')).kvCommand,
+  },
   lint: {
     group: 'Files and tools',
     summary: 'Check manifests without a cluster',
@@ -89,6 +94,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     group: 'Agents',
     summary: 'Estimate the network round trip between nodes',
     load: async () => (await import('../cli/rtt.ts')).rttCommand,
+  },
+  session: {
+    group: 'Store and lock',
+    summary: 'Create, list, renew and destroy sessions',
+    load: async () => (await import('../cli/session.ts')).sessionCommand,
   },
   validate: {
     group: 'Files and tools',

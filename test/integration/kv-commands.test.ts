@@ -1,0 +1,134 @@
+import { Readable, Writable } from 'node:stream';
+import { createHttpServer } from '../../api/http/server.ts';
+import type { Command } from '../../cli/command.ts';
+import { CommandExit } from '../../cli/command.ts';
+import { kvCommand } from '../../cli/kv.ts';
+import { sessionCommand } from '../../cli/session.ts';
+import { SystemClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { RunningServer } from '../support/running-server.ts';
+
+describe('the commands for keys and sessions, against a server', () => {
+  let server: RunningServer;
+  let address = '';
+  const stop = new AbortController();
+  let served: Promise<void>;
+  beforeAll(async () => {
+    server = await RunningServer.start();
+    await server.register({ Node: 'n1', Address: '10.0.0.1' });
+    const deps = { clock: new SystemClock(), log: silentLogger, metrics: new Metrics() };
+    const http = createHttpServer(deps, { routes: server.composed.routes, host: '127.0.0.1', port: 0 });
+    await new Promise<void>((ready) => {
+      served = http.run({ signal: stop.signal, ready });
+    });
+    address = `127.0.0.1:${http.address().port}`;
+  });
+  afterAll(async () => {
+    stop.abort();
+    await served;
+    await server.stop();
+  });
+
+  async function run(target: Command, argv: string[], stdin = ''): Promise<{ code: number; out: string; err: string }> {
+    let out = '';
+    let err = '';
+    const sink = (add: (text: string) => void) =>
+      new Writable({
+        write(chunk, _encoding, done) {
+          add(String(chunk));
+          done();
+        },
+      });
+    const stdout = sink((text) => {
+      out += text;
+    });
+    const stderr = sink((text) => {
+      err += text;
+    });
+    const env = { CONSUL_HTTP_ADDR: address };
+    const { signal } = new AbortController();
+    try {
+      const code = await target.run(argv, { stdout, stderr, stdin: Readable.from([stdin]), env, signal });
+      return { code, out, err };
+    } catch (error) {
+      if (error instanceof CommandExit) return { code: error.exitCode, out, err: error.message };
+      throw error;
+    }
+  }
+  const kv = (...argv: string[]) => run(kvCommand, argv);
+  const ok = (out: string) => ({ code: 0, out, err: '' });
+  const failed = (err: string) => ({ code: 1, out: '', err: `${err}\n` });
+
+  it('put, get and delete a key', async () => {
+    expect(await kv('put', 'app/color', 'blue')).toEqual(ok('Success! Data written to: app/color\n'));
+    expect(await kv('get', '/app/color')).toEqual(ok('blue\n'));
+    expect(await kv('get', '-base64', 'app/color')).toEqual(ok('Ymx1ZQ==\n'));
+    expect(await kv('get', 'app/none')).toEqual(failed('Error! No key exists at: app/none'));
+    expect(await kv('delete', 'app/color')).toEqual(ok('Success! Deleted key: app/color\n'));
+    expect(await kv('delete')).toEqual(failed('Error! Missing KEY argument'));
+  });
+
+  it('show everything of a key, large flags to the last digit', async () => {
+    await kv('put', '-flags=18446744073709551615', 'big', 'v');
+    const { out } = await kv('get', '-detailed', 'big');
+    expect(out).toMatch(
+      /^CreateIndex {6}\d+\nFlags {12}18446744073709551615\nKey {14}big\nLockIndex {8}0\nModifyIndex {6}\d+\nSession {10}-\nValue {12}v\n$/,
+    );
+    await kv('delete', 'big');
+  });
+
+  it('list keys and values below a prefix', async () => {
+    for (const key of ['l/a', 'l/b/c', 'l/b/d']) await kv('put', key, key.toUpperCase());
+    expect(await kv('get', '-recurse', 'l/')).toEqual(ok('l/a:L/A\nl/b/c:L/B/C\nl/b/d:L/B/D\n'));
+    expect(await kv('get', '-keys', 'l/')).toEqual(ok('l/a\nl/b/\n'));
+    expect(await kv('get', '-keys', '-separator=', 'l/')).toEqual(ok('l/a\nl/b/c\nl/b/d\n'));
+    expect(await kv('delete', '-recurse', 'l/')).toEqual(ok('Success! Deleted keys with prefix: l/\n'));
+    expect(await kv('get', '-recurse', 'l/')).toEqual(ok(''));
+  });
+
+  it('check before they set or delete', async () => {
+    expect(await kv('put', '-cas', 'c', '1')).toEqual(ok('Success! Data written to: c\n'));
+    expect(await kv('put', '-cas', '-modify-index=1', 'c', '2')).toEqual(
+      failed('Error! Did not write to c: CAS failed'),
+    );
+    expect(await kv('delete', '-cas', 'c')).toEqual(failed('Must specify -modify-index with -cas!'));
+    expect(await kv('delete', '-cas', '-modify-index=1', 'c')).toEqual(
+      failed('Error! Did not delete key c: CAS failed'),
+    );
+  });
+
+  it('create sessions, lock keys with them, and end them', async () => {
+    await server.register({ Node: 'n1', Address: '10.0.0.1', Check: { CheckID: 'up', Name: 'up', Status: 'passing' } });
+    const create = ['create', '-node=n1', '-node-check=up', '-name=x', '-ttl=30s', '-lock-delay=0s'];
+    const id = (await run(sessionCommand, create)).out.trim();
+    expect(await kv('put', '-acquire', 'lead', 'me')).toEqual(
+      failed('Error! Missing -session (required with -acquire and -release)'),
+    );
+    expect(await kv('put', '-acquire', `-session=${id}`, 'lead', 'me')).toEqual(
+      ok('Success! Lock acquired on: lead\n'),
+    );
+    expect(await kv('put', '-release', `-session=${id}`, 'lead')).toEqual(ok('Success! Lock released on: lead\n'));
+    expect((await run(sessionCommand, ['list', '-node', 'n1'])).out).toBe(
+      `ID${' '.repeat(36)}Name  Node  TTL  LockDelay  Behavior  Checks\n${id}  x     n1    30s  0s         release   up\n`,
+    );
+    expect(await run(sessionCommand, ['renew', id])).toEqual(ok(`Success! Renewed session: ${id}\n`));
+    expect(await run(sessionCommand, ['destroy', id])).toEqual(ok(`Success! Destroyed session: ${id}\n`));
+    expect(await run(sessionCommand, ['renew', id])).toEqual(failed(`Error! No session exists with the id: ${id}`));
+    expect(await run(sessionCommand, ['info', id])).toEqual(failed(`Error! No session exists with the id: ${id}`));
+  });
+
+  it('export what they can import again', async () => {
+    await kv('put', '-flags=7', 'e/a', 'one');
+    await kv('put', '-base64', 'e/b', 'AAEC');
+    const { out } = await kv('export', 'e/');
+    expect(JSON.parse(out)).toEqual([
+      { key: 'e/a', flags: 7, value: 'b25l' },
+      { key: 'e/b', flags: 0, value: 'AAEC' },
+    ]);
+    await kv('delete', '-recurse', 'e/');
+    expect(await run(kvCommand, ['import', '-'], out)).toEqual(ok('Imported: e/a\nImported: e/b\n'));
+    expect((await kv('export', 'e/')).out).toBe(out);
+    await expect(kv('import', '[{"value": ""}]')).rejects.toThrow('[0].key');
+  });
+});
