@@ -32,7 +32,14 @@ async function startLictor(): Promise<number> {
   const deps = { clock, log, metrics: new Metrics(), random: new SystemRandom() };
   const store = await openLmdbStore({ dir: folder, ...deps });
   const { runnable, routes } = composeServer(
-    { datacenter: 'dc1', nodeName: 'bench', nodeAddress: '127.0.0.1', nodeId: deps.random.uuid(), store },
+    {
+      datacenter: 'dc1',
+      nodeName: 'bench',
+      nodeAddress: '127.0.0.1',
+      nodeId: deps.random.uuid(),
+      consulVersion: '1.21.4',
+      store,
+    },
     deps,
   );
   const http = createHttpServer(deps, { routes, host: '127.0.0.1', port: 0, maxConnectionsPerClient: 20_000 });

@@ -46,6 +46,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       nodeName: config.nodeName,
       nodeAddress: place.address,
       nodeId: place.nodeId,
+      consulVersion: CONSUL_COMPATIBLE_VERSION,
       store: deps.store,
       // 0 in the catalog says: no port, nobody joins here.
       coordinates: !config.disableCoordinates,

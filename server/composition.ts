@@ -47,6 +47,8 @@ export interface ServerConfig {
   readonly nodeId: string;
   /** Opened, and closed after the runnable has ended, by the caller. */
   readonly store: Store;
+  /** The Consul version whose API this server speaks, shown to operators. */
+  readonly consulVersion: string;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
   readonly serverPort?: number;
   /** Consul's defaults when not given. */
@@ -116,6 +118,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     kvLimits: config.kvLimits ?? KV_LIMITS,
     datacenter: config.datacenter,
     nodeName: config.nodeName,
+    server: { nodeId: config.nodeId, address: serverAddress(config), version: config.consulVersion },
   });
   for (const { tables = [] } of parts) for (const table of tables) container.resolve(tokens.STATE).addTable(table);
   return {
@@ -233,12 +236,17 @@ function registerBackends(register: Register, config: ServerConfig): void {
   );
   register(tokens.STATUS, (c) => {
     const state = c.resolve(tokens.STATE);
-    const host = isIPv6(config.nodeAddress) ? `[${config.nodeAddress}]` : config.nodeAddress;
-    const address = `${host}:${config.serverPort ?? 8300}`;
+    const address = serverAddress(config);
     return {
       datacenter: config.datacenter,
       leader: () => (state.loaded ? address : ''),
       peers: () => [address],
     };
   });
+}
+
+/** Where other servers reach this one. */
+function serverAddress(config: ServerConfig): string {
+  const host = isIPv6(config.nodeAddress) ? `[${config.nodeAddress}]` : config.nodeAddress;
+  return `${host}:${config.serverPort ?? 8300}`;
 }

@@ -17,6 +17,7 @@ import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { eventsPart } from './events/events-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
+import { operatorPart } from './operator/operator-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
@@ -34,6 +35,8 @@ export interface PartDeps {
   readonly reads: ReadRouteDeps;
   readonly datacenter: string;
   readonly nodeName: string;
+  /** This server as its operators see it; the address is that of the servers' own port. */
+  readonly server: { readonly nodeId: string; readonly address: string; readonly version: string };
   readonly lookups: CatalogLookups;
   readonly coordinates: CoordinateTable;
   readonly virtualAddresses: VirtualAddressTable;
@@ -62,5 +65,6 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     queries,
     eventsPart(deps),
     dnsPart(deps, queries.backend),
+    operatorPart(deps),
   ];
 }

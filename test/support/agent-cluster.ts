@@ -26,7 +26,7 @@ export async function startServer(
   const deps = { ...shared, metrics: new Metrics() };
   const store = options.store ?? openMemoryStore();
   const server = composeServer(
-    { datacenter: 'dc1', nodeName: 'server-1', nodeAddress: '127.0.0.1', nodeId: '', store },
+    { datacenter: 'dc1', nodeName: 'server-1', nodeAddress: '127.0.0.1', nodeId: '', consulVersion: '1.21.4', store },
     deps,
   );
   const http = createHttpServer(deps, {

@@ -39,6 +39,7 @@ export class RunningServer {
         nodeName: 'server-1',
         nodeAddress: '127.0.0.1',
         nodeId: 'aaaaaaaa-0000-4000-8000-00000000000f',
+        consulVersion: '1.21.4',
         store,
         maxRemembered: options.maxRemembered,
       },
