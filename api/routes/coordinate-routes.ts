@@ -50,7 +50,7 @@ export function coordinateRoutes(
         json: (entries) => ofSegment(entries, segment),
         respond: (entries) => {
           const found = ofSegment(entries, segment);
-          return found.length > 0 ? { json: found } : { status: 404, text: '' };
+          return found.length > 0 ? { json: found } : { status: 404, meta: undefined };
         },
       };
     }),

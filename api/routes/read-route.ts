@@ -22,7 +22,7 @@ export interface ReadSpec<T> {
   readonly key: string;
   readonly live: LiveRead<T>;
   json(value: T): unknown;
-  /** Answers in its own way (another status, raw bytes) instead of with `json`; the read's headers are added. */
+  /** Answers in its own way (another status, raw bytes) instead of with `json`; the read's headers are added unless it gives `meta`. */
   respond?(value: T): RouteResponse;
   /** The answer does not tell its consistency (Consul's key/value store does not). */
   readonly plain?: boolean;
@@ -87,7 +87,7 @@ function answer<T>(
 ): RouteResponse {
   const { effectiveConsistency, ...rest } = metaOf(params, index);
   const meta: ReadMeta = read.plain ? rest : { ...rest, effectiveConsistency };
-  if (read.respond) return { ...read.respond(reading.value), meta };
+  if (read.respond) return { meta, ...read.respond(reading.value) };
   return { bytes: deps.cache.render(read.key, reading, read.json), headers, meta };
 }
 

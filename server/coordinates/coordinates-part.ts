@@ -19,7 +19,7 @@ export function coordinatesPart(deps: PartDeps, table: CoordinateTable, options:
     datacenters: () => {
       state.assertLoaded();
       const own = table.entriesOf(nodeName).find((entry) => entry.Segment === '');
-      const Coordinates = [{ Node: `${nodeName}.${datacenter}`, Segment: '', Coord: own?.Coord ?? ORIGIN }];
+      const Coordinates = [{ Node: nodeName, Segment: '', Coord: own?.Coord ?? ORIGIN }];
       return [{ Datacenter: datacenter, AreaID: AREA, Coordinates }];
     },
     update: (entry) => writer.update(entry),
