@@ -113,7 +113,7 @@ export class HttpApi {
 
   /** Any request, its answer read whole. */
   async send(method: Method, path: string, given: ApiRequest = {}): Promise<ApiAnswer> {
-    const deadline = AbortSignal.timeout(given.timeoutMs ?? this.#options.timeoutMs);
+    const deadline = AbortSignal.timeout(Math.ceil(given.timeoutMs ?? this.#options.timeoutMs));
     const answer = await this.#call(method, path, given, deadline);
     let bytes: Buffer;
     try {
@@ -139,7 +139,7 @@ export class HttpApi {
   /** Any request, its answer as a stream that the command's signal ends; the caller reads it to its end or destroys it. */
   async stream(method: Method, path: string, given: ApiRequest = {}): Promise<ApiStream> {
     const deadline = new AbortController();
-    const timer = AbortSignal.timeout(given.timeoutMs ?? this.#options.timeoutMs);
+    const timer = AbortSignal.timeout(Math.ceil(given.timeoutMs ?? this.#options.timeoutMs));
     const expire = () => deadline.abort(timer.reason);
     timer.addEventListener('abort', expire);
     const answer = await this.#call(method, path, given, deadline.signal);
