@@ -33,11 +33,17 @@ const SEEDS: readonly Buffer[] = [
   queryBytes('many.service.consul', 'SRV', { edns: 512 }),
   queryBytes('loop.service.consul', 'A'),
   queryBytes('example.org', 'TXT'),
+  queryBytes('_near._tcp.query.dc1.consul', 'SRV', { edns: 1232 }),
+  queryBytes('web.virtual.consul', 'A'),
+  queryBytes('1.0.0.10.in-addr.arpa', 'PTR'),
 ];
 
 function catalog(): FakeCatalogReader {
   const reader = new FakeCatalogReader().addServer('alpha', '10.0.0.1', { Meta: { k: 'v', 'a=b': 'x'.repeat(300) } });
   reader.addInstance({ node: 'alpha', service: 'web', Tags: ['blue'], Ports: [{ Name: 'grpc', Port: 9 }] });
+  reader.queries.set('near', { service: 'web', ttlSeconds: 8, entries: [] });
+  reader.virtuals.set('web', '240.0.0.1');
+  reader.owners.set('10.0.0.1', { service: { namespace: 'default', name: 'x'.repeat(300) } });
   reader.addInstance({ node: 'alpha', service: 'loop', Address: 'loop.service.consul' });
   for (let i = 0; i < 40; i++)
     reader.addInstance({ node: 'alpha', service: 'many', Address: `2001:db8::${i}`, Port: i });
