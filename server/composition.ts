@@ -103,6 +103,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     cache: new RenderCache(),
     datacenter: config.datacenter,
     distances: coordinates,
+    nodeName: config.nodeName,
   };
   const parts = serverParts({
     ...deps,

@@ -2,16 +2,24 @@ import type { Route } from '../http/route.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../shapes/catalog.ts';
 import type { NodeReads, NodeServices, ServiceReads, ServiceSummary } from './catalog-backend.ts';
 import { hasNodeMeta, hasTags } from './matching.ts';
+import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 /** GET /v1/catalog/{nodes,services,service/:name,node/:node,node-services/:node} (Consul HTTP API, "Catalog"). */
 export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & ServiceReads): Route[] {
   return [
-    readRoute<readonly Node[]>(deps, '/v1/catalog/nodes', ({ nodeMeta }) => ({
-      key: keyOf('nodes', nodeMeta),
-      live: backend.nodes(),
-      json: (nodes) => nodes.filter((node) => hasNodeMeta(node, nodeMeta)),
-    })),
+    readRoute<readonly Node[]>(deps, '/v1/catalog/nodes', ({ nodeMeta }, request) => {
+      const near = nearOf(deps, request);
+      return {
+        key: keyOf('nodes', nodeMeta, near.key),
+        live: backend.nodes(),
+        json: (nodes) =>
+          near.order(
+            nodes.filter((node) => hasNodeMeta(node, nodeMeta)),
+            (node) => node.Node,
+          ),
+      };
+    }),
     readRoute<readonly ServiceSummary[]>(deps, '/v1/catalog/services', ({ namespace, nodeMeta, peer }) => ({
       key: keyOf('services', namespace, nodeMeta, peer),
       live: backend.services(namespace, nodeMeta),
@@ -20,17 +28,16 @@ export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Serv
     readRoute<readonly HealthEntry[]>(
       deps,
       '/v1/catalog/service/:name',
-      ({ namespace, tags, nodeMeta, peer }, { params }) => {
+      ({ namespace, tags, nodeMeta, peer }, request) => {
+        const { params } = request;
         if (!params.name) return missing('service name');
+        const near = nearOf(deps, request);
+        const wanted = (entry: HealthEntry) => hasTags(entry.Service, tags) && hasNodeMeta(entry.Node, nodeMeta);
         return {
-          key: keyOf('service', namespace, params.name.toLowerCase(), tags, nodeMeta, peer),
+          key: keyOf('service', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, near.key),
           live: backend.service(namespace, params.name),
           json: (entries) =>
-            peer
-              ? []
-              : entries
-                  .filter((entry) => hasTags(entry.Service, tags) && hasNodeMeta(entry.Node, nodeMeta))
-                  .map(catalogRow),
+            peer ? [] : near.order(entries.filter(wanted), (entry) => entry.Node.Node).map(catalogRow),
         };
       },
     ),

@@ -3,6 +3,7 @@ import type { Route } from '../http/route.ts';
 import { aggregateStatus, type HealthCheck, type HealthEntry } from '../shapes/catalog.ts';
 import type { NodeReads, ServiceReads } from './catalog-backend.ts';
 import { hasNodeMeta, hasTags } from './matching.ts';
+import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 /** GET /v1/health/{service/:name,checks/:service,node/:node,state/:state} (Consul HTTP API, "Health"). */
@@ -11,7 +12,9 @@ export function healthReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Servi
     readRoute<readonly HealthEntry[]>(
       deps,
       '/v1/health/service/:name',
-      ({ namespace, tags, nodeMeta, peer }, { params, query }) => {
+      ({ namespace, tags, nodeMeta, peer }, request) => {
+        const { params, query } = request;
+        const near = nearOf(deps, request);
         const passing = flagParam(query, 'passing');
         if (!params.name) return missing('service name');
         const wanted = (entry: HealthEntry) =>
@@ -19,29 +22,30 @@ export function healthReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Servi
           hasNodeMeta(entry.Node, nodeMeta) &&
           (!passing || aggregateStatus(entry.Checks) === 'passing');
         return {
-          key: keyOf('health', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, passing),
+          key: keyOf('health', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, passing, near.key),
           live: backend.service(namespace, params.name),
-          json: (entries) => (peer ? [] : entries.filter(wanted)),
+          json: (entries) => (peer ? [] : near.order(entries.filter(wanted), (entry) => entry.Node.Node)),
         };
       },
     ),
-    readRoute<readonly HealthEntry[]>(
-      deps,
-      '/v1/health/checks/:service',
-      ({ namespace, nodeMeta, peer }, { params }) => {
-        if (!params.service) return missing('service name');
-        return {
-          key: keyOf('health-checks', namespace, params.service.toLowerCase(), nodeMeta, peer),
-          live: backend.service(namespace, params.service),
-          json: (entries) =>
-            peer
-              ? []
-              : entries
-                  .filter((entry) => hasNodeMeta(entry.Node, nodeMeta))
-                  .flatMap((entry) => entry.Checks.filter((check) => check.ServiceID !== '')),
-        };
-      },
-    ),
+    readRoute<readonly HealthEntry[]>(deps, '/v1/health/checks/:service', ({ namespace, nodeMeta, peer }, request) => {
+      const { params } = request;
+      const near = nearOf(deps, request);
+      if (!params.service) return missing('service name');
+      return {
+        key: keyOf('health-checks', namespace, params.service.toLowerCase(), nodeMeta, peer, near.key),
+        live: backend.service(namespace, params.service),
+        json: (entries) =>
+          peer
+            ? []
+            : near
+                .order(
+                  entries.filter((entry) => hasNodeMeta(entry.Node, nodeMeta)),
+                  (entry) => entry.Node.Node,
+                )
+                .flatMap((entry) => entry.Checks.filter((check) => check.ServiceID !== '')),
+      };
+    }),
     readRoute<readonly HealthCheck[]>(deps, '/v1/health/node/:node', ({ namespace }, { params }) => {
       if (!params.node) return missing('node name');
       return {
@@ -50,12 +54,14 @@ export function healthReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Servi
         json: (checks) => checks,
       };
     }),
-    readRoute<readonly HealthCheck[]>(deps, '/v1/health/state/:state', ({ namespace, nodeMeta, peer }, { params }) => {
+    readRoute<readonly HealthCheck[]>(deps, '/v1/health/state/:state', ({ namespace, nodeMeta, peer }, request) => {
+      const { params } = request;
+      const near = nearOf(deps, request);
       if (!params.state) return missing('check state');
       return {
-        key: keyOf('health-state', namespace, params.state, nodeMeta, peer),
+        key: keyOf('health-state', namespace, params.state, nodeMeta, peer, near.key),
         live: backend.checksInState(namespace, params.state, nodeMeta),
-        json: (checks) => (peer ? [] : checks),
+        json: (checks) => (peer ? [] : near.order(checks, (check) => check.Node)),
       };
     }),
   ];

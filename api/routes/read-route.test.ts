@@ -41,6 +41,7 @@ describe('read route', () => {
       cache: new RenderCache(),
       datacenter: 'dc1',
       distances: noDistances,
+      nodeName: 'n1',
     };
     const route = readRoute(deps, '/v1/things', () => ({ key: 'things', live, json: (value) => value }));
     const text = async (query?: string) => Buffer.from((await route.handle(request(query))).bytes!).toString();

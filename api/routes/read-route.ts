@@ -14,6 +14,8 @@ export interface ReadRouteDeps {
   readonly cache: RenderCache;
   readonly datacenter: string;
   readonly distances: NodeDistances;
+  /** The node of this server, which `?near=_agent` means to a client of its own agent. */
+  readonly nodeName: string;
 }
 
 /** One read: what is asked, under which name its answer may be shared, and the JSON of it. */

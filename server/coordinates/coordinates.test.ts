@@ -35,6 +35,30 @@ describe('coordinates', () => {
     expect(server.store.revision() - before).toBeLessThanOrEqual(3);
   });
 
+  it('order catalog and health reads by ?near, unknown places last', async () => {
+    await update({ Node: 'n1', Coord: at(1) });
+    await update({ Node: 'n2', Coord: at(3) });
+    for (const Node of ['a-lost', 'n1', 'n2'])
+      await server.register({ Node, Address: '10.0.0.1', Service: { ID: 'web', Service: 'web' } });
+    const rows = async (path: string) => (await server.get<object[]>(path)).json;
+    const names = async (path: string) =>
+      (await rows(path)).map((row) => {
+        const { Node } = row as { Node: string | { Node: string } };
+        return typeof Node === 'string' ? Node : Node.Node;
+      });
+    expect(await names('/v1/health/service/web')).toEqual(['a-lost', 'n1', 'n2']);
+    expect(await names('/v1/health/service/web?near=N2')).toEqual(['n2', 'n1', 'a-lost']);
+    expect(await names('/v1/catalog/service/web?near=_agent')).toEqual(['n1', 'n2', 'a-lost']);
+    expect(await names('/v1/catalog/service/web?near=nobody')).toEqual(['a-lost', 'n1', 'n2']);
+    expect((await names('/v1/catalog/nodes?near=n2')).slice(0, 2)).toEqual(['n2', 'n1']);
+    // The order follows the coordinates, though the service has not changed.
+    await update({ Node: 'n1', Coord: at(0) });
+    await update({ Node: 'n2', Coord: at(-0.5) });
+    expect(await names('/v1/catalog/service/web?near=n2')).toEqual(['n2', 'n1', 'a-lost']);
+    await update({ Node: own, Coord: at(-1) });
+    expect((await names('/v1/catalog/service/web?near=_agent'))[0]).toBe('n2');
+  });
+
   it('of an unknown node are not kept, and a node takes its own with it', async () => {
     await update({ Node: 'ghost', Coord: at(1) });
     await update({ Node: 'n1', Coord: at(1) });
