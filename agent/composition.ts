@@ -7,6 +7,7 @@ import {
   container as rootContainer,
 } from 'tsyringe';
 import type { Route } from '../api/http/route.ts';
+import { agentConnectRoutes } from '../api/routes/agent-connect-routes.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import { agentRoutes } from '../api/routes/agent-routes.ts';
 import { reloadRoute } from '../api/routes/reload-route.ts';
@@ -26,6 +27,10 @@ import { LocalBackend } from './backend/local-backend.ts';
 import { CheckSupervisor } from './checks/check-supervisor.ts';
 import { networkProbe } from './checks/probe.ts';
 import type { AgentConfig } from './config.ts';
+import { ConnectBackend } from './connect/connect-backend.ts';
+import { LeafCertificates } from './connect/leaf-certificates.ts';
+import type { MeshAuthority } from './connect/mesh-authority.ts';
+import { RootFollower } from './connect/root-follower.ts';
 import { canonicalJson } from './local-state/canonical-json.ts';
 import { FolderStateFiles } from './local-state/folder-state-files.ts';
 import { LocalState } from './local-state/local-state.ts';
@@ -49,6 +54,8 @@ export interface AgentDeps {
   readonly metrics: Metrics;
   readonly random: Random;
   readonly servers: ServerCatalog;
+  /** The cluster's certificate authority; without it /v1/agent/connect/… is not served. */
+  readonly authority?: MeshAuthority;
   readonly identity: AgentIdentity;
   /** Members besides this node; none when absent. */
   readonly others?: (signal: AbortSignal) => Promise<readonly Member[]>;
@@ -84,9 +91,16 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
     name: 'agent-state',
     members: [localStateRunnable(config, local), checksRunnable(local, container.resolve(CHECK_SUPERVISOR))],
   });
+  const connect = deps.authority && composeConnect(config, { ...deps, authority: deps.authority });
   const work = new RunGroup(deps, {
     name: 'agent-work',
-    members: [syncer, container.resolve(VERDICT_REPORTER), follower, container.resolve(CRITICAL_REAPER)],
+    members: [
+      ...(connect?.members ?? []),
+      syncer,
+      container.resolve(VERDICT_REPORTER),
+      follower,
+      container.resolve(CRITICAL_REAPER),
+    ],
   });
   return {
     localState,
@@ -97,6 +111,7 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
         ...deps,
         backend: { services: backend, checks: backend, info: container.resolve(AGENT_INFO) },
       }),
+      ...(connect?.routes ?? []),
       ...(deps.reload ? [reloadRoute({ reload: deps.reload })] : []),
     ],
     synced: () => syncer.synced() && follower.synced(),
@@ -107,6 +122,22 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
       if (canonicalJson(node) !== canonicalJson(nodeIdentity(before, deps.identity))) syncer.setNode(node);
       await applyDeclared(local, next);
     },
+  };
+}
+
+/** What the agent knows of the mesh: its endpoints, and what keeps them up to date. */
+function composeConnect(
+  config: AgentConfig,
+  deps: AgentDeps & { readonly authority: MeshAuthority },
+): { routes: Route[]; members: Runnable[] } {
+  const { datacenter } = config;
+  const roots = new RootFollower(deps);
+  // Identities of one node: its services and its proxies.
+  const leaves = new LeafCertificates({ ...deps, roots }, { maxLeaves: 5_000 });
+  const backend = new ConnectBackend({ ...deps, roots, leaves }, { datacenter });
+  return {
+    routes: agentConnectRoutes(deps, backend, config.connect),
+    members: config.connect.enabled ? [roots, runnable('connect-leaves', async () => () => leaves.close())] : [],
   };
 }
 

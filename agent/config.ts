@@ -88,6 +88,8 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns', world),
     ports: ports(values, mode),
     dns: dns(values),
+    connect: connect(values),
+    defaultIntentionPolicy: intentionPolicy(values.string('default_intention_policy', 'allow')),
     disableCoordinates: values.bool('disable_coordinates'),
     logLevel: logLevel(values.string('log_level', dev ? 'debug' : 'info')),
     retryJoin: values.list('retry_join', 'start_join'),
@@ -186,6 +188,25 @@ function dns(values: Values): AgentDnsConfig {
 function recursorStrategy(text: string): 'sequential' | 'random' {
   if (text === 'sequential' || text === 'random') return text;
   throw wrong('dns_config.recursor_strategy', `${JSON.stringify(text)} must be sequential or random`);
+}
+
+function connect(values: Values): AgentConfig['connect'] {
+  const provider = values.string('connect.ca_provider', 'consul');
+  if (provider !== 'consul') {
+    throw wrong(
+      'connect.ca_provider',
+      `${JSON.stringify(provider)} is not supported; want "consul", the built-in authority`,
+    );
+  }
+  return {
+    enabled: values.get<boolean>('connect.enabled') ?? true,
+    caConfig: values.get<Record<string, unknown>>('connect.ca_config') ?? {},
+  };
+}
+
+function intentionPolicy(text: string): 'allow' | 'deny' {
+  if (text === 'allow' || text === 'deny') return text;
+  throw wrong('default_intention_policy', `${JSON.stringify(text)} must be "allow" or "deny"`);
 }
 
 function logLevel(text: string): LogLevel {

@@ -12,6 +12,7 @@ import type { AgentIdentity } from './backend/agent-info.ts';
 import { forwardRoutes } from './backend/forward-routes.ts';
 import { type ComposedAgent, composeAgent } from './composition.ts';
 import type { AgentConfig, ConfigFiles, ConfigReloads } from './config.ts';
+import { HttpMeshAuthority } from './connect/http-mesh-authority.ts';
 import { HttpCatalogSource } from './local-view/http-catalog-source.ts';
 import { LocalView } from './local-view/local-view.ts';
 import { HttpServerCatalog } from './server-pool/http-server-catalog.ts';
@@ -47,6 +48,7 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
   const agent = composeAgent(config, {
     ...deps,
     servers: new HttpServerCatalog({ pool }),
+    authority: new HttpMeshAuthority({ pool }),
     others: () => serverMembers(view),
     ...(reloads ? { reload: () => reloads.reload() } : {}),
   });

@@ -50,6 +50,9 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       store: deps.store,
       // 0 in the catalog says: no port, nobody joins here.
       coordinates: !config.disableCoordinates,
+      connect: config.connect.enabled,
+      caConfig: config.connect.caConfig,
+      defaultIntentionPolicy: config.defaultIntentionPolicy,
       serverPort: Math.max(0, config.ports.server),
     },
     { ...deps, log: deps.log.child({ part: 'server' }) },
@@ -58,6 +61,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     ...deps,
     log: deps.log.child({ part: 'agent' }),
     servers: server.serverCatalog,
+    authority: server.authority,
     ...reloadOf(deps),
     identity: { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION },
   });

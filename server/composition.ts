@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net';
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
 import type { Route } from '../api/http/route.ts';
 import { agentSyncRoutes } from '../api/routes/agent-sync-routes.ts';
+import type { CaBackend } from '../api/routes/ca-routes.ts';
 import { catalogReadRoutes } from '../api/routes/catalog-reads.ts';
 import { catalogWriteRoutes } from '../api/routes/catalog-writes.ts';
 import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
@@ -21,6 +22,7 @@ import type { Store } from '../store/store.ts';
 import { StateAgentBackend } from './backend/agent-backend.ts';
 import { StateCatalogReads } from './backend/catalog-reads.ts';
 import { InProcessCatalogClient, InProcessServerCatalog, StateCatalogReader } from './backend/in-process.ts';
+import { InProcessAuthority } from './backend/in-process-authority.ts';
 import { StateOwnerBackend } from './backend/owner-backend.ts';
 import { CatalogFollower } from './catalog/follower.ts';
 import { CatalogLookups } from './catalog/lookups.ts';
@@ -55,6 +57,12 @@ export interface ServerConfig {
   readonly kvLimits?: KvLimits;
   /** Whether nodes have coordinates; true when not given. */
   readonly coordinates?: boolean;
+  /** Whether there is a certificate authority; true when not given. */
+  readonly connect?: boolean;
+  /** What a new authority begins with (Consul's connect.ca_config). */
+  readonly caConfig?: Readonly<Record<string, unknown>>;
+  /** When no intention fits; `allow` when not given. */
+  readonly defaultIntentionPolicy?: 'allow' | 'deny';
   /** Blocking queries that may wait at a time; 100,000 when not given. */
   readonly maxWatchers?: number;
   /** Deleted services and nodes whose versions are remembered; 10,000 when not given. */
@@ -79,6 +87,8 @@ export interface ComposedServer {
   readonly catalogClient: InProcessCatalogClient;
   /** For DNS. */
   readonly catalogReader: StateCatalogReader;
+  /** The certificate authority, for the agent of this process. */
+  readonly authority: InProcessAuthority;
 }
 
 /** Wires a server. Nothing runs before the runnable does. */
@@ -116,6 +126,11 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     virtualAddresses,
     lookups: new CatalogLookups({ state: container.resolve(tokens.STATE) }),
     coordinatesEnabled: config.coordinates ?? true,
+    connect: {
+      enabled: config.connect ?? true,
+      initialConfig: config.caConfig ?? {},
+      defaultIntentionPolicy: config.defaultIntentionPolicy ?? 'allow',
+    },
     kvLimits: config.kvLimits ?? KV_LIMITS,
     datacenter: config.datacenter,
     nodeName: config.nodeName,
@@ -142,6 +157,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
       ...parts.flatMap((part) => part.routes ?? []),
     ],
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
+    authority: new InProcessAuthority({ clock, random, ca: caOf(parts) }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),
     catalogReader: new StateCatalogReader(
       { state: container.resolve(tokens.STATE), lookups: dnsLookupsOf(parts) },
@@ -154,6 +170,12 @@ function dnsLookupsOf(parts: readonly ServerPart[]): DnsLookups {
   const lookups = parts.find((part) => part.dnsLookups)?.dnsLookups;
   if (!lookups) throw new AppError('internal', 'no part of the server answers DNS');
   return lookups;
+}
+
+function caOf(parts: readonly ServerPart[]): CaBackend {
+  const ca = parts.find((part) => part.ca)?.ca;
+  if (!ca) throw new AppError('internal', 'no part of the server is the certificate authority');
+  return ca;
 }
 
 type Register = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) => void;

@@ -1,4 +1,5 @@
 import type { Route } from '../api/http/route.ts';
+import type { CaBackend } from '../api/routes/ca-routes.ts';
 import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import type { Clock } from '../core/clock.ts';
@@ -8,6 +9,7 @@ import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import type { Store } from '../store/store.ts';
 import { dnsPart } from './backend/dns-part.ts';
+import { type CaPartOptions, caPart } from './ca/ca-part.ts';
 import type { CatalogLookups } from './catalog/lookups.ts';
 import type { CatalogState } from './catalog/state.ts';
 import type { StateTable } from './catalog/state-table.ts';
@@ -42,6 +44,7 @@ export interface PartDeps {
   readonly virtualAddresses: VirtualAddressTable;
   readonly coordinatesEnabled: boolean;
   readonly kvLimits: KvLimits;
+  readonly connect: CaPartOptions;
 }
 
 /** What a part adds to its server: data, endpoints, and what has to run. */
@@ -53,6 +56,8 @@ export interface ServerPart {
   readonly runnables?: readonly Runnable[];
   /** What DNS asks beside services and nodes: of one part. */
   readonly dnsLookups?: DnsLookups;
+  /** The certificate authority: of one part. */
+  readonly ca?: CaBackend;
 }
 
 /** The parts of a server beside the catalog, in the order in which they start. */
@@ -64,6 +69,7 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     kv,
     queries,
     eventsPart(deps),
+    caPart(deps, { to: () => [] }, deps.connect),
     dnsPart(deps, queries.backend),
     operatorPart(deps),
   ];

@@ -77,6 +77,13 @@ export interface AgentConfig {
   readonly dnsAddress: string;
   readonly ports: AgentPorts;
   readonly dns: AgentDnsConfig;
+  readonly connect: {
+    readonly enabled: boolean;
+    /** What a new cluster's certificate authority begins with, as it was given. */
+    readonly caConfig: Readonly<Record<string, unknown>>;
+  };
+  /** When no intention fits. */
+  readonly defaultIntentionPolicy: 'allow' | 'deny';
   /** The coordinate endpoints are off, and `?near=` orders nothing. */
   readonly disableCoordinates: boolean;
   readonly logLevel: LogLevel;

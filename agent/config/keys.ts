@@ -6,6 +6,8 @@ export type ValueKind =
   | 'duration'
   | 'strings'
   | 'stringMap'
+  /** An object of any values. */
+  | 'anyMap'
   | 'durationMap'
   /** A block, blocks of the same name, or a list of objects. */
   | 'objects';
@@ -27,6 +29,10 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   data_dir: 'string',
   datacenter: 'string',
   disable_coordinates: 'bool',
+  'connect.ca_config': 'anyMap',
+  'connect.ca_provider': 'string',
+  'connect.enabled': 'bool',
+  default_intention_policy: 'string',
   'dns_config.a_record_limit': 'int',
   'dns_config.disable_compression': 'bool',
   'dns_config.enable_additional_node_meta_txt': 'bool',
@@ -99,8 +105,6 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
   'ca_path',
   'cloud',
   'config_entries',
-  'connect',
-  'default_intention_policy',
   'default_query_time',
   'disable_anonymous_signature',
   'disable_host_node_id',

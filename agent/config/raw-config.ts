@@ -85,6 +85,7 @@ function withoutEffect(source: Source, key: string, value: unknown): void {
 
 /** Consul's keys inside sections of which other keys do act. */
 const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
+  connect: ['enable_mesh_gateway_wan_federation', 'enable_serverless_plugin', 'test_ca_leaf_root_change_spread'],
   ports: ['sidecar_min_port', 'sidecar_max_port', 'expose_min_port', 'expose_max_port'],
   addresses: ['https', 'grpc', 'grpc_tls'],
   limits: [
@@ -132,6 +133,10 @@ function readValue(kind: ValueKind, value: unknown, file: string, key: string): 
       value = onlyBlock(value);
       if (isObject(value) && Object.values(value).every((item) => typeof item === 'string')) return value;
       throw configError(file, key, 'must be an object of strings');
+    case 'anyMap':
+      value = onlyBlock(value);
+      if (isObject(value)) return value;
+      throw configError(file, key, 'must be an object');
     case 'durationMap':
       value = onlyBlock(value);
       if (!isObject(value)) throw configError(file, key, 'must be an object of durations');

@@ -105,6 +105,31 @@ export async function issueLeaf(request: LeafRequest): Promise<string> {
   return pem(certificate);
 }
 
+/**
+ * A root's name and key, signed for by the one before it: whoever knows only the old root accepts what the new one signs.
+ */
+export async function crossSign(root: string, issuer: Issuer, request: Validity & { serial: string }): Promise<string> {
+  const subject = new X509Certificate(root);
+  const signer = new X509Certificate(issuer.certificate);
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber: request.serial,
+    subject: subject.subject,
+    issuer: signer.subject,
+    ...validity(request),
+    publicKey: subject.publicKey,
+    signingKey: issuer.keys.privateKey,
+    signingAlgorithm: issuer.keys.algorithm,
+    extensions: [
+      new BasicConstraintsExtension(true, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature, true),
+      new SubjectKeyIdentifierExtension(readCertificate(root).keyId),
+      new AuthorityKeyIdentifierExtension(readCertificate(issuer.certificate).keyId),
+      ...subject.extensions.filter((extension) => extension.type === '2.5.29.17'),
+    ],
+  });
+  return pem(certificate);
+}
+
 /** What is read of a certificate. */
 export interface CertificateFacts extends Validity {
   /** Hexadecimal digits, at least two. */

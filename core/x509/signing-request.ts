@@ -36,10 +36,10 @@ export interface SigningRequest {
 export async function readSigningRequest(pem: string): Promise<SigningRequest> {
   if (pem.length > MAX_CSR_CHARACTERS) throw bad(`is longer than ${MAX_CSR_CHARACTERS} characters`);
   if (pem.split('-----BEGIN').length !== 2) throw bad('must be one certificate request in PEM');
-  const request = parse(pem);
-  const publicKey = new Uint8Array(request.publicKey.rawData);
-  checkKey(publicKey);
-  const names = namesOf(request);
+  const request = readable('must be one certificate request in PEM', () => new Pkcs10CertificateRequest(pem));
+  // The library reads parts when they are asked for.
+  const publicKey = readable('holds a public key that cannot be read', () => publicKeyOf(request));
+  const names = readable('has alternative names that cannot be read', () => namesOf(request));
   if (names.length !== 1 || names[0]!.type !== 'url') {
     throw bad(`must have exactly one alternative name, a SPIFFE URI; it has ${names.length}`);
   }
@@ -47,31 +47,23 @@ export async function readSigningRequest(pem: string): Promise<SigningRequest> {
   return { uri: names[0]!.value, publicKey };
 }
 
-function parse(pem: string): Pkcs10CertificateRequest {
-  try {
-    return new Pkcs10CertificateRequest(pem);
-  } catch {
-    throw bad('must be one certificate request in PEM');
-  }
-}
-
-function checkKey(spki: Uint8Array): void {
-  let key: ReturnType<typeof createPublicKey>;
-  try {
-    key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-  } catch {
-    throw bad('holds a public key that cannot be read');
-  }
-  keyKindOf(key);
+function publicKeyOf(request: Pkcs10CertificateRequest): Uint8Array {
+  const spki = new Uint8Array(request.publicKey.rawData);
+  keyKindOf(createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' }));
+  return spki;
 }
 
 function namesOf(request: Pkcs10CertificateRequest): { type: string; value: string }[] {
+  return request.extensions
+    .filter((extension) => extension.type === '2.5.29.17')
+    .flatMap((extension) => new SubjectAlternativeNameExtension(extension.rawData).names.toJSON());
+}
+
+function readable<T>(otherwise: string, read: () => T): T {
   try {
-    return request.extensions
-      .filter((extension) => extension.type === '2.5.29.17')
-      .flatMap((extension) => new SubjectAlternativeNameExtension(extension.rawData).names.toJSON());
-  } catch {
-    throw bad('has alternative names that cannot be read');
+    return read();
+  } catch (error) {
+    throw error instanceof AppError ? error : bad(otherwise);
   }
 }
 

@@ -1,0 +1,219 @@
+import type { LeafCertificate } from '../../api/shapes/connect.ts';
+import { type SpiffeId, spiffeUri } from '../../api/shapes/spiffe.ts';
+import { Backoff } from '../../core/backoff.ts';
+import type { Clock, Timer } from '../../core/clock.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import { generateKeyPem } from '../../core/x509/keys.ts';
+import { createSigningRequest } from '../../core/x509/signing-request.ts';
+import type { MeshAuthority } from './mesh-authority.ts';
+import type { RootFollower } from './root-follower.ts';
+
+export interface LeafCertificatesDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+  readonly authority: Pick<MeshAuthority, 'sign'>;
+  readonly roots: Pick<RootFollower, 'get' | 'known' | 'onChange'>;
+}
+
+export interface LeafCertificatesOptions {
+  /** Identities whose certificates are kept; more are refused while all of them are waited for. */
+  readonly maxLeaves: number;
+}
+
+/** A certificate that is kept, and since when (monotonic). */
+export interface KeptLeaf {
+  readonly leaf: LeafCertificate;
+  readonly rootId: string;
+  readonly atMs: number;
+  readonly renewAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly id: SpiffeId;
+  readonly watchers: Set<() => void>;
+  readonly backoff: Backoff;
+  kept?: KeptLeaf;
+  fetching?: Promise<void>;
+  timer?: Timer;
+  usedAtMs: number;
+}
+
+/** Consul's times: unused for three days, renewed after 60 to 90 % of its life, within 30 s of a new root. */
+const UNUSED_MS = 72 * 3_600_000;
+const RENEW_FROM = 0.6;
+const RENEW_SPAN = 0.3;
+const ROOT_SPREAD_MS = 30_000;
+
+/** The certificates of this agent's identities: made when first asked for, and renewed while they are used. */
+export class LeafCertificates {
+  readonly #deps: LeafCertificatesDeps;
+  readonly #options: LeafCertificatesOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #unlisten: () => void;
+  #closed = false;
+
+  constructor(deps: LeafCertificatesDeps, options: LeafCertificatesOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#unlisten = deps.roots.onChange(() => this.#rootsChanged());
+  }
+
+  /** What is kept now; undefined for nothing. */
+  peek(id: SpiffeId): KeptLeaf | undefined {
+    return this.#entries.get(keyOf(id))?.kept;
+  }
+
+  /**
+   * A certificate that counts and is of the present root; `hit` when it was there.
+   * @throws AppError `badRequest` for a name that no certificate can hold, what the authority throws.
+   */
+  async get(id: SpiffeId): Promise<KeptLeaf & { readonly hit: boolean }> {
+    const entry = this.#entry(id);
+    entry.usedAtMs = this.#deps.clock.monotonic();
+    if (entry.kept && this.#fresh(entry.kept)) return { ...entry.kept, hit: true };
+    try {
+      await this.#fetch(entry);
+    } catch (error) {
+      // The old one is good for a while yet: better than none.
+      if (!entry.kept || entry.kept.expiresAtMs <= this.#deps.clock.now()) {
+        if (!entry.kept) this.#drop(entry);
+        throw error;
+      }
+      this.#schedule(entry, entry.backoff.next());
+      return { ...entry.kept, hit: true };
+    }
+    return { ...entry.kept!, hit: false };
+  }
+
+  /** Calls back when another certificate takes the place of the present one. */
+  watch(id: SpiffeId, wake: () => void): () => void {
+    const entry = this.#entry(id);
+    const call = () => wake();
+    entry.watchers.add(call);
+    return () => {
+      entry.watchers.delete(call);
+      entry.usedAtMs = this.#deps.clock.monotonic();
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unlisten();
+    for (const entry of this.#entries.values()) entry.timer?.cancel();
+  }
+
+  #entry(id: SpiffeId): Entry {
+    const key = keyOf(id);
+    let entry = this.#entries.get(key);
+    if (entry) {
+      // The least recently used one stands first.
+      this.#entries.delete(key);
+    } else {
+      this.#makeRoom();
+      const backoff = new Backoff(this.#deps, { baseMs: 1_000, maxMs: 300_000, jitter: 0.5 });
+      entry = { key, id, watchers: new Set(), backoff, usedAtMs: this.#deps.clock.monotonic() };
+    }
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #makeRoom(): void {
+    if (this.#entries.size < this.#options.maxLeaves) return;
+    for (const entry of this.#entries.values()) {
+      if (entry.watchers.size > 0 || entry.fetching !== undefined) continue;
+      this.#drop(entry);
+      return;
+    }
+    throw new AppError('rateLimited', `too many certificates at once (${this.#options.maxLeaves}); try again later`);
+  }
+
+  #drop(entry: Entry): void {
+    entry.timer?.cancel();
+    if (entry.watchers.size === 0 && this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
+  }
+
+  #fresh(kept: KeptLeaf): boolean {
+    const active = this.#deps.roots.known?.roots.ActiveRootID;
+    return this.#deps.clock.now() < kept.renewAtMs && (active === undefined || active === kept.rootId);
+  }
+
+  /** All who need it wait for one. */
+  #fetch(entry: Entry): Promise<void> {
+    entry.fetching ??= this.#fetchNow(entry).finally(() => {
+      entry.fetching = undefined;
+    });
+    return entry.fetching;
+  }
+
+  async #fetchNow(entry: Entry): Promise<void> {
+    const { authority, clock, random, roots } = this.#deps;
+    const { TrustDomain } = (await roots.get()).roots;
+    const uri = spiffeUri(TrustDomain, entry.id);
+    const keyPem = await generateKeyPem({ type: 'ec', bits: 256 });
+    const issued = await authority.sign(await createSigningRequest(keyPem, uri));
+    const index = Math.max(issued.Index, (entry.kept?.leaf.ModifyIndex ?? 0) + 1);
+    const from = Date.parse(issued.ValidAfter);
+    const until = Date.parse(issued.ValidBefore);
+    entry.kept = {
+      leaf: {
+        SerialNumber: issued.SerialNumber,
+        CertPEM: issued.CertPEM,
+        PrivateKeyPEM: keyPem,
+        Service: entry.id.kind === 'service' ? entry.id.service : '',
+        ServiceURI: uri,
+        ValidAfter: issued.ValidAfter,
+        ValidBefore: issued.ValidBefore,
+        CreateIndex: index,
+        ModifyIndex: index,
+      },
+      rootId: issued.RootID,
+      atMs: clock.monotonic(),
+      renewAtMs: from + (until - from) * (RENEW_FROM + random.next() * RENEW_SPAN),
+      expiresAtMs: until,
+    };
+    entry.backoff.reset();
+    this.#schedule(entry, entry.kept.renewAtMs - clock.now());
+    for (const wake of [...entry.watchers]) wake();
+  }
+
+  #schedule(entry: Entry, ms: number): void {
+    entry.timer?.cancel();
+    if (!this.#closed) entry.timer = this.#deps.clock.after(ms, () => void this.#renew(entry));
+  }
+
+  async #renew(entry: Entry): Promise<void> {
+    const { clock, log } = this.#deps;
+    if (entry.watchers.size === 0 && clock.monotonic() - entry.usedAtMs > UNUSED_MS) {
+      this.#drop(entry);
+      return;
+    }
+    // A timer of many weeks ends early.
+    if (entry.kept && this.#fresh(entry.kept)) {
+      this.#schedule(entry, entry.kept.renewAtMs - clock.now());
+      return;
+    }
+    try {
+      await this.#fetch(entry);
+    } catch (error) {
+      log.warn('a certificate could not be renewed; tried again', { uri: entry.key, text: errorText(error) });
+      this.#schedule(entry, entry.backoff.next());
+    }
+  }
+
+  #rootsChanged(): void {
+    const active = this.#deps.roots.known?.roots.ActiveRootID;
+    for (const entry of this.#entries.values()) {
+      if (!entry.kept || entry.kept.rootId === active) continue;
+      this.#schedule(entry, this.#deps.random.next() * ROOT_SPREAD_MS);
+    }
+  }
+}
+
+function keyOf(id: SpiffeId): string {
+  return JSON.stringify(Object.entries(id).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,65 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import type { CatalogState } from '../catalog/state.ts';
+import { CA_ROOTS_TOPIC, type CaTable } from './ca-table.ts';
+import type { CaWriter } from './ca-writer.ts';
+
+export interface CaKeeperDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly state: CatalogState;
+  readonly table: Pick<CaTable, 'state'>;
+  readonly writer: Pick<CaWriter, 'initialize' | 'prune'>;
+}
+
+const RETRY_MS = 500;
+const PRUNE_EVERY_MS = 3_600_000;
+
+/** Makes the authority of a new cluster (also of one that was restored without), and forgets old roots. */
+export class CaKeeper implements Runnable {
+  readonly name = 'certificate-authority';
+  readonly #deps: CaKeeperDeps;
+
+  constructor(deps: CaKeeperDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws AppError `config` when the authority cannot be made as it is configured. */
+  async run(ctx: RunContext): Promise<void> {
+    const { clock, state } = this.#deps;
+    ctx.ready();
+    let wake = () => {};
+    const unwatch = state.topics.watch([CA_ROOTS_TOPIC], () => wake());
+    try {
+      while (!ctx.signal.aborted) {
+        const changed = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        const done = await Promise.race([this.#look(), aborted(ctx.signal).then(() => true)]);
+        const sleep = new AbortController();
+        const stop = () => sleep.abort();
+        ctx.signal.addEventListener('abort', stop, { once: true });
+        await Promise.race([clock.sleep(done ? PRUNE_EVERY_MS : RETRY_MS, sleep.signal), changed]);
+        stop();
+        ctx.signal.removeEventListener('abort', stop);
+      }
+    } finally {
+      unwatch();
+    }
+  }
+
+  async #look(): Promise<boolean> {
+    const { table, writer, log } = this.#deps;
+    try {
+      if (!table.state) await writer.initialize();
+      else await writer.prune();
+      return true;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'config') throw error;
+      log.warn('the certificate authority could not be written; tried again soon', { text: errorText(error) });
+      return false;
+    }
+  }
+}

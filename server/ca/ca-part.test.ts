@@ -1,0 +1,159 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { SystemRandom } from '../../core/random.ts';
+import { generateKeyPem } from '../../core/x509/keys.ts';
+import { createSigningRequest } from '../../core/x509/signing-request.ts';
+import { openMemoryStore } from '../../store/memory/memory-store.ts';
+import type { Store } from '../../store/store.ts';
+import { composeServer } from '../composition.ts';
+
+const signals: AbortController[] = [];
+afterEach(() => {
+  for (const controller of signals.splice(0)) controller.abort();
+});
+
+/** A server on a store, once it has an active root; the fake clock stands still. */
+async function started(store: Store, caConfig: Record<string, unknown> = {}) {
+  const deps = {
+    clock: new FakeClock(Date.UTC(2026, 0, 1)),
+    random: new SystemRandom(),
+    metrics: new Metrics(),
+    log: silentLogger,
+  };
+  const composed = composeServer(
+    {
+      datacenter: 'dc1',
+      nodeName: 'n1',
+      nodeAddress: '127.0.0.1',
+      nodeId: deps.random.uuid(),
+      consulVersion: '1.21.4',
+      store,
+      caConfig,
+    },
+    deps,
+  );
+  const abort = new AbortController();
+  signals.push(abort);
+  const ended = composed.runnable.run({ signal: abort.signal, ready: () => {} });
+  ended.catch(() => {});
+  const { authority } = composed;
+  const roots = () => authority.roots({ index: 0, waitMs: 0 }, abort.signal).then((answer) => answer.roots);
+  const call = async (method: string, path: string, body: object) => {
+    const route = composed.routes.find((one) => one.method === method && one.path === path)!;
+    return route.handle({
+      method,
+      path,
+      params: {},
+      query: new URLSearchParams(),
+      headers: {},
+      body: Buffer.from(JSON.stringify(body)),
+      remoteAddress: '',
+      signal: abort.signal,
+    });
+  };
+  const configure = (body: object) => call('PUT', '/v1/connect/ca/configuration', body);
+  return { authority, roots, configure, ended };
+}
+
+async function eventually<T>(read: () => Promise<T>): Promise<T> {
+  for (let turn = 0; ; turn++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (turn > 2_000) throw error;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+async function request(trustDomain: string, path = '/ns/default/dc/dc1/svc/web'): Promise<string> {
+  return createSigningRequest(await generateKeyPem({ type: 'ec', bits: 256 }), `spiffe://${trustDomain}${path}`);
+}
+
+describe('certificate authority', () => {
+  it('begins with one root, and two servers of one store agree on it', async () => {
+    const store = openMemoryStore();
+    const [one, two] = await Promise.all([started(store), started(store)]);
+    const [first, second] = await Promise.all([eventually(one.roots), eventually(two.roots)]);
+    expect(first.Roots).toHaveLength(1);
+    expect(second).toEqual(first);
+  });
+
+  it('takes the cluster id that is configured, and refuses one that is none', async () => {
+    const cluster_id = '11111111-2222-3333-4444-555555555555';
+    const { roots } = await started(openMemoryStore(), { cluster_id });
+    expect((await eventually(roots)).TrustDomain).toBe(`${cluster_id}.consul`);
+    const { ended } = await started(openMemoryStore(), { cluster_id: 'x' });
+    await expect(ended).rejects.toThrow('cluster_id must be a UUID');
+  });
+
+  it('signs for its own identities only', async () => {
+    const { authority, roots } = await started(openMemoryStore());
+    const { TrustDomain } = await eventually(roots);
+    expect(await authority.sign(await request(TrustDomain))).toMatchObject({
+      ValidAfter: '2025-12-31T23:59:00Z',
+      ValidBefore: '2026-01-04T00:00:00Z',
+    });
+    await expect(authority.sign(await request('other.consul'))).rejects.toThrow('trust domain');
+    await expect(authority.sign(await request(TrustDomain, '/ns/default/dc/dc2/svc/web'))).rejects.toThrow(
+      'datacenter',
+    );
+    await expect(authority.sign(await request(TrustDomain, '/svc/web'))).rejects.toThrow('no identity');
+    await expect(authority.sign('x')).rejects.toThrow('must be one certificate request in PEM');
+  });
+
+  it('signs no more than CSRMaxPerSecond', async () => {
+    const { authority, roots, configure } = await started(openMemoryStore());
+    const csr = await request((await eventually(roots)).TrustDomain);
+    await configure({ Provider: 'consul', Config: { CSRMaxPerSecond: 2 } });
+    const answers = await Promise.allSettled([1, 2, 3].map(() => authority.sign(csr)));
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+  });
+
+  it('rotates to a root that the old one vouches for (openssl verify)', async () => {
+    const { authority, roots, configure } = await started(openMemoryStore());
+    const before = await eventually(roots);
+    const answer = await configure({ Provider: 'consul', Config: { PrivateKeyType: 'rsa', PrivateKeyBits: 2048 } });
+    expect(answer.status ?? 200).toBe(200);
+    const after = await eventually(async () => {
+      const now = await roots();
+      if (now.ActiveRootID === before.ActiveRootID) throw new Error('not yet');
+      return now;
+    });
+    expect(after.Roots.map(({ Active }) => Active)).toEqual([false, true]);
+    expect(after.Roots[1]).toMatchObject({ PrivateKeyType: 'rsa', PrivateKeyBits: 2048 });
+    const { CertPEM } = await authority.sign(await request(after.TrustDomain));
+    const dir = mkdtempSync(join(tmpdir(), 'lictor-ca-'));
+    try {
+      writeFileSync(join(dir, 'leaf.pem'), CertPEM);
+      for (const root of after.Roots) {
+        writeFileSync(join(dir, 'root.pem'), root.RootCert);
+        const attime = String(Date.UTC(2026, 0, 1) / 1000);
+        const args = ['verify', '-attime', attime, '-CAfile', 'root.pem', '-untrusted', 'leaf.pem', 'leaf.pem'];
+        expect(execFileSync('openssl', args, { cwd: dir }).toString()).toContain('leaf.pem: OK');
+      }
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  it('refuses what Consul refuses, in its words, and a private key never comes back', async () => {
+    const { roots, configure, authority } = await started(openMemoryStore());
+    await eventually(roots);
+    const refused = async (Config: object) => (await configure({ Provider: 'consul', Config })).text;
+    expect(await refused({ LeafCertTTL: '1s' })).toContain('must be greater or equal than 1h0m0s');
+    expect(await refused({ RootCert: 'x' })).toContain('must provide a private key');
+    expect(await refused({ PrivateKeyType: 'dsa' })).toContain('PrivateKeyType "dsa"');
+    expect(await refused({ Nope: 1 })).toContain('unknown key "Nope"');
+    const PrivateKey = await generateKeyPem({ type: 'ec', bits: 384 });
+    expect(await refused({ PrivateKey })).toBeUndefined();
+    const shown =
+      JSON.stringify(await roots()) + (await authority.sign(await request((await roots()).TrustDomain))).CertPEM;
+    expect(shown).not.toContain('PRIVATE');
+  });
+});

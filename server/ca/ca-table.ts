@@ -1,0 +1,162 @@
+import type { CaConfiguration, CaRoots } from '../../api/shapes/connect.ts';
+import { certificateTime } from '../../api/shapes/connect.ts';
+import type { KeyKind } from '../../core/x509/keys.ts';
+import type { StoreEntry } from '../../store/store.ts';
+import { escapePart } from '../catalog/keys.ts';
+import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
+import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+
+/** Which cluster vouches, and with which root. */
+export interface CaState {
+  readonly clusterId: string;
+  readonly activeId: string;
+}
+
+export interface CaConfigRecord {
+  readonly provider: string;
+  /** As it was given, without the private key. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly forceWithoutCrossSigning: boolean;
+}
+
+export interface RootRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly serial: number;
+  readonly keyId: string;
+  readonly pem: string;
+  readonly intermediates: readonly string[];
+  readonly key: KeyKind;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** When another one took its place; it is shown until no certificate of it counts any more. */
+  readonly rotatedOutMs?: number;
+}
+
+/** The private key of a root: read by signing only. */
+export interface RootKeyRecord {
+  readonly pem: string;
+}
+
+/** What waits for the authority's roots. */
+export const CA_ROOTS_TOPIC = 'connect-ca/roots';
+
+/** Keys within the table. */
+export const caRest = {
+  state: 'state',
+  config: 'config',
+  root: (id: string) => `root/${escapePart(id)}`,
+  key: (id: string) => `key/${escapePart(id)}`,
+};
+
+/** The authority's state, configuration, roots and keys. */
+export class CaTable implements StateTable {
+  readonly segment = 'connect-ca';
+  readonly #roots = new Map<string, Stored<RootRecord>>();
+  readonly #keys = new Map<string, Stored<RootKeyRecord>>();
+  #state: Stored<CaState> | undefined;
+  #config: Stored<CaConfigRecord> | undefined;
+  #base = 0;
+
+  get state(): Stored<CaState> | undefined {
+    return this.#state;
+  }
+  get config(): Stored<CaConfigRecord> | undefined {
+    return this.#config;
+  }
+  get roots(): ReadonlyMap<string, Stored<RootRecord>> {
+    return this.#roots;
+  }
+  key(id: string): Stored<RootKeyRecord> | undefined {
+    return this.#keys.get(escapePart(id));
+  }
+  root(id: string): Stored<RootRecord> | undefined {
+    return this.#roots.get(escapePart(id));
+  }
+  /** The root that signs; undefined before there is one. */
+  get active(): RootRecord | undefined {
+    return this.#state && this.root(this.#state.record.activeId)?.record;
+  }
+  get trustDomain(): string {
+    return this.#state ? `${this.#state.record.clusterId}.consul` : '';
+  }
+
+  put(rest: string, entry: StoreEntry, context: ApplyContext): void {
+    this.#base = context.base;
+    const [kind, id = ''] = split(rest);
+    if (kind === 'state') this.#state = storedJson<CaState>(entry);
+    else if (kind === 'config') this.#config = storedJson<CaConfigRecord>(entry);
+    else if (kind === 'root') this.#roots.set(id, storedJson<RootRecord>(entry));
+    else if (kind === 'key') this.#keys.set(id, storedJson<RootKeyRecord>(entry));
+    this.#touch(kind, context);
+  }
+
+  delete(rest: string, context: ApplyContext): void {
+    const [kind, id = ''] = split(rest);
+    if (kind === 'state') this.#state = undefined;
+    else if (kind === 'config') this.#config = undefined;
+    else if (kind === 'root') this.#roots.delete(id);
+    else if (kind === 'key') this.#keys.delete(id);
+    this.#touch(kind, context);
+  }
+
+  clear(): void {
+    this.#roots.clear();
+    this.#keys.clear();
+    this.#state = undefined;
+    this.#config = undefined;
+  }
+
+  /** The roots as clients see them, the oldest first. */
+  rootsShape(): CaRoots {
+    const activeId = this.#state?.record.activeId ?? '';
+    const clusterId = this.#state?.record.clusterId ?? '';
+    const ordered = [...this.#roots.values()].sort((a, b) => a.createRevision - b.createRevision);
+    return {
+      ActiveRootID: activeId,
+      TrustDomain: this.trustDomain,
+      Roots: ordered.map((stored) => {
+        const { record } = stored;
+        return {
+          ID: record.id,
+          Name: record.name,
+          SerialNumber: record.serial,
+          SigningKeyID: record.keyId,
+          ExternalTrustDomain: clusterId,
+          NotBefore: certificateTime(record.notBeforeMs),
+          NotAfter: certificateTime(record.notAfterMs),
+          RootCert: record.pem,
+          IntermediateCerts: record.intermediates.length > 0 ? record.intermediates : null,
+          Active: record.id === activeId,
+          PrivateKeyType: record.key.type,
+          PrivateKeyBits: record.key.bits,
+          CreateIndex: createIndexOf(stored, this.#base),
+          ModifyIndex: modifyIndexOf(stored, this.#base),
+        };
+      }),
+    };
+  }
+
+  configShape(): CaConfiguration | undefined {
+    const stored = this.#config;
+    if (!stored) return undefined;
+    const { provider, config, forceWithoutCrossSigning } = stored.record;
+    return {
+      Provider: provider,
+      Config: config,
+      State: null,
+      ForceWithoutCrossSigning: forceWithoutCrossSigning,
+      CreateIndex: createIndexOf(stored, this.#base),
+      ModifyIndex: modifyIndexOf(stored, this.#base),
+    };
+  }
+
+  #touch(kind: string, context: ApplyContext): void {
+    if (kind === 'state' || kind === 'root') context.bump(CA_ROOTS_TOPIC, this.#state !== undefined);
+  }
+}
+
+function split(rest: string): [string, string?] {
+  const slash = rest.indexOf('/');
+  return slash < 0 ? [rest] : [rest.slice(0, slash), rest.slice(slash + 1)];
+}

@@ -1,0 +1,168 @@
+import type { CaConfigurationRequest } from '../../api/shapes/connect.ts';
+import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Random } from '../../core/random.ts';
+import { belongsTo, readCertificate } from '../../core/x509/certificates.ts';
+import { readPrivateKey } from '../../core/x509/keys.ts';
+import { PlanBuilder } from '../catalog/plan.ts';
+import type { CatalogState } from '../catalog/state.ts';
+import type { StateWriter } from '../catalog/state-writer.ts';
+import { type CaSettings, checkedRequest, DEFAULT_CONFIG, settingsOf } from './ca-config.ts';
+import { type CaTable, caRest, type RootRecord } from './ca-table.ts';
+import { type MadeRoot, RootMaker } from './root-maker.ts';
+
+export interface CaWriterDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly state: CatalogState;
+  readonly writer: Pick<StateWriter, 'write'>;
+  readonly table: CaTable;
+}
+
+export interface CaWriterOptions {
+  /** The agent's ca_config: what a new cluster begins with. */
+  readonly initial: Readonly<Record<string, unknown>>;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Makes, configures and rotates the authority of a cluster. Of several servers that begin at once one wins. */
+export class CaWriter {
+  readonly #deps: CaWriterDeps;
+  readonly #options: CaWriterOptions;
+  readonly #maker: RootMaker;
+
+  constructor(deps: CaWriterDeps, options: CaWriterOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#maker = new RootMaker(deps);
+  }
+
+  /** Sees to it that there is an authority. @throws AppError `config` for a wrong ca_config, what the store throws. */
+  async initialize(): Promise<void> {
+    const { table, random, writer } = this.#deps;
+    if (table.state) return;
+    const { config, settings, clusterId: given } = this.#initialConfig();
+    const clusterId = given || random.uuid();
+    const made = await this.#maker.make(settings, clusterId);
+    await writer.write(() => {
+      const plan = new PlanBuilder();
+      // Another server may have been first: its authority is the cluster's.
+      if (table.state) return plan.build();
+      this.#putRoot(plan, made, clusterId);
+      this.#putConfig(plan, config, false);
+      return plan.build();
+    });
+  }
+
+  /** @throws AppError `badRequest` with Consul's text, `notSynced` before there is an authority. */
+  async configure(request: CaConfigurationRequest): Promise<void> {
+    const config = checkedRequest(request);
+    const settings = settingsOf(config);
+    const { table, writer, clock } = this.#deps;
+    const { old, oldKey, clusterId } = this.#present();
+    const named = config.ClusterID;
+    if (named !== undefined && named !== clusterId) {
+      throw new AppError('badRequest', 'error configuring provider: ClusterID cannot be changed');
+    }
+    const made = needsNewRoot(settings, old) ? await this.#successor(settings, clusterId, old, oldKey) : undefined;
+    await writer.write(() => {
+      const plan = new PlanBuilder();
+      if (table.state?.record.activeId !== old.id) {
+        throw new AppError('conflict', 'the root was changed meanwhile; read the configuration and try again');
+      }
+      plan.rely(this.#key(caRest.state), table.state);
+      if (made) {
+        this.#putRoot(plan, made, clusterId);
+        plan.put(this.#key(caRest.root(old.id)), table.root(old.id), { ...old, rotatedOutMs: clock.now() });
+      }
+      this.#putConfig(plan, config, request.forceWithoutCrossSigning);
+      return plan.build();
+    });
+  }
+
+  /** Forgets roots of which no certificate counts any more. */
+  async prune(): Promise<void> {
+    const { table, writer, clock } = this.#deps;
+    const keepMs = 2 * settingsOf(table.config?.record.config ?? {}).leafTtlMs;
+    const gone = (root: RootRecord) => root.rotatedOutMs !== undefined && root.rotatedOutMs + keepMs < clock.now();
+    if (![...table.roots.values()].some(({ record }) => gone(record))) return;
+    await writer.write(() => {
+      const plan = new PlanBuilder();
+      for (const stored of table.roots.values()) {
+        const { id } = stored.record;
+        if (!gone(stored.record) || id === table.state?.record.activeId) continue;
+        plan.delete(this.#key(caRest.root(id)), stored);
+        plan.delete(this.#key(caRest.key(id)), table.key(id));
+      }
+      return plan.build();
+    });
+  }
+
+  #initialConfig(): { config: Record<string, unknown>; settings: CaSettings; clusterId: string } {
+    try {
+      const request = { provider: 'consul', config: this.#options.initial, forceWithoutCrossSigning: false };
+      const { ClusterID: clusterId = '', ...config } = checkedRequest(request);
+      const settings = settingsOf(config);
+      if (clusterId !== '' && (typeof clusterId !== 'string' || !UUID.test(clusterId))) {
+        throw new AppError('config', 'cluster_id must be a UUID');
+      }
+      return { config: { ...DEFAULT_CONFIG, ...config }, settings, clusterId: (clusterId as string).toLowerCase() };
+    } catch (error) {
+      const text = error instanceof AppError ? error.message : String(error);
+      throw new AppError('config', `connect.ca_config: ${text}`, { cause: error });
+    }
+  }
+
+  #present(): { old: RootRecord; oldKey: string; clusterId: string } {
+    const { table, state } = this.#deps;
+    state.assertLoaded();
+    const old = table.active;
+    const key = old && table.key(old.id);
+    if (!old || !key || !table.state) throw caNotReady();
+    return { old, oldKey: key.record.pem, clusterId: table.state.record.clusterId };
+  }
+
+  async #successor(settings: CaSettings, clusterId: string, old: RootRecord, oldKey: string): Promise<MadeRoot> {
+    const made = await this.#maker.make(settings, clusterId);
+    return this.#maker.crossSigned(made, old, oldKey);
+  }
+
+  #putRoot(plan: PlanBuilder, { root, keyPem }: MadeRoot, clusterId: string): void {
+    const { table } = this.#deps;
+    plan.put(this.#key(caRest.root(root.id)), table.root(root.id), root);
+    plan.put(this.#key(caRest.key(root.id)), table.key(root.id), { pem: keyPem });
+    plan.put(this.#key(caRest.state), table.state, { clusterId, activeId: root.id });
+  }
+
+  /** The private key is the root's; it is not shown with the configuration. */
+  #putConfig(plan: PlanBuilder, config: Record<string, unknown>, forceWithoutCrossSigning: boolean): void {
+    const { PrivateKey: _key, ClusterID: _id, ...shown } = config;
+    const record = { provider: 'consul', config: shown, forceWithoutCrossSigning };
+    plan.put(this.#key(caRest.config), this.#deps.table.config, record);
+  }
+
+  #key(rest: string): string {
+    const { state, table } = this.#deps;
+    return state.keys.table(table.segment, rest);
+  }
+}
+
+/** What Consul's clients see until the first root is there. */
+export function caNotReady(): AppError {
+  return new AppError('notSynced', 'CA is uninitialized and unable to sign certificates yet: no root certificate');
+}
+
+function needsNewRoot(settings: CaSettings, old: RootRecord): boolean {
+  const { rootCert, privateKey, key } = settings;
+  if (rootCert !== '') {
+    try {
+      if (readCertificate(rootCert).fingerprint !== old.id) return true;
+    } catch {
+      // The maker says what is wrong with it.
+      return true;
+    }
+  }
+  if (privateKey !== '') return !belongsTo(readPrivateKey(privateKey), readCertificate(old.pem));
+  return key !== undefined && (key.type !== old.key.type || key.bits !== old.key.bits);
+}
