@@ -95,6 +95,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     retryJoin: values.list('retry_join', 'start_join'),
     services: declaredServices(values.list<object>('service', 'services')),
     checks: declaredChecks(values.list<object>('check', 'checks')),
+    autoReload: values.bool('auto_reload_config'),
     watches: declaredWatches(values.list<object>('watches')),
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),

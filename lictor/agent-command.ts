@@ -1,3 +1,4 @@
+import { parseFlags } from '../agent/config/flags.ts';
 import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS } from '../agent/config/keys.ts';
 import { parseAgentConfig } from '../agent/config.ts';
 import { systemConfigFiles } from '../agent/main.ts';
@@ -25,6 +26,10 @@ function agentFlags(): FlagDescription[] {
   return [...keys, ...others]
     .filter(({ name }) => !(name in FLAGS_WITHOUT_EFFECT))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function configPaths(argv: readonly string[]): string[] {
+  return parseFlags(argv).files.map(({ path }) => path);
 }
 
 const OTHER_TEXTS: Readonly<Record<string, string>> = {
@@ -65,6 +70,7 @@ Files:
   -config-dir FOLDER       all .hcl and .json files of a folder, in lexical order
   -config-format FORMAT    hcl or json: read all files as that, whatever their names
   -hcl TEXT                a piece of HCL; wins over files and flags
+  -auto-reload-config      reload when a file changes
 
 Other:
   -domain NAME             DNS domain (default consul)
@@ -85,13 +91,14 @@ export const agentCommand: Command = {
     }
     const read = () => parseAgentConfig(argv, systemConfigFiles);
     const { config, warnings } = read();
+    const start = { config, read, configPaths: configPaths(argv) };
     for (const warning of warnings) io.stderr.write(`lictor agent: ${warning}\n`);
     if (config.mode === 'client') {
       const { runClient } = await import('./client-agent.ts');
-      await runClient(config, read, io);
+      await runClient(start, io);
     } else {
       const { runServer } = await import('./run-server.ts');
-      await runServer(config, read, io);
+      await runServer(start, io);
     }
     return 0;
   },

@@ -1,4 +1,3 @@
-import type { AgentConfig, ParsedAgentConfig } from '../agent/config.ts';
 import { runClientAgent } from '../agent/main.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
@@ -6,7 +5,8 @@ import { createLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { SystemRandom } from '../core/random.ts';
 import { createDns } from '../dns/dns-server.ts';
-import { ConfigReloader } from './config-reloader.ts';
+import { AutoReload } from './auto-reload.ts';
+import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { dnsOptions } from './dns-options.ts';
 import { nodePlace } from './run-server.ts';
@@ -16,7 +16,7 @@ import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
  * `lictor agent` in client mode, with DNS over its local view: runs until the signal aborts.
  * @throws AppError `config`, `addressInUse`: one clear line each.
  */
-export async function runClient(config: AgentConfig, read: () => ParsedAgentConfig, io: CommandIo): Promise<void> {
+export async function runClient({ config, read, configPaths }: AgentStart, io: CommandIo): Promise<void> {
   const log = createLogger({ level: config.logLevel, sink: io.stderr });
   const random = new SystemRandom();
   const reloads = new ConfigReloader({ read, log }, config);
@@ -29,10 +29,12 @@ export async function runClient(config: AgentConfig, read: () => ParsedAgentConf
   try {
     await runClientAgent(config, { ...deps, identity }, { signal: io.signal, ready }, (view) => {
       const watches = configWatches(config, { ...deps, io, port: () => config.ports.http });
-      if (config.ports.dns < 0) return watches;
+      const reload = () => reloads.reloadAndLog();
+      const auto = config.autoReload ? [new AutoReload({ ...deps, reload }, { paths: configPaths })] : [];
+      if (config.ports.dns < 0) return [...watches, ...auto];
       const dns = createDns({ ...deps, reader: view }, dnsOptions(config));
       reloads.add((next) => dns.prepare(dnsOptions(next)));
-      return [dns, ...watches];
+      return [dns, ...watches, ...auto];
     });
   } finally {
     unlisten?.();

@@ -5,6 +5,15 @@ import type { Logger } from '../core/log.ts';
 /** What changes while the agent runs, by field; everything else needs a restart. */
 const RELOADABLE = ['checks', 'dns', 'logLevel', 'maxConnectionsPerClient', 'nodeMeta', 'services', 'watches'] as const;
 
+/** What an agent's process starts from. */
+export interface AgentStart {
+  readonly config: AgentConfig;
+  /** Reads flags and files anew. @throws AppError `config`. */
+  readonly read: () => ParsedAgentConfig;
+  /** The files and folders that the command line names. */
+  readonly configPaths: readonly string[];
+}
+
 /**
  * Reads the configuration anew while the agent runs. A configuration that is wrong for any part changes nothing; what
  * cannot change without a restart is logged by name.

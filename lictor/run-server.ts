@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { advertisedAddress } from '../agent/config/advertise-address.ts';
-import type { AgentConfig, ParsedAgentConfig } from '../agent/config.ts';
+import type { AgentConfig } from '../agent/config.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
 import { RunGroup } from '../core/lifecycle.ts';
@@ -11,7 +11,8 @@ import { SystemRandom } from '../core/random.ts';
 import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../store/memory/memory-store.ts';
 import type { Store } from '../store/store.ts';
-import { ConfigReloader } from './config-reloader.ts';
+import { AutoReload } from './auto-reload.ts';
+import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { stableNodeId } from './node-identity.ts';
 import { composeServerAgent, type NodePlace } from './server-agent.ts';
@@ -20,7 +21,7 @@ import { composeServerAgent, type NodePlace } from './server-agent.ts';
  * `lictor agent -server` and `-dev`: runs until the signal aborts.
  * @throws AppError `config`, `addressInUse`, `storeCorrupt`, `storeVersion`: one clear line each.
  */
-export async function runServer(config: AgentConfig, read: () => ParsedAgentConfig, io: CommandIo): Promise<void> {
+export async function runServer({ config, read, configPaths }: AgentStart, io: CommandIo): Promise<void> {
   const clock = new SystemClock();
   const random = new SystemRandom();
   const metrics = new Metrics();
@@ -33,8 +34,10 @@ export async function runServer(config: AgentConfig, read: () => ParsedAgentConf
   try {
     const roles = composeServerAgent(config, place, { clock, log, metrics, random, store, reloads: reloader });
     const port = () => roles.address('http')?.port ?? config.ports.http;
+    const reload = () => reloader.reloadAndLog();
+    const auto = config.autoReload ? [new AutoReload({ clock, reload }, { paths: configPaths })] : [];
     const watches = configWatches(config, { clock, log, io, reloads: reloader, port });
-    await new RunGroup({ clock, log }, { name: 'agent', members: [roles.runnable, ...watches] }).run({
+    await new RunGroup({ clock, log }, { name: 'agent', members: [roles.runnable, ...watches, ...auto] }).run({
       signal: io.signal,
       ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),
     });

@@ -92,6 +92,8 @@ export interface AgentConfig {
   readonly services: readonly AgentService[];
   readonly checks: readonly { readonly check: AgentCheck; readonly namespace: string | undefined }[];
   readonly watches: readonly WatchConfig[];
+  /** Whether a change of a configuration file is a reload. */
+  readonly autoReload: boolean;
   readonly checkUpdateIntervalMs: number;
   readonly checkOutputMaxBytes: number;
   readonly maxConnectionsPerClient: number;

@@ -18,6 +18,7 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   'addresses.http': 'string',
   advertise_addr: 'string',
   alt_domain: 'string',
+  auto_reload_config: 'bool',
   bind_addr: 'string',
   bootstrap: 'bool',
   bootstrap_expect: 'int',
@@ -97,7 +98,6 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
   'audit',
   'auto_config',
   'auto_encrypt',
-  'auto_reload_config',
   'autopilot',
   'cache',
   'cert_file',
@@ -210,6 +210,7 @@ export const UNPROTECTED_KEYS: Readonly<Record<string, string>> = {
 export const FLAGS: Readonly<Record<string, string>> = {
   advertise: 'advertise_addr',
   'alt-domain': 'alt_domain',
+  'auto-reload-config': 'auto_reload_config',
   bind: 'bind_addr',
   bootstrap: 'bootstrap',
   'bootstrap-expect': 'bootstrap_expect',
