@@ -67,6 +67,22 @@ class Values {
   }
 }
 
+/** A transaction's body may be as large as a value unless it has its own limit, as in Consul. */
+function kvLimits(values: Values): AgentConfig['kv'] {
+  const kvMaxValueBytes = kvBytes(values, 'limits.kv_max_value_size', 512 * 1024);
+  const txnMaxBytes = kvBytes(values, 'limits.txn_max_req_len', kvMaxValueBytes);
+  return { kvMaxValueBytes, txnMaxBytes, sessionTtlMinMs: values.number('session_ttl_min', 10_000) };
+}
+
+/** What the store takes in one transaction, with room for keys, is the most. */
+const MAX_KV_BYTES = 1024 * 1024;
+
+function kvBytes(values: Values, key: string, byDefault: number): number {
+  const bytes = values.number(key, byDefault);
+  if (bytes >= 1 && bytes <= MAX_KV_BYTES) return bytes;
+  throw new AppError('config', `${key}: must be from 1 to ${MAX_KV_BYTES} bytes, found ${bytes}`);
+}
+
 function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
   const mode = dev ? 'dev' : values.bool('server') ? 'server' : 'client';
   const clientAddress = address(values.string('client_addr', '127.0.0.1'), 'client_addr', world);
@@ -100,6 +116,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),
     maxConnectionsPerClient: values.number('limits.http_max_conns_per_client', 200),
+    kv: kvLimits(values),
     leaveOnTerminate: values.get('leave_on_terminate'),
     skipLeaveOnInterrupt: values.get('skip_leave_on_interrupt'),
   };

@@ -70,6 +70,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Check manifests without a cluster',
     load: async () => (await import('../cli/lint.ts')).lintCommand,
   },
+  lock: {
+    group: 'Store and lock',
+    summary: 'Run a command while holding a lock',
+    load: async () => (await import('../cli/lock.ts')).lockCommand,
+  },
   members: {
     group: 'Agents',
     summary: 'List the agents that this agent knows',

@@ -53,6 +53,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       connect: config.connect.enabled,
       caConfig: config.connect.caConfig,
       defaultIntentionPolicy: config.defaultIntentionPolicy,
+      kvLimits: config.kv,
       serverPort: Math.max(0, config.ports.server),
     },
     { ...deps, log: deps.log.child({ part: 'server' }) },

@@ -97,6 +97,8 @@ export interface AgentConfig {
   readonly checkUpdateIntervalMs: number;
   readonly checkOutputMaxBytes: number;
   readonly maxConnectionsPerClient: number;
+  /** Of servers: limits of values, of transactions' bodies, and of sessions' times to live. */
+  readonly kv: { readonly kvMaxValueBytes: number; readonly txnMaxBytes: number; readonly sessionTtlMinMs: number };
   /** undefined = as Consul: clients leave on TERM, servers do not. */
   readonly leaveOnTerminate: boolean | undefined;
   readonly skipLeaveOnInterrupt: boolean | undefined;

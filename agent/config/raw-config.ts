@@ -94,8 +94,6 @@ const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
     'rpc_max_conns_per_client',
     'rpc_rate',
     'rpc_max_burst',
-    'kv_max_value_size',
-    'txn_max_req_len',
     'https_handshake_timeout',
     'request_limits',
   ],

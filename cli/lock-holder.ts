@@ -1,0 +1,258 @@
+import type { Clock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
+import type { HttpApi } from './http-api.ts';
+import { type KvPair, kvPath, parsePairs, readPairs, valueBytes } from './kv-pairs.ts';
+
+export interface LockOptions {
+  readonly prefix: string;
+  /** How many may hold it at a time. */
+  readonly limit: number;
+  /** Failed requests in a row that are borne while it is held. */
+  readonly retries: number;
+  /** How long to try; 0 = for ever. */
+  readonly timeoutMs: number;
+  /** Of the session. */
+  readonly name: string;
+}
+
+/** Marks of Consul's Go client, so that its locks and ours never take each other's keys for something else. */
+const LOCK_FLAGS = '3304740253564472344';
+const SEMAPHORE_FLAGS = '16210313421097356768';
+const SESSION_TTL_S = 15;
+const RENEW_MS = 5_000;
+const WAIT_MS = 15_000;
+const RETRY_MS = 2_000;
+
+/** Who holds a semaphore: the text of its key. */
+interface Holders {
+  Limit: number;
+  Holders: Record<string, boolean>;
+}
+
+/** A lock, or a place of a semaphore, as Consul's Go client keeps them: compatible with it, contenders of both mix. */
+export class HeldLock {
+  readonly #api: HttpApi;
+  readonly #say: (text: string) => void;
+  readonly #clock: Pick<Clock, 'sleep'>;
+  readonly #options: LockOptions;
+  readonly #lost = new AbortController();
+  readonly #done = new AbortController();
+  #session = '';
+  #held = false;
+  #work: Promise<void>[] = [];
+
+  constructor(deps: { api: HttpApi; say: (text: string) => void; clock: Pick<Clock, 'sleep'> }, options: LockOptions) {
+    this.#api = deps.api;
+    this.#say = deps.say;
+    this.#clock = deps.clock;
+    this.#options = options;
+  }
+
+  /** Aborts when the lock is no longer held. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Whether it is held now; false: the time was over, or the signal said so. */
+  async acquire(signal: AbortSignal): Promise<boolean> {
+    const { timeoutMs, limit } = this.#options;
+    const ends = timeoutMs > 0 ? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) : signal;
+    await this.#createSession();
+    if (limit > 1) await this.#contend();
+    for (let index = '0'; !ends.aborted && !this.lost.aborted; ) {
+      const pairs = await this.#read(index, ends);
+      if (!pairs) break;
+      index = pairs.index;
+      const free = limit > 1 ? await this.#takePlace(pairs.value) : await this.#takeLock(pairs.value);
+      if (free) {
+        this.#held = true;
+        this.#work.push(this.#monitor());
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Lets go and ends the session. To be called once, whether it was acquired or not. */
+  async release(): Promise<void> {
+    this.#done.abort();
+    await Promise.all(this.#work);
+    if (this.#session === '') return;
+    try {
+      if (this.#held && !this.lost.aborted) await this.#letGo();
+    } finally {
+      await this.#api.put(`/v1/session/destroy/${this.#session}`);
+    }
+  }
+
+  get #lockKey(): string {
+    return `${this.#options.prefix}/.lock`;
+  }
+
+  get #contenderKey(): string {
+    return `${this.#options.prefix}/${this.#session}`;
+  }
+
+  async #createSession(): Promise<void> {
+    const json = {
+      Name: this.#options.name,
+      TTL: `${SESSION_TTL_S}s`,
+      // What contends for a place must not stay behind.
+      Behavior: this.#options.limit > 1 ? 'delete' : 'release',
+    };
+    this.#session = (await this.#api.put<{ ID: string }>('/v1/session/create', { json })).ID;
+    this.#work.push(this.#renew());
+  }
+
+  async #renew(): Promise<void> {
+    for (let failures = 0; await this.#pause(RENEW_MS); ) {
+      try {
+        const path = `/v1/session/renew/${this.#session}`;
+        const answer = await this.#api.send('PUT', path, { accept: [404], timeoutMs: RENEW_MS });
+        if (answer.status === 404) this.#lost.abort();
+        failures = 0;
+      } catch {
+        // As long as the session may live, it may still be renewed.
+        if (++failures * RENEW_MS > SESSION_TTL_S * 1000) this.#lost.abort();
+      }
+    }
+  }
+
+  /** The keys of the lock as they are, or when they have changed. Undefined when the time is over. */
+  async #read(index: string, ends: AbortSignal): Promise<{ index: string; value: KvPair[] } | undefined> {
+    const path = this.#options.limit > 1 ? `${this.#options.prefix}/` : this.#lockKey;
+    const query = {
+      ...(this.#options.limit > 1 ? { recurse: '' } : {}),
+      ...(index === '0' ? {} : { index, wait: `${WAIT_MS}ms` }),
+    };
+    return raced(this.#waited(path, query, index), ends);
+  }
+
+  async #waited(path: string, query: Record<string, string>, index: string) {
+    const answer = await this.#api.send('GET', kvPath(path), { query, accept: [404], timeoutMs: WAIT_MS * 2 });
+    const next = answer.index ?? '0';
+    return {
+      index: Number(next) < Number(index) ? '0' : next,
+      value: answer.status === 404 ? [] : parsePairs(answer.text()),
+    };
+  }
+
+  async #takeLock([pair]: readonly KvPair[]): Promise<boolean> {
+    if (pair && pair.Flags !== LOCK_FLAGS) throw conflict(this.#lockKey, 'a lock');
+    if (pair?.Session === this.#session) return true;
+    if (pair?.Session) return false;
+    const query = { acquire: this.#session, flags: LOCK_FLAGS };
+    if (await this.#api.put<boolean>(kvPath(this.#lockKey), { query })) return true;
+    // Free, and yet refused: the lock delay of who held it before.
+    const [now] = await readPairs(this.#api, this.#lockKey);
+    if (!now?.Session) await this.#pause(RETRY_MS);
+    return false;
+  }
+
+  async #contend(): Promise<void> {
+    const query = { acquire: this.#session, flags: SEMAPHORE_FLAGS };
+    if (!(await this.#api.put<boolean>(kvPath(this.#contenderKey), { query }))) {
+      throw new AppError('conflict', `cannot contend at ${this.#contenderKey}`);
+    }
+  }
+
+  async #takePlace(pairs: readonly KvPair[]): Promise<boolean> {
+    const { limit } = this.#options;
+    const { holders, lock } = this.#holders(pairs);
+    if (holders.Limit !== limit) {
+      throw new AppError('conflict', `${this.#lockKey} has ${holders.Limit} places: -n must say so too`);
+    }
+    if (holders.Holders[this.#session]) return true;
+    if (Object.keys(holders.Holders).length >= limit) return false;
+    holders.Holders[this.#session] = true;
+    return this.#writeHolders(holders, lock);
+  }
+
+  /** Those holders whose contender key is still held. */
+  #holders(pairs: readonly KvPair[]): { holders: Holders; lock: KvPair | undefined } {
+    const lock = pairs.find(({ Key }) => Key === this.#lockKey);
+    if (!lock) return { holders: { Limit: this.#options.limit, Holders: {} }, lock };
+    if (lock.Flags !== SEMAPHORE_FLAGS) throw conflict(this.#lockKey, 'a semaphore');
+    const stored = parseHolders(lock, this.#lockKey);
+    const alive = new Set(pairs.filter(({ Key }) => Key !== this.#lockKey).map(({ Session }) => Session));
+    const living = Object.keys(stored.Holders).filter((id) => alive.has(id));
+    return { holders: { Limit: stored.Limit, Holders: Object.fromEntries(living.map((id) => [id, true])) }, lock };
+  }
+
+  #writeHolders(holders: Holders, lock: KvPair | undefined): Promise<boolean> {
+    const query = { cas: String(lock?.ModifyIndex ?? 0), flags: SEMAPHORE_FLAGS };
+    return this.#api.put<boolean>(kvPath(this.#lockKey), { query, body: JSON.stringify(holders) });
+  }
+
+  async #letGo(): Promise<void> {
+    if (this.#options.limit === 1) {
+      await this.#api.put(kvPath(this.#lockKey), { query: { release: this.#session, flags: LOCK_FLAGS } });
+      return;
+    }
+    for (;;) {
+      const pairs = await readPairs(this.#api, `${this.#options.prefix}/`, { recurse: '' });
+      const { holders, lock } = this.#holders(pairs);
+      delete holders.Holders[this.#session];
+      if (await this.#writeHolders(holders, lock)) break;
+    }
+    await this.#api.delete(kvPath(this.#contenderKey));
+  }
+
+  /** Watches the keys for as long as it is held. */
+  async #monitor(): Promise<void> {
+    for (let index = '0', failures = 0; !this.#done.signal.aborted; ) {
+      try {
+        const pairs = await this.#read(index, this.#done.signal);
+        if (!pairs) return;
+        ({ index } = pairs);
+        failures = 0;
+        if (!this.#isHeld(pairs.value)) {
+          this.#lost.abort();
+          return;
+        }
+      } catch {
+        if (++failures > this.#options.retries) {
+          this.#lost.abort();
+          return;
+        }
+        this.#say('The lock could not be watched, trying again');
+        await this.#pause(RETRY_MS);
+      }
+    }
+  }
+
+  /** Whether the time has passed; false: it was let go of meanwhile. */
+  async #pause(ms: number): Promise<boolean> {
+    await this.#clock.sleep(ms, this.#done.signal);
+    return !this.#done.signal.aborted;
+  }
+
+  #isHeld(pairs: readonly KvPair[]): boolean {
+    if (this.#options.limit === 1) return pairs[0]?.Session === this.#session;
+    return this.#holders(pairs).holders.Holders[this.#session] === true;
+  }
+}
+
+function parseHolders(lock: KvPair, key: string): Holders {
+  try {
+    const { Limit, Holders = {} } = JSON.parse(valueBytes(lock).toString()) as Partial<Holders>;
+    if (typeof Limit === 'number') return { Limit, Holders };
+  } catch {
+    // Said below.
+  }
+  throw conflict(key, 'a semaphore');
+}
+
+function conflict(key: string, kind: string): AppError {
+  return new AppError('conflict', `${key} holds something else than ${kind}; choose another prefix`);
+}
+
+/** Undefined when the signal comes first. What is still asked for is left to itself. */
+function raced<T>(asked: Promise<T>, ends: AbortSignal): Promise<T | undefined> {
+  if (ends.aborted) return Promise.resolve(undefined);
+  return new Promise((resolve, reject) => {
+    const end = () => resolve(undefined);
+    ends.addEventListener('abort', end, { once: true });
+    asked.then(resolve, reject).finally(() => ends.removeEventListener('abort', end));
+  });
+}
