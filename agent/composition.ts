@@ -24,6 +24,7 @@ import { VerdictReporter } from './anti-entropy/verdict-reporter.ts';
 import { type AgentIdentity, AgentInfo, nodeMeta } from './backend/agent-info.ts';
 import { applyDeclared } from './backend/apply-declared.ts';
 import { LocalBackend } from './backend/local-backend.ts';
+import { AliasWatch } from './checks/alias-watch.ts';
 import { CheckSupervisor } from './checks/check-supervisor.ts';
 import { networkProbe } from './checks/probe.ts';
 import type { AgentConfig } from './config.ts';
@@ -33,6 +34,7 @@ import type { MeshAuthority } from './connect/mesh-authority.ts';
 import { RootFollower } from './connect/root-follower.ts';
 import { canonicalJson } from './local-state/canonical-json.ts';
 import { FolderStateFiles } from './local-state/folder-state-files.ts';
+import type { Origin } from './local-state/local-records.ts';
 import { LocalState } from './local-state/local-state.ts';
 import { noStateFiles } from './local-state/state-files.ts';
 import type { ServerCatalog } from './server-pool/server-catalog.ts';
@@ -89,7 +91,7 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
   const backend = container.resolve(LOCAL_BACKEND);
   const localState = new RunGroup(deps, {
     name: 'agent-state',
-    members: [localStateRunnable(config, local), checksRunnable(local, container.resolve(CHECK_SUPERVISOR))],
+    members: [localStateRunnable(config, local), checksRunnable(local, container.resolve(CHECK_SUPERVISOR), live)],
   });
   const connect = deps.authority && composeConnect(config, { ...deps, authority: deps.authority });
   const work = new RunGroup(deps, {
@@ -160,7 +162,12 @@ function register(
     const onState = (key: string, status: 'passing' | 'warning' | 'critical', output: string) =>
       void c.resolve(LOCAL_STATE).setVerdict(key, status, output);
     return new CheckSupervisor(
-      { ...deps, probe: networkProbe(deps), onState },
+      {
+        ...deps,
+        probe: networkProbe(deps),
+        aliases: new AliasWatch({ state: c.resolve(LOCAL_STATE) }, { nodeName }),
+        onState,
+      },
       { outputMaxBytes: config.checkOutputMaxBytes },
     );
   });
@@ -187,7 +194,12 @@ function register(
   );
   provide(LOCAL_BACKEND, (c) => {
     const settled = (limitMs: number) => c.resolve(ANTI_ENTROPY).settled(limitMs);
-    return new LocalBackend({ local: c.resolve(LOCAL_STATE), supervisor: c.resolve(CHECK_SUPERVISOR), settled });
+    return new LocalBackend({
+      local: c.resolve(LOCAL_STATE),
+      supervisor: c.resolve(CHECK_SUPERVISOR),
+      settled,
+      config: () => live.current,
+    });
   });
   provide(AGENT_INFO, (c) => {
     const others = deps.others ?? (async () => []);
@@ -211,12 +223,17 @@ function localStateRunnable(config: AgentConfig, local: LocalState): Runnable {
 }
 
 /** Runs a runner for each check of the local state, and stops them all at the end. */
-function checksRunnable(local: LocalState, supervisor: CheckSupervisor): Runnable {
+function checksRunnable(
+  local: LocalState,
+  supervisor: CheckSupervisor,
+  live: { readonly current: AgentConfig },
+): Runnable {
   return runnable('checks', async () => {
     const begin = (key: string, how: { prompt: boolean; crowd: number }) => {
       const check = local.check(key);
-      if (!check) supervisor.stop(key);
-      else supervisor.start({ key, definition: check.definition, status: check.status, output: check.output, ...how });
+      if (!check) return supervisor.stop(key);
+      const { definition, status, output, origin } = check;
+      supervisor.start({ key, definition, status, output, ...how, scripts: mayRunScripts(origin, live.current) });
     };
     for (const check of [...local.checks()]) {
       begin(`${check.namespace}/${check.checkId.toLowerCase()}`, { prompt: false, crowd: 1 });
@@ -229,6 +246,12 @@ function checksRunnable(local: LocalState, supervisor: CheckSupervisor): Runnabl
       supervisor.stopAll();
     };
   });
+}
+
+/** What comes through the catalog never runs commands here. */
+function mayRunScripts(origin: Origin, config: AgentConfig): boolean {
+  if (origin === 'assigned') return false;
+  return origin === 'config' ? config.enableLocalScriptChecks : config.enableScriptChecks;
 }
 
 function nodeIdentity(config: AgentConfig, identity: AgentIdentity): NodeIdentity {

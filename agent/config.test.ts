@@ -123,13 +123,13 @@ describe('parseAgentConfig', () => {
 
   it('warns of what it accepts without effect, most of all of protection', () => {
     const { warnings } = parse('-dev -ui -config-file a.json', {
-      'a.json': { raft_protocol: 3, acl: { enabled: true }, ports: { sidecar_min_port: 1 } },
+      'a.json': { raft_protocol: 3, acl: { enabled: true }, ports: { expose_min_port: 1 } },
     });
     expect(warnings).toEqual([
       '-ui has no effect here',
       'a.json: raft_protocol has no effect here',
       'a.json: acl has no effect here: access control lists are not supported yet: every request is allowed',
-      'a.json: ports.sidecar_min_port has no effect here',
+      'a.json: ports.expose_min_port has no effect here',
     ]);
   });
 

@@ -87,6 +87,9 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
   const mode = dev ? 'dev' : values.bool('server') ? 'server' : 'client';
   const clientAddress = address(values.string('client_addr', '127.0.0.1'), 'client_addr', world);
   const datacenter = values.string('datacenter', 'dc1').toLowerCase();
+  const enableScriptChecks = values.bool('enable_script_checks');
+  const enableLocalScriptChecks = enableScriptChecks || values.bool('enable_local_script_checks');
+  const policy = { scripts: enableLocalScriptChecks };
   const config: AgentConfig = {
     mode,
     bootstrap: values.bool('bootstrap') || dev,
@@ -109,9 +112,15 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     disableCoordinates: values.bool('disable_coordinates'),
     logLevel: logLevel(values.string('log_level', dev ? 'debug' : 'info')),
     retryJoin: values.list('retry_join', 'start_join'),
-    services: declaredServices(values.list<object>('service', 'services')),
-    checks: declaredChecks(values.list<object>('check', 'checks')),
     autoReload: values.bool('auto_reload_config'),
+    services: declaredServices(values.list<object>('service', 'services'), policy),
+    checks: declaredChecks(values.list<object>('check', 'checks'), policy),
+    enableScriptChecks,
+    enableLocalScriptChecks,
+    sidecarPorts: {
+      min: values.number('ports.sidecar_min_port', 21_000),
+      max: values.number('ports.sidecar_max_port', 21_255),
+    },
     watches: declaredWatches(values.list<object>('watches')),
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),
@@ -148,6 +157,10 @@ function verify(config: AgentConfig): void {
   for (const target of config.retryJoin) {
     if (/^provider=/.test(target))
       throw wrong('retry_join', `${JSON.stringify(target)}: providers are not supported yet; give host or host:port`);
+  }
+  const { min, max } = config.sidecarPorts;
+  if (min < 1 || max > 65_535 || min > max) {
+    throw wrong('ports.sidecar_min_port', `${min} to ${max} must be a range of ports between 1 and 65535`);
   }
   if (config.checkOutputMaxBytes < 1) throw wrong('check_output_max_size', 'must be positive');
 }

@@ -3,18 +3,27 @@ import type {
   AgentChecksBackend,
   AgentServicesBackend,
 } from '../../api/routes/agent-local-backend.ts';
-import type { AgentCheck } from '../../api/shapes/agent-check.ts';
-import type { AgentServiceInstance } from '../../api/shapes/agent-service.ts';
+import type { AgentCheck, CheckPolicy } from '../../api/shapes/agent-check.ts';
+import type { AgentService, AgentServiceInstance } from '../../api/shapes/agent-service.ts';
 import type { CheckStatus } from '../../api/shapes/catalog.ts';
+
 import type { CheckSupervisor } from '../checks/check-supervisor.ts';
 import { type LocalCheck, localKey, type Origin } from '../local-state/local-records.ts';
 import type { CheckToRegister, LocalState } from '../local-state/local-state.ts';
+import { type SidecarPorts, sidecarOf } from './sidecars.ts';
 
 export interface LocalBackendDeps {
   readonly local: LocalState;
   readonly supervisor: Pick<CheckSupervisor, 'update'>;
   /** Waits until the catalog has what was declared, bounded. */
   readonly settled: (limitMs: number) => Promise<void>;
+  readonly config: () => LocalBackendConfig;
+}
+
+/** What of the configuration in force counts here. */
+export interface LocalBackendConfig {
+  readonly enableScriptChecks: boolean;
+  readonly sidecarPorts: SidecarPorts;
 }
 
 /** How long an answer waits for the catalog: with the servers away the agent still keeps and later writes it. */
@@ -25,11 +34,17 @@ export class LocalBackend implements AgentServicesBackend, AgentChecksBackend {
   readonly #local: LocalState;
   readonly #supervisor: Pick<CheckSupervisor, 'update'>;
   readonly #settled: (limitMs: number) => Promise<void>;
+  readonly #config: () => LocalBackendConfig;
 
   constructor(deps: LocalBackendDeps) {
     this.#local = deps.local;
     this.#supervisor = deps.supervisor;
     this.#settled = deps.settled;
+    this.#config = deps.config;
+  }
+
+  get policy(): CheckPolicy {
+    return { scripts: this.#config().enableScriptChecks };
   }
 
   services(namespace: string): readonly AgentServiceInstance[] {
@@ -42,18 +57,40 @@ export class LocalBackend implements AgentServicesBackend, AgentChecksBackend {
 
   async registerService(
     namespace: string,
-    service: { readonly instance: AgentServiceInstance; readonly checks: readonly AgentCheck[] },
+    service: AgentService,
     options: { replaceExistingChecks: boolean },
   ): Promise<void> {
-    const checks = service.checks.map((check) => toRegister(namespace, check, 'api', true));
-    await this.#local.registerService({ namespace, instance: service.instance, origin: 'api' }, checks, options);
+    // Read before anything is written: what is refused leaves nothing behind.
+    const sidecar = sidecarOf(service, namespace, this.#local, this.#config().sidecarPorts, this.policy);
+    const register = (one: AgentService, sidecarOf?: string) => {
+      const checks = one.checks.map((check) => toRegister(namespace, check, 'api', true));
+      const parent = sidecarOf === undefined ? {} : { sidecarOf };
+      return this.#local.registerService(
+        { namespace, instance: one.instance, origin: 'api', ...parent },
+        checks,
+        options,
+      );
+    };
+    await register(service);
+    if (sidecar) await register(sidecar, service.instance.ID);
     await this.#settled(SYNC_WAIT_MS);
   }
 
   async deregisterService(namespace: string, id: string): Promise<boolean> {
     const found = await this.#local.deregisterService(namespace, id);
+    for (const sidecar of found ? this.#sidecarsOf(namespace, id) : []) {
+      await this.#local.deregisterService(namespace, sidecar);
+    }
     if (found) await this.#settled(SYNC_WAIT_MS);
     return found;
+  }
+
+  #sidecarsOf(namespace: string, id: string): string[] {
+    const parent = id.toLowerCase();
+    return this.#local
+      .services(namespace)
+      .filter((service) => service.sidecarOf?.toLowerCase() === parent)
+      .map(({ instance }) => instance.ID);
   }
 
   onServiceChange(wake: () => void): () => void {

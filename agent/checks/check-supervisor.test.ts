@@ -28,6 +28,7 @@ describe('check supervisor', () => {
           runsAt.push(clock.monotonic());
           return probe();
         },
+        aliases: { follow: () => () => {} },
         onState: (key, status, output) => shown.push([key, status, output]),
       },
       { outputMaxBytes: 4096 },

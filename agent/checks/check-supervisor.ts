@@ -3,11 +3,12 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
+import type { AliasWatch } from './alias-watch.ts';
 import { type CheckResult, type CheckState, nextCheckState, restoredState } from './check-state.ts';
 import { IntervalRunner } from './interval-runner.ts';
 import { cutOutput } from './output.ts';
 import type { Probe } from './probe.ts';
-import { type ProbePlan, planProbe } from './probe-plan.ts';
+import { type AliasPlan, type ProbePlan, planProbe } from './probe-plan.ts';
 import { expiredOutput, TtlRunner } from './ttl-runner.ts';
 
 /** A new or assigned-anew check gets its first verdict this soon; spread so that many do not start at one instant. */
@@ -25,12 +26,15 @@ export interface RunRequest {
   readonly prompt: boolean;
   /** How many checks come together: many at once are spread further. */
   readonly crowd?: number;
+  /** Whether it may run commands. */
+  readonly scripts?: boolean;
 }
 
 export interface CheckSupervisorDeps {
   readonly clock: Clock;
   readonly random: Pick<Random, 'next'>;
   readonly probe: Probe;
+  readonly aliases: Pick<AliasWatch, 'follow'>;
   readonly metrics: Metrics;
   /** Called when status or output changed. */
   readonly onState: (key: string, status: CheckStatus, output: string) => void;
@@ -38,7 +42,7 @@ export interface CheckSupervisorDeps {
 
 interface Running {
   readonly plan: ProbePlan;
-  readonly runner: IntervalRunner | TtlRunner | undefined;
+  runner: { stop(): void } | undefined;
   state: CheckState;
 }
 
@@ -54,7 +58,7 @@ export class CheckSupervisor {
     this.#outputMaxBytes = options.outputMaxBytes;
     this.#runs = deps.metrics.counter({
       name: 'lictor_agent_check_runs_total',
-      help: 'Runs of http and tcp checks, by result',
+      help: 'Runs of checks at an interval, by result',
       labels: ['status'],
     });
     deps.metrics.observedGauge(
@@ -69,17 +73,15 @@ export class CheckSupervisor {
     let plan: ProbePlan;
     try {
       plan = planProbe(request.definition, { outputMaxBytes: this.#outputMaxBytes });
+      refuseScripts(request, plan);
     } catch (error) {
-      this.#running.set(request.key, {
-        plan: { kind: 'idle' },
-        runner: undefined,
-        state: restoredState('critical', errorText(error)),
-      });
-      this.#deps.onState(request.key, 'critical', errorText(error));
+      this.#refuse(request.key, error);
       return;
     }
-    const state = restoredState(request.status, request.output);
-    this.#running.set(request.key, { plan, runner: this.#runnerFor(request, plan), state });
+    const entry: Running = { plan, runner: undefined, state: restoredState(request.status, request.output) };
+    this.#running.set(request.key, entry);
+    if (plan.kind === 'alias') this.#follow(request.key, entry, plan);
+    else entry.runner = this.#runnerFor(request, plan);
   }
 
   stop(key: string): void {
@@ -104,7 +106,27 @@ export class CheckSupervisor {
     this.#show(key, entry, restoredState(status, cutOutput(output, entry.plan.outputMaxBytes)));
   }
 
-  #runnerFor(request: RunRequest, plan: ProbePlan): Running['runner'] {
+  /** Shows why a check cannot run. */
+  #refuse(key: string, error: unknown): void {
+    const state = restoredState('critical', errorText(error));
+    this.#running.set(key, { plan: { kind: 'idle' }, runner: undefined, state });
+    this.#deps.onState(key, state.status, state.output);
+  }
+
+  #follow(key: string, entry: Running, plan: AliasPlan): void {
+    const show = ({ status, output }: CheckResult) => {
+      if (this.#running.get(key) !== entry) return;
+      this.#show(key, entry, restoredState(status, cutOutput(output, plan.outputMaxBytes)));
+    };
+    try {
+      const stop = this.#deps.aliases.follow(plan, key.slice(0, key.indexOf('/')), show);
+      entry.runner = { stop };
+    } catch (error) {
+      this.#refuse(key, error);
+    }
+  }
+
+  #runnerFor(request: RunRequest, plan: Exclude<ProbePlan, AliasPlan>): IntervalRunner | TtlRunner | undefined {
     const { clock, random, probe } = this.#deps;
     const { key } = request;
     if (plan.kind === 'idle') return undefined;
@@ -123,7 +145,7 @@ export class CheckSupervisor {
   #settle(key: string, result: CheckResult): void {
     this.#runs.add(1, { status: result.status });
     const entry = this.#running.get(key);
-    if (!entry || entry.plan.kind === 'idle' || entry.plan.kind === 'ttl') return;
+    if (!entry || !('thresholds' in entry.plan)) return;
     this.#show(key, entry, nextCheckState({ state: entry.state, thresholds: entry.plan.thresholds }, result));
   }
 
@@ -137,4 +159,13 @@ export class CheckSupervisor {
     entry.state = state;
     if (changed) this.#deps.onState(key, state.status, state.output);
   }
+}
+
+/** @throws AppError `badRequest` when the check would run a command and its declarer may not. */
+function refuseScripts(request: RunRequest, plan: ProbePlan): void {
+  if (request.scripts || (plan.kind !== 'script' && plan.kind !== 'docker')) return;
+  throw new AppError(
+    'badRequest',
+    "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true",
+  );
 }

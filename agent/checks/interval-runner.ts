@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import type { CheckResult } from './check-state.ts';
 import type { Probe } from './probe.ts';
-import type { HttpPlan, TcpPlan } from './probe-plan.ts';
+import type { ProbedPlan } from './probe-plan.ts';
 
 export interface IntervalRunnerDeps {
   readonly clock: Clock;
@@ -17,12 +17,12 @@ export interface IntervalRunnerDeps {
  */
 export class IntervalRunner {
   readonly #deps: IntervalRunnerDeps;
-  readonly #plan: HttpPlan | TcpPlan;
+  readonly #plan: ProbedPlan;
   readonly #abort = new AbortController();
   #timer: Timer | undefined;
   #nextAtMs = 0;
 
-  constructor(deps: IntervalRunnerDeps, options: { plan: HttpPlan | TcpPlan }) {
+  constructor(deps: IntervalRunnerDeps, options: { plan: ProbedPlan }) {
     this.#deps = deps;
     this.#plan = options.plan;
   }

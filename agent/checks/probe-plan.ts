@@ -6,6 +6,8 @@ import type { Thresholds } from './check-state.ts';
 /** Consul's defaults and limits (documentation of "Service and check definitions"). */
 export const MIN_INTERVAL_MS = 1000;
 export const DEFAULT_TIMEOUT_MS = 10_000;
+/** Scripts take longer than requests. */
+export const DEFAULT_SCRIPT_TIMEOUT_MS = 30_000;
 export const DEFAULT_OUTPUT_BYTES = 4096;
 export const MIN_DEREGISTER_AFTER_MS = 60_000;
 
@@ -14,6 +16,19 @@ interface RunnablePlan {
   readonly timeoutMs: number;
   readonly outputMaxBytes: number;
   readonly thresholds: Thresholds;
+}
+
+/** Where a probe goes; `target` as declared, for the output. */
+interface Endpoint {
+  readonly target: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Tls {
+  readonly tls: boolean;
+  readonly tlsServerName: string;
+  readonly tlsSkipVerify: boolean;
 }
 
 export interface HttpPlan extends RunnablePlan {
@@ -29,14 +44,52 @@ export interface HttpPlan extends RunnablePlan {
   readonly tlsSkipVerify: boolean;
 }
 
-export interface TcpPlan extends RunnablePlan {
+export interface TcpPlan extends RunnablePlan, Endpoint, Tls {
   readonly kind: 'tcp';
-  readonly target: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tls: boolean;
-  readonly tlsServerName: string;
-  readonly tlsSkipVerify: boolean;
+}
+
+export interface UdpPlan extends RunnablePlan, Endpoint {
+  readonly kind: 'udp';
+}
+
+export interface GrpcPlan extends RunnablePlan, Endpoint, Tls {
+  readonly kind: 'grpc';
+  /** '' = the server as a whole. */
+  readonly service: string;
+}
+
+export interface H2PingPlan extends RunnablePlan, Endpoint, Tls {
+  readonly kind: 'h2ping';
+}
+
+/** A command on this machine, without a shell in between. */
+export interface ScriptPlan extends RunnablePlan {
+  readonly kind: 'script';
+  readonly args: readonly string[];
+}
+
+/** A command in a running container. */
+export interface DockerPlan extends RunnablePlan {
+  readonly kind: 'docker';
+  readonly container: string;
+  readonly args: readonly string[];
+}
+
+export interface OsServicePlan extends RunnablePlan {
+  readonly kind: 'os_service';
+  readonly service: string;
+}
+
+/** What is probed at an interval. */
+export type ProbedPlan = HttpPlan | TcpPlan | UdpPlan | GrpcPlan | H2PingPlan | ScriptPlan | DockerPlan | OsServicePlan;
+
+/** The worst of another service's checks, or with '' of those of the node itself. */
+export interface AliasPlan {
+  readonly kind: 'alias';
+  readonly service: string;
+  /** '' = this node. */
+  readonly node: string;
+  readonly outputMaxBytes: number;
 }
 
 export interface TtlPlan {
@@ -46,7 +99,7 @@ export interface TtlPlan {
 }
 
 /** A check definition made ready to run; `idle` has nothing to run (a maintenance mark, a state kept by others). */
-export type ProbePlan = HttpPlan | TcpPlan | TtlPlan | { readonly kind: 'idle' };
+export type ProbePlan = ProbedPlan | TtlPlan | AliasPlan | { readonly kind: 'idle' };
 
 /**
  * Reads a definition. An interval below one second counts as one second; without a timeout it is ten seconds, or the
@@ -60,6 +113,8 @@ export function planProbe(definition: CheckDefinition, limits?: { outputMaxBytes
   );
   if (definition.HTTP) return httpPlan(definition, outputMaxBytes);
   if (definition.TCP) return tcpPlan(definition, outputMaxBytes);
+  const other = otherPlan(definition, outputMaxBytes);
+  if (other) return other;
   const ttlMs = durationOf(definition, 'TTL') ?? 0;
   return ttlMs > 0 ? { kind: 'ttl', ttlMs, outputMaxBytes } : { kind: 'idle' };
 }
@@ -70,11 +125,33 @@ export function deregisterAfterMs(definition: CheckDefinition): number | undefin
   return ms > 0 ? Math.max(ms, MIN_DEREGISTER_AFTER_MS) : undefined;
 }
 
-/** The check's type as Consul names it in its `Type` field. */
-export function checkType(definition: CheckDefinition): string {
-  if (definition.HTTP) return 'http';
-  if (definition.TCP) return 'tcp';
-  return definition.TTL ? 'ttl' : '';
+function otherPlan(definition: CheckDefinition, outputMaxBytes: number): ProbePlan | undefined {
+  const { UDP, GRPC, H2PING, OSService, DockerContainerID, ScriptArgs, Shell, AliasService, AliasNode } = definition;
+  const runnable = () => runnablePlan(definition, outputMaxBytes);
+  if (UDP) return { kind: 'udp', ...runnable(), ...endpoint('UDP', UDP) };
+  if (GRPC) {
+    const slash = GRPC.indexOf('/');
+    const [authority, service] = slash < 0 ? [GRPC, ''] : [GRPC.slice(0, slash), GRPC.slice(slash + 1)];
+    const tls = tlsOf(definition, definition.GRPCUseTLS ?? false);
+    return { kind: 'grpc', ...runnable(), ...endpoint('GRPC', authority), target: GRPC, service, ...tls };
+  }
+  if (H2PING) {
+    const tls = tlsOf(definition, definition.H2PingUseTLS ?? true);
+    return { kind: 'h2ping', ...runnable(), ...endpoint('H2PING', H2PING), ...tls };
+  }
+  if (OSService) return { kind: 'os_service', ...runnable(), service: OSService };
+  if (DockerContainerID) {
+    const args = Shell ? [Shell, '-c', (ScriptArgs ?? []).join(' ')] : (ScriptArgs ?? []);
+    return { kind: 'docker', ...runnable(), container: DockerContainerID, args };
+  }
+  if (ScriptArgs?.length) {
+    const timeoutMs = durationOf(definition, 'Timeout') || DEFAULT_SCRIPT_TIMEOUT_MS;
+    return { kind: 'script', ...runnable(), timeoutMs, args: ScriptArgs };
+  }
+  if (AliasService || AliasNode) {
+    return { kind: 'alias', service: AliasService ?? '', node: AliasNode ?? '', outputMaxBytes };
+  }
+  return undefined;
 }
 
 function httpPlan(definition: CheckDefinition, outputMaxBytes: number): HttpPlan {
@@ -110,22 +187,25 @@ function httpPlan(definition: CheckDefinition, outputMaxBytes: number): HttpPlan
 }
 
 function tcpPlan(definition: CheckDefinition, outputMaxBytes: number): TcpPlan {
-  const target = definition.TCP!;
-  const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(target);
-  const port = Number(match?.[3]);
-  if (!match || port < 1 || port > 65_535) {
-    throw invalid('TCP', `${JSON.stringify(target)} must be host:port, such as 127.0.0.1:5432 or [::1]:5432`);
-  }
   return {
     kind: 'tcp',
     ...runnablePlan(definition, outputMaxBytes),
-    target,
-    host: (match[1] ?? match[2])!,
-    port,
-    tls: definition.TCPUseTLS ?? false,
-    tlsServerName: definition.TLSServerName ?? '',
-    tlsSkipVerify: definition.TLSSkipVerify ?? false,
+    ...endpoint('TCP', definition.TCP!),
+    ...tlsOf(definition, definition.TCPUseTLS ?? false),
   };
+}
+
+function endpoint(field: string, target: string): Endpoint {
+  const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(target);
+  const port = Number(match?.[3]);
+  if (!match || port < 1 || port > 65_535) {
+    throw invalid(field, `${JSON.stringify(target)} must be host:port, such as 127.0.0.1:5432 or [::1]:5432`);
+  }
+  return { target, host: (match[1] ?? match[2])!, port };
+}
+
+function tlsOf(definition: CheckDefinition, tls: boolean): Tls {
+  return { tls, tlsServerName: definition.TLSServerName ?? '', tlsSkipVerify: definition.TLSSkipVerify ?? false };
 }
 
 function runnablePlan(definition: CheckDefinition, outputMaxBytes: number): RunnablePlan {

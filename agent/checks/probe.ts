@@ -1,15 +1,42 @@
 import type { CheckResult } from './check-state.ts';
+import { probeDocker } from './docker-probe.ts';
+import { probeGrpc } from './grpc-probe.ts';
+import { probeH2Ping } from './h2-ping-probe.ts';
 import { type HttpProbeDeps, probeHttp } from './http-probe.ts';
-import type { HttpPlan, TcpPlan } from './probe-plan.ts';
+import type { ProbedPlan } from './probe-plan.ts';
+import { probeScript } from './script-probe.ts';
 import { probeTcp } from './tcp-probe.ts';
+import { probeUdp } from './udp-probe.ts';
 
 /**
  * Runs one check once. Never rejects: a failure to reach the target is a critical result with the reason as output. It
  * settles by the plan's timeout, and soon after the signal aborts (the result is then of no use).
  */
-export type Probe = (plan: HttpPlan | TcpPlan, signal: AbortSignal) => Promise<CheckResult>;
+export type Probe = (plan: ProbedPlan, signal: AbortSignal) => Promise<CheckResult>;
 
-/** The probe over real sockets. */
+/** The probe over real sockets and processes. */
 export function networkProbe(deps: HttpProbeDeps): Probe {
-  return (plan, signal) => (plan.kind === 'http' ? probeHttp(deps, plan, signal) : probeTcp(deps, plan, signal));
+  return async (plan, signal) => {
+    switch (plan.kind) {
+      case 'http':
+        return probeHttp(deps, plan, signal);
+      case 'tcp':
+        return probeTcp(deps, plan, signal);
+      case 'udp':
+        return probeUdp(deps, plan, signal);
+      case 'grpc':
+        return probeGrpc(deps, plan, signal);
+      case 'h2ping':
+        return probeH2Ping(deps, plan, signal);
+      case 'script':
+        return probeScript(deps, plan, signal);
+      case 'docker':
+        return probeDocker(deps, plan, signal);
+      case 'os_service':
+        return {
+          status: 'critical',
+          output: `OS service ${plan.service}: not implemented on this platform; Windows services only`,
+        };
+    }
+  };
 }

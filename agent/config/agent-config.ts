@@ -96,6 +96,11 @@ export interface AgentConfig {
   readonly autoReload: boolean;
   readonly checkUpdateIntervalMs: number;
   readonly checkOutputMaxBytes: number;
+  /** Clients of the API may register checks that run commands. */
+  readonly enableScriptChecks: boolean;
+  /** The configuration may declare checks that run commands. */
+  readonly enableLocalScriptChecks: boolean;
+  readonly sidecarPorts: { readonly min: number; readonly max: number };
   readonly maxConnectionsPerClient: number;
   /** Of servers: limits of values, of transactions' bodies, and of sessions' times to live. */
   readonly kv: { readonly kvMaxValueBytes: number; readonly txnMaxBytes: number; readonly sessionTtlMinMs: number };

@@ -1,27 +1,32 @@
 import { decodeBody, type Schema } from '../../api/decode.ts';
-import { AGENT_CHECK, type AgentCheckInput, normalizeAgentCheck } from '../../api/shapes/agent-check.ts';
+import {
+  AGENT_CHECK,
+  type AgentCheckInput,
+  type CheckPolicy,
+  normalizeAgentCheck,
+} from '../../api/shapes/agent-check.ts';
 import { AGENT_SERVICE, type AgentServiceInput, normalizeAgentService } from '../../api/shapes/agent-service.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { configError } from './config-text.ts';
 
 /** The services of a configuration, with the rules of the API. @throws AppError `config` naming service and field. */
-export function declaredServices(definitions: readonly object[]): AgentConfig['services'] {
+export function declaredServices(definitions: readonly object[], policy: CheckPolicy): AgentConfig['services'] {
   return definitions.map((definition, at) =>
     declared(`services[${at}]`, AGENT_SERVICE, withListedChecks(definition), (input) =>
-      normalizeAgentService(input as AgentServiceInput),
+      normalizeAgentService(input as AgentServiceInput, policy),
     ),
   );
 }
 
 /** The checks of a configuration. @throws AppError `config` naming check and field. */
-export function declaredChecks(definitions: readonly object[]): AgentConfig['checks'] {
+export function declaredChecks(definitions: readonly object[], policy: CheckPolicy): AgentConfig['checks'] {
   return definitions.map((definition, at) =>
     declared(`checks[${at}]`, AGENT_CHECK, definition, (value) => {
       const input = value as AgentCheckInput;
       const name = input.Name || input.ID || input.CheckID;
       if (!name) throw new AppError('badRequest', 'name must be given');
-      return { check: normalizeAgentCheck(input, { checkId: name, name }), namespace: input.Namespace };
+      return { check: normalizeAgentCheck(input, { checkId: name, name }, policy), namespace: input.Namespace };
     }),
   );
 }

@@ -11,6 +11,8 @@ export interface LocalService {
   readonly namespace: string;
   readonly instance: LocalInstance;
   readonly origin: Exclude<Origin, 'assigned'>;
+  /** The id of the service whose definition asked for this sidecar: it goes with that service. */
+  readonly sidecarOf?: string;
 }
 
 /** The declared half of a check of this node. */
@@ -21,7 +23,7 @@ export interface LocalCheckDeclaration {
   readonly notes: string;
   /** '' for a check of the node itself. */
   readonly serviceId: string;
-  /** http, tcp, ttl or maintenance. */
+  /** A kind of check by Consul's name, or maintenance. */
   readonly type: string;
   /** As shown in Consul's answers, which differ by the way of registration ('' or "0s" for none). */
   readonly interval: string;

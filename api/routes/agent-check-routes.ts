@@ -26,7 +26,7 @@ export function agentCheckRoutes(deps: { readonly backend: AgentRouteBackend }):
       method: 'PUT',
       path: '/v1/agent/check/register',
       async handle(request) {
-        const { check, namespace: given } = decodeAgentCheck(request.body);
+        const { check, namespace: given } = decodeAgentCheck(request.body, checks.policy);
         const namespace = given ? checkedNamespace(given) : namespaceOf(request);
         const service = check.serviceId === '' ? undefined : services.service(namespace, check.serviceId);
         if (check.serviceId !== '' && !service) {

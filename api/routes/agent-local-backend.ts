@@ -1,5 +1,5 @@
-import type { AgentCheck } from '../shapes/agent-check.ts';
-import type { AgentServiceInstance } from '../shapes/agent-service.ts';
+import type { AgentCheck, CheckPolicy } from '../shapes/agent-check.ts';
+import type { AgentService, AgentServiceInstance } from '../shapes/agent-service.ts';
 import type { CheckStatus } from '../shapes/catalog.ts';
 
 /** A check of an agent with both halves. */
@@ -21,11 +21,7 @@ export interface AgentServicesBackend {
   services(namespace: string): readonly AgentServiceInstance[];
   service(namespace: string, id: string): AgentServiceInstance | undefined;
   /** Resolves when it is kept, and in the catalog unless the servers are away. @throws AppError `badRequest`. */
-  registerService(
-    namespace: string,
-    service: { readonly instance: AgentServiceInstance; readonly checks: readonly AgentCheck[] },
-    options: { replaceExistingChecks: boolean },
-  ): Promise<void>;
+  registerService(namespace: string, service: AgentService, options: { replaceExistingChecks: boolean }): Promise<void>;
   /** False when there is no such service. */
   deregisterService(namespace: string, id: string): Promise<boolean>;
   /** Calls `wake` after each change of any service; gives a function that stops it. */
@@ -34,6 +30,8 @@ export interface AgentServicesBackend {
 
 /** The checks that an agent owns. */
 export interface AgentChecksBackend {
+  /** What clients of the API may register. */
+  readonly policy: CheckPolicy;
   checks(namespace: string): readonly AgentCheckState[];
   check(namespace: string, id: string): AgentCheckState | undefined;
   /** `keepState`: a state known from before stays. */

@@ -39,7 +39,7 @@ export function agentServiceRoutes(deps: AgentServiceRouteDeps): Route[] {
       method: 'PUT',
       path: '/v1/agent/service/register',
       async handle(request) {
-        const service = decodeAgentService(request.body);
+        const service = decodeAgentService(request.body, checks.policy);
         const namespace = service.namespace ? checkedNamespace(service.namespace) : namespaceOf(request);
         const replaceExistingChecks = flagParam(request.query, 'replace-existing-checks');
         await services.registerService(namespace, service, { replaceExistingChecks });

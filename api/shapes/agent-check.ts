@@ -14,18 +14,15 @@ export interface AgentCheckInput extends CheckDefinition {
   Status?: string;
   Namespace?: string;
   Args?: string[];
-  ScriptArgs?: string[];
-  Shell?: string;
-  DockerContainerID?: string;
-  UDP?: string;
-  GRPC?: string;
-  GRPCUseTLS?: boolean;
-  H2PING?: string;
-  H2PingUseTLS?: boolean;
-  OSService?: string;
-  AliasNode?: string;
-  AliasService?: string;
 }
+
+/** What a declarer of checks may ask for. */
+export interface CheckPolicy {
+  /** Checks that run a command on this machine or in a container. */
+  readonly scripts: boolean;
+}
+
+export const NO_SCRIPTS: CheckPolicy = { scripts: false };
 
 /** Fields of a check in a service definition or a configuration file. */
 export const AGENT_CHECK = object(
@@ -94,11 +91,14 @@ export interface CheckUpdate {
 const STATUSES: readonly string[] = ['passing', 'warning', 'critical'];
 
 /** @throws AppError `badRequest` with Consul's texts. */
-export function decodeAgentCheck(body: Buffer): { check: AgentCheck; namespace: string | undefined } {
+export function decodeAgentCheck(
+  body: Buffer,
+  policy: CheckPolicy = NO_SCRIPTS,
+): { check: AgentCheck; namespace: string | undefined } {
   const input = (decodeAgentBody(() => decodeBody(AGENT_CHECK, body)) ?? {}) as AgentCheckInput;
   if (!input.Name) throw bad('Missing check name', 'Name');
   if (input.Status && !STATUSES.includes(input.Status)) throw bad('Bad check status', 'Status');
-  const check = normalizeAgentCheck(input, { checkId: input.Name, name: input.Name });
+  const check = normalizeAgentCheck(input, { checkId: input.Name, name: input.Name }, policy);
   // Registered alone, absent durations show as Go prints zero.
   const { interval, timeout } = check;
   return { check: { ...check, interval: interval || '0s', timeout: timeout || '0s' }, namespace: input.Namespace };
@@ -117,14 +117,22 @@ export function decodeCheckUpdate(body: Buffer): CheckUpdate {
  * Checks one check and fills in what may be left out.
  * @throws AppError `badRequest` with Consul's texts, `internal` for a script (Consul answers 500).
  */
-export function normalizeAgentCheck(input: AgentCheckInput, defaults: { checkId: string; name: string }): AgentCheck {
+export function normalizeAgentCheck(
+  input: AgentCheckInput,
+  defaults: { checkId: string; name: string },
+  policy: CheckPolicy = NO_SCRIPTS,
+): AgentCheck {
   const kinds = kindsOf(input);
-  validate(input, kinds);
+  validate(input, kinds, policy);
   const definition: CheckDefinition = {};
   for (const field of DEFINITION_FIELDS) {
     const value = input[field];
-    if (value !== undefined && !isZero(value)) Object.assign(definition, { [field]: value });
+    // Pings use TLS unless it is refused, so that here `false` says something.
+    const given = value !== undefined && (field === 'H2PingUseTLS' || !isZero(value));
+    if (given) Object.assign(definition, { [field]: value });
   }
+  const command = input.ScriptArgs?.length ? input.ScriptArgs : input.Args;
+  if (command?.length) definition.ScriptArgs = command;
   return {
     checkId: input.CheckID || input.ID || defaults.checkId,
     name: input.Name || defaults.name,
@@ -149,6 +157,16 @@ const DEFINITION_FIELDS = [
   'TLSSkipVerify',
   'TCP',
   'TCPUseTLS',
+  'UDP',
+  'GRPC',
+  'GRPCUseTLS',
+  'H2PING',
+  'H2PingUseTLS',
+  'OSService',
+  'DockerContainerID',
+  'Shell',
+  'AliasNode',
+  'AliasService',
   'TTL',
   'Interval',
   'Timeout',
@@ -169,19 +187,19 @@ const KIND_FIELDS = [
   ['OSService', 'os_service'],
   ['DockerContainerID', 'docker'],
   ['AliasService', 'alias'],
-  ['AliasNode', 'alias'],
 ] as const;
 
 function kindsOf(input: AgentCheckInput): string[] {
   const kinds = KIND_FIELDS.filter(([field]) => input[field]).map(([, kind]) => kind as string);
+  if (input.AliasNode && !input.AliasService) kinds.push('alias');
   if (!input.DockerContainerID && (input.Args?.length || input.ScriptArgs?.length)) kinds.push('script');
   return kinds;
 }
 
-function validate(input: AgentCheckInput, kinds: readonly string[]): void {
+function validate(input: AgentCheckInput, kinds: readonly string[], policy: CheckPolicy): void {
   const intervalMs = durationMs(input.Interval);
   const ttlMs = durationMs(input.TTL);
-  if (kinds.includes('script')) {
+  if (!policy.scripts && (kinds.includes('script') || kinds.includes('docker'))) {
     throw new AppError(
       'internal',
       "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
@@ -193,10 +211,11 @@ function validate(input: AgentCheckInput, kinds: readonly string[]): void {
   if (intervalMs > 0 && ttlMs > 0) throw invalid('Interval and TTL cannot both be specified', 'TTL');
   if ((input.OutputMaxSize ?? 0) < 0) throw invalid('MaxOutputMaxSize must be positive', 'OutputMaxSize');
   if (kinds.length === 0 && ttlMs <= 0) throw invalid('TTL must be > 0 for TTL checks', 'TTL');
-  const other = kinds.find((kind) => kind !== 'http' && kind !== 'tcp');
-  if (other) throw invalid(`${other} checks are not supported by this agent; use http, tcp or ttl`, other);
   if (kinds.length > 1) throw invalid(`one kind of check is allowed, found ${kinds.join(' and ')}`, 'HTTP');
-  if (kinds.length > 0 && intervalMs <= 0) {
+  if (kinds[0] === 'docker' && !input.Args?.length && !input.ScriptArgs?.length) {
+    throw invalid('Args must name the command that a Docker check runs in its container', 'Args');
+  }
+  if (kinds.length > 0 && kinds[0] !== 'alias' && intervalMs <= 0) {
     throw invalid('Interval must be > 0 for Script, HTTP, H2PING, TCP, UDP or OSService checks', 'Interval');
   }
   const { FailuresBeforeWarning = 0, FailuresBeforeCritical = 0, SuccessBeforePassing = 0 } = input;

@@ -1,9 +1,17 @@
 import { isIP } from 'node:net';
 import { AppError } from '../../core/errors.ts';
 import { ANY, BOOL, decodeBody, INT, list, map, object, STRING } from '../decode.ts';
-import { AGENT_CHECK, type AgentCheck, type AgentCheckInput, normalizeAgentCheck } from './agent-check.ts';
+import {
+  AGENT_CHECK,
+  type AgentCheck,
+  type AgentCheckInput,
+  type CheckPolicy,
+  NO_SCRIPTS,
+  normalizeAgentCheck,
+} from './agent-check.ts';
 import { decodeAgentBody } from './agent-decode.ts';
 import type { NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
+import { type SidecarRequest, sidecarRequest } from './sidecar.ts';
 
 /** A service as clients and configuration files give it to an agent (Consul HTTP API, "Register Service"). */
 export interface AgentServiceInput {
@@ -58,6 +66,7 @@ export interface AgentService {
   readonly instance: AgentServiceInstance;
   readonly checks: readonly AgentCheck[];
   readonly namespace: string | undefined;
+  readonly sidecar?: SidecarRequest;
 }
 
 /** Consul's limits of service metadata. */
@@ -66,12 +75,13 @@ const MAX_META_KEY = 128;
 const MAX_META_VALUE = 512;
 
 /** @throws AppError `badRequest` with Consul's texts. */
-export function decodeAgentService(body: Buffer): AgentService {
-  return normalizeAgentService((decodeAgentBody(() => decodeBody(AGENT_SERVICE, body)) ?? {}) as AgentServiceInput);
+export function decodeAgentService(body: Buffer, policy: CheckPolicy = NO_SCRIPTS): AgentService {
+  const input = decodeAgentBody(() => decodeBody(AGENT_SERVICE, body)) ?? {};
+  return normalizeAgentService(input as AgentServiceInput, policy);
 }
 
 /** Checks a definition and fills in what may be left out. @throws AppError `badRequest` with Consul's texts. */
-export function normalizeAgentService(input: AgentServiceInput): AgentService {
+export function normalizeAgentService(input: AgentServiceInput, policy: CheckPolicy = NO_SCRIPTS): AgentService {
   const name = input.Name ?? '';
   if (name === '') throw bad('Missing service name', 'Name');
   const id = input.ID || name;
@@ -88,6 +98,7 @@ export function normalizeAgentService(input: AgentServiceInput): AgentService {
         checkId: checks.length > 1 ? `service:${id}:${at + 1}` : `service:${id}`,
         name: `Service '${name}' check`,
       },
+      policy,
     ),
   );
   checkProxy(input);
@@ -107,7 +118,8 @@ export function normalizeAgentService(input: AgentServiceInput): AgentService {
     ...(input.Kind && input.Proxy ? { Proxy: input.Proxy } : {}),
     ...(input.Connect?.Native || input.Connect?.native ? { Connect: { Native: true } } : {}),
   };
-  return { instance, checks: named, namespace: input.Namespace };
+  const sidecar = sidecarRequest({ ...input, ID: id, Name: name });
+  return { instance, checks: named, namespace: input.Namespace, ...(sidecar ? { sidecar } : {}) };
 }
 
 function checkedPort(port: number, field: string): number {
@@ -156,9 +168,6 @@ function metaProblem(key: string, value: string): string | undefined {
 }
 
 function checkProxy(input: AgentServiceInput): void {
-  if (input.Connect?.SidecarService !== undefined || input.Connect?.sidecar_service !== undefined) {
-    throw bad('Invalid Connect.SidecarService: sidecar proxies are not supported by this version', 'Connect');
-  }
   if (input.Kind !== 'connect-proxy') return;
   const problems: string[] = [];
   if (!input.Port && !input.SocketPath) problems.push('Port or SocketPath must be set for a connect-proxy');

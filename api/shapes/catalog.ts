@@ -72,6 +72,18 @@ export interface CheckDefinition {
   TLSSkipVerify?: boolean;
   TCP?: string;
   TCPUseTLS?: boolean;
+  UDP?: string;
+  GRPC?: string;
+  GRPCUseTLS?: boolean;
+  H2PING?: string;
+  /** Absent means true. */
+  H2PingUseTLS?: boolean;
+  OSService?: string;
+  DockerContainerID?: string;
+  Shell?: string;
+  ScriptArgs?: string[];
+  AliasNode?: string;
+  AliasService?: string;
   TTL?: string;
   Interval?: string;
   Timeout?: string;

@@ -219,7 +219,8 @@ export class CheckEntry {
 
 /** Whether an agent can run it. */
 export function isRunnable(definition: CheckDefinitionRecord['definition']): boolean {
-  return Boolean(definition.HTTP || definition.TCP || (definition.TTL && definition.TTL !== '0s'));
+  const { HTTP, TCP, UDP, GRPC, H2PING } = definition;
+  return Boolean(HTTP || TCP || UDP || GRPC || H2PING || (definition.TTL && definition.TTL !== '0s'));
 }
 
 function joinedChecks(checks: readonly CheckEntry[] | undefined): HealthCheck[] {
