@@ -35,6 +35,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Print a script that completes commands and flags in your shell',
     load: async () => (await import('./completion-command.ts')).completionCommand,
   },
+  connect: {
+    group: 'Secure',
+    summary: 'Read or change the configuration of the certificate authority',
+    load: async () => (await import('../cli/connect.ts')).connectCommand,
+  },
   demo: {
     group: 'Run',
     summary: 'Three services, health checks and live DNS on this machine',
@@ -104,6 +109,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     group: 'Store and lock',
     summary: 'Create, list, renew and destroy sessions',
     load: async () => (await import('../cli/session.ts')).sessionCommand,
+  },
+  tls: {
+    group: 'Secure',
+    summary: 'Make certificates for servers and agents, offline',
+    load: async () => (await import('../cli/tls.ts')).tlsCommand,
   },
   validate: {
     group: 'Files and tools',

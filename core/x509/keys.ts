@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 import { AppError } from '../errors.ts';
+import type { Random } from '../random.ts';
 
 /** Kind and size of a private key, as configurations name them. */
 export interface KeyKind {
@@ -81,6 +82,12 @@ export async function signingKeys(pem: string): Promise<SigningKeys> {
 /** The identifier of a public key: the SHA-256 of its SPKI, as hexadecimal digits. */
 export function keyIdOf(spki: Uint8Array): string {
   return createHash('sha256').update(spki).digest('hex');
+}
+
+/** Sixteen random bytes in hexadecimal, a positive number (RFC 5280 section 4.1.2.2). */
+export function newSerial(random: Random): string {
+  const digits = random.uuid().replaceAll('-', '');
+  return `${(Number.parseInt(digits[0]!, 16) & 7) | 4}${digits.slice(1)}`;
 }
 
 /** Bytes in hexadecimal with a colon between them, as Consul shows serial numbers and key ids. */

@@ -5,12 +5,12 @@ import { AppError } from '../../core/errors.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { issueLeaf } from '../../core/x509/certificates.ts';
-import { colonHex, type SigningKeys, signingKeys } from '../../core/x509/keys.ts';
+import { colonHex, newSerial, type SigningKeys, signingKeys } from '../../core/x509/keys.ts';
 import { readSigningRequest } from '../../core/x509/signing-request.ts';
 import { settingsOf } from './ca-config.ts';
 import type { CaTable } from './ca-table.ts';
 import { caNotReady } from './ca-writer.ts';
-import { CLOCK_SKEW_MS, newSerial } from './root-maker.ts';
+import { CLOCK_SKEW_MS } from './root-maker.ts';
 import { SigningLimit } from './signing-limit.ts';
 
 export interface CaSignerDeps {

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { belongsTo, createRoot, crossSign, type Issuer, readCertificate } from '../../core/x509/certificates.ts';
-import { colonHex, generateKeyPem, keyKindOf, readPrivateKey, signingKeys } from '../../core/x509/keys.ts';
+import { colonHex, generateKeyPem, keyKindOf, newSerial, readPrivateKey, signingKeys } from '../../core/x509/keys.ts';
 import type { CaSettings } from './ca-config.ts';
 import type { RootRecord } from './ca-table.ts';
 
@@ -85,10 +85,4 @@ export class RootMaker {
     if (wrong) throw new AppError('badRequest', `error configuring provider: RootCert ${wrong}`);
     return pem;
   }
-}
-
-/** Sixteen random bytes in hexadecimal, a positive number (RFC 5280 section 4.1.2.2). */
-export function newSerial(random: Random): string {
-  const digits = random.uuid().replaceAll('-', '');
-  return `${(Number.parseInt(digits[0]!, 16) & 7) | 4}${digits.slice(1)}`;
 }
