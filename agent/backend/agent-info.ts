@@ -1,6 +1,7 @@
 import type { AgentInfoBackend, Member } from '../../api/routes/agent-local-backend.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { LocalState } from '../local-state/local-state.ts';
+import { hostInfo } from './host-info.ts';
 
 /** What only the composing process knows of this node. */
 export interface AgentIdentity {
@@ -36,6 +37,10 @@ export class AgentInfo implements AgentInfoBackend {
 
   get datacenter(): string {
     return this.#deps.config.datacenter;
+  }
+
+  host(nowMs: number): object {
+    return hostInfo({ dataDir: this.#deps.config.dataDir, nowMs });
   }
 
   member(): Member {

@@ -24,6 +24,7 @@ export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {
       path: '/v1/agent/self',
       handle: () => ({ json: { ...info.self(), Coord: ORIGIN, Member: memberShape(info.member()) } }),
     },
+    { method: 'GET', path: '/v1/agent/host', handle: () => ({ json: info.host(deps.clock.now()) }) },
     {
       method: 'GET',
       path: '/v1/agent/version',

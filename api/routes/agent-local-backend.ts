@@ -58,6 +58,8 @@ export interface AgentInfoBackend {
   readonly datacenter: string;
   /** The body of GET /v1/agent/self but for Member and Coord. */
   self(): Readonly<Record<string, unknown>>;
+  /** The machine, for GET /v1/agent/host. */
+  host(nowMs: number): object;
   member(): Member;
   members(signal: AbortSignal): Promise<readonly Member[]>;
 }

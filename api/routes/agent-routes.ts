@@ -3,6 +3,7 @@ import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import type { Route } from '../http/route.ts';
 import { agentCheckRoutes } from './agent-check-routes.ts';
+import { agentClusterRoutes } from './agent-cluster-routes.ts';
 import { agentHealthRoutes } from './agent-health-routes.ts';
 import { agentInfoRoutes } from './agent-info-routes.ts';
 import type { AgentRouteBackend } from './agent-local-backend.ts';
@@ -17,5 +18,11 @@ export interface AgentRoutesDeps {
 
 /** All of /v1/agent/… of one agent. */
 export function agentRoutes(deps: AgentRoutesDeps): Route[] {
-  return [...agentInfoRoutes(deps), ...agentServiceRoutes(deps), ...agentCheckRoutes(deps), ...agentHealthRoutes(deps)];
+  return [
+    ...agentInfoRoutes(deps),
+    ...agentClusterRoutes(deps.backend.info),
+    ...agentServiceRoutes(deps),
+    ...agentCheckRoutes(deps),
+    ...agentHealthRoutes(deps),
+  ];
 }

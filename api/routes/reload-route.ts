@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { Route } from '../http/route.ts';
+import { DONE } from './agent-answers.ts';
 
 /** What reloads an agent's configuration. */
 export interface ReloadBackend {
@@ -15,7 +16,7 @@ export function reloadRoute(backend: ReloadBackend): Route {
     handle: async () => {
       try {
         await backend.reload();
-        return { text: '' };
+        return DONE;
       } catch (error) {
         // The request is right, the agent's files are not.
         if (error instanceof AppError && error.code === 'config') return { status: 500, text: error.message };

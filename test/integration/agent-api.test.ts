@@ -113,10 +113,10 @@ describe('services of an agent', () => {
       "Status for checks must 'passing', 'warning', 'critical'",
     ],
     [{ Name: 'x', Check: { Args: ['/bin/true'], Interval: '10s' } }, 500, /^Scripts are disabled/],
-    [{ Name: 'x', Check: { GRPC: 'a:1', Interval: '10s' } }, 400, /grpc checks are not supported/],
+    [{ Name: 'x', Check: { GRPC: 'a:1' } }, 400, /^Invalid check: Interval must be > 0/],
     [{ Name: 'x', Meta: { 'not valid': 'y' } }, 400, /Key contains invalid characters$/],
     [{ Name: 'x', Unknown: true }, 400, 'Request decode failed: json: unknown field "Unknown"'],
-    [{ Name: 'x', Connect: { SidecarService: {} } }, 400, /SidecarService/],
+    [{ Name: 'x', Connect: { SidecarService: { ID: 'y' } } }, 400, /SidecarService: ID/],
   ])('refuse %j', async (body, status, text) => {
     const answer = await call('PUT /v1/agent/service/register', body);
     expect(answer.status).toBe(status);
@@ -207,5 +207,32 @@ describe('an agent about itself', () => {
     expect((await call('GET /v1/agent/metrics?format=prometheus')).text).toContain(
       '# TYPE lictor_agent_checks_running gauge',
     );
+  });
+});
+
+describe('the machine and the cluster', () => {
+  it('tells of its host', async () => {
+    const host = await json('GET /v1/agent/host');
+    expect(Object.keys(host).sort()).toEqual(['CPU', 'CollectionTime', 'Disk', 'Errors', 'Host', 'Memory']);
+    expect(host.Memory.total).toBeGreaterThan(host.Memory.available);
+  });
+
+  it.each([
+    ['PUT /v1/agent/join/127.0.0.1:1', 500, /retry_join/],
+    ['PUT /v1/agent/force-leave/nobody', 500, /^agent: No node found with name 'nobody'$/],
+    ['PUT /v1/agent/force-leave/n1', 200, /^$/],
+    ['PUT /v1/agent/token/default', 401, /^ACL support disabled$/],
+  ] as const)('answers %s with %d', async (line, status, text) => {
+    expect(await call(line)).toMatchObject({ status, text: expect.stringMatching(text) });
+  });
+
+  it('registers a sidecar with its service and removes it again', async () => {
+    await call('PUT /v1/agent/service/register', { Name: 'shop', Port: 8000, Connect: { SidecarService: {} } });
+    expect((await json('GET /v1/agent/services'))['shop-sidecar-proxy']).toMatchObject({
+      Kind: 'connect-proxy',
+      Port: 21_000,
+    });
+    await call('PUT /v1/agent/service/deregister/shop');
+    expect(Object.keys(await json('GET /v1/agent/services'))).not.toContain('shop-sidecar-proxy');
   });
 });
