@@ -62,7 +62,7 @@ interface Decoded {
 
 /** Reads the body of a session's creation; an empty one asks for the defaults. @throws AppError `badRequest`. */
 export function decodeSession(body: Buffer, defaults: { readonly node: string }): SessionContent {
-  const given = (body.length === 0 ? {} : decodeBody(SCHEMA, body)) as Decoded;
+  const given = (body.length === 0 ? {} : (decodeBody(SCHEMA, body) ?? {})) as Decoded;
   return {
     Name: given.Name ?? '',
     Node: given.Node || defaults.node,

@@ -1,0 +1,94 @@
+import { jsonOf, RunningServer } from '../../test/support/running-server.ts';
+
+type Op = Record<string, unknown>;
+interface Answer {
+  status: number;
+  results: Record<string, { ModifyIndex: number; [field: string]: unknown }>[] | null;
+  errors: { OpIndex: number; What: string }[] | null;
+}
+
+const node = (Verb: string, more: object = {}) => ({
+  Node: { Verb, Node: { Node: 'n', Address: '10.0.0.1', ...more } },
+});
+const service = (Verb: string, more: object = {}) => ({
+  Service: { Verb, Node: 'n', Service: { ID: 's1', Service: 's', ...more } },
+});
+const check = (Verb: string, more: object = {}) => ({
+  Check: { Verb, Check: { Node: 'n', CheckID: 'c', Name: 'c', Status: 'passing', ServiceID: 's1', ...more } },
+});
+
+describe('a transaction over the catalog', () => {
+  let server: RunningServer;
+  beforeEach(async () => {
+    server = await RunningServer.start();
+  });
+  afterEach(() => server.stop());
+
+  async function txn(...ops: Op[]): Promise<Answer> {
+    const answer = await server.call('PUT', '/v1/txn', { body: ops });
+    const { Results, Errors } = jsonOf(answer) as { Results: Answer['results']; Errors: Answer['errors'] };
+    return { status: answer.status ?? 200, results: Results, errors: Errors };
+  }
+  const health = async () => (await server.get<unknown[]>('/v1/health/service/s')).json.length;
+
+  it('registers together what depends on each other, in one index', async () => {
+    const { status, results } = await txn(node('set'), service('set'), check('set'));
+    expect(status).toBe(200);
+    const indexes = results!.map((result) => Object.values(result)[0]!.ModifyIndex);
+    expect(new Set(indexes).size).toBe(1);
+    const read = await txn(node('get'), service('get'), check('get'));
+    expect(read.results!.map((result) => Object.values(result)[0]!.ModifyIndex)).toEqual(indexes);
+    expect(await health()).toBe(1);
+  });
+
+  it('does nothing when one operation fails, and names all that do', async () => {
+    const failing = await txn(node('set'), check('set', { ServiceID: 'none' }), service('cas', { ModifyIndex: 9 }));
+    expect(failing.status).toBe(409);
+    expect(failing.errors).toEqual([
+      { OpIndex: 1, What: 'Missing service registration' },
+      { OpIndex: 2, What: 'failed to set service "s1" on node "n", index is stale' },
+    ]);
+    expect((await txn(node('get'))).errors?.[0]?.What).toBe('node "n" doesn\'t exist');
+  });
+
+  it('replaces a node and what is on it within one transaction', async () => {
+    await txn(node('set'), service('set'), check('set'));
+    const again = await txn(node('delete'), node('set', { Address: '10.0.0.2' }), service('set', { ID: 's2' }));
+    expect(again.status).toBe(200);
+    const { json } =
+      await server.get<{ Node: { Address: string }; Service: { ID: string }; Checks: unknown[] }[]>(
+        '/v1/health/service/s',
+      );
+    expect(json).toHaveLength(1);
+    expect(json[0]).toMatchObject({ Node: { Address: '10.0.0.2' }, Service: { ID: 's2' }, Checks: [] });
+  });
+
+  it('checks indexes before it sets or deletes', async () => {
+    const { results } = await txn(node('set'), service('set'));
+    const ModifyIndex = results![1]!.Service!.ModifyIndex;
+    expect((await txn(service('delete-cas', { ModifyIndex: ModifyIndex - 1 }))).status).toBe(409);
+    const set = await txn(service('cas', { ModifyIndex, Port: 7 }));
+    expect(set.status).toBe(200);
+    expect((await txn(service('cas', { ModifyIndex, Port: 8 }))).status).toBe(409);
+    expect((await txn(service('delete-cas', { ModifyIndex: set.results![0]!.Service!.ModifyIndex }))).status).toBe(200);
+    expect(await health()).toBe(0);
+  });
+
+  it('ends a session together with what it writes', async () => {
+    await txn(node('set'));
+    const made = await server.call('PUT', '/v1/session/create', { body: { Node: 'n', NodeChecks: [] } });
+    const { ID } = jsonOf(made) as { ID: string };
+    await server.call('PUT', `/v1/kv/held?acquire=${ID}`, { body: Buffer.from('v') });
+    const done = await txn(
+      { KV: { Verb: 'set', Key: 'note', Value: 'eA==' } },
+      { Session: { Verb: 'delete', Session: { ID } } },
+    );
+    expect(done.status).toBe(200);
+    const { json } = await server.get<{ Session?: string }[]>('/v1/kv/held');
+    expect(json[0]?.Session).toBeUndefined();
+    expect((await server.get<unknown[]>(`/v1/session/info/${ID}`)).json).toEqual([]);
+    expect((await txn({ Session: { Verb: 'get', Session: { ID } } })).errors?.[0]?.What).toBe(
+      'unknown Session operation: get',
+    );
+  });
+});
