@@ -50,9 +50,9 @@ export function agentConnectRoutes(
       path: '/v1/agent/connect/ca/roots',
       handle: async (request) => {
         // Known from here on, so that there is something to wait for.
-        await backend.roots();
+        const first = await backend.roots();
         const index = await waited(deps, request, backend.rootsIndex, backend.watchRoots);
-        const kept = await backend.roots();
+        const kept = index === 0 ? first : await backend.roots();
         return answer(kept, { index: Math.max(index, kept.index), knownLeader: true });
       },
     },
@@ -78,18 +78,18 @@ async function leaf(
   const { service = '' } = request.params;
   if (service === '') return { status: 500, text: 'URI must be either service, agent, server, or kind' };
   const namespace = namespaceOf(request);
-  await backend.leaf(namespace, service);
+  const first = await backend.leaf(namespace, service);
   const index = await waited(
     deps,
     request,
     () => backend.leafIndex(namespace, service),
     (wake) => backend.watchLeaf(namespace, service, wake),
   );
-  const kept = await backend.leaf(namespace, service);
+  const kept = index === 0 ? first : await backend.leaf(namespace, service);
   return answer(kept, { index: Math.max(index, kept.index) });
 }
 
-/** The index to come back with, after the wait that the request asks for. */
+/** The index to come back with, after the wait that the request asks for; 0 when it asks for none. */
 async function waited(
   deps: AgentConnectDeps,
   { query, signal }: RouteRequest,
