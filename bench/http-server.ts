@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { createHttpServer } from '../api/http/server.ts';
 import { SystemClock } from '../core/clock.ts';
@@ -38,6 +39,7 @@ async function startLictor(): Promise<number> {
       nodeAddress: '127.0.0.1',
       nodeId: deps.random.uuid(),
       consulVersion: '1.21.4',
+      spoolDir: tmpdir(),
       store,
     },
     deps,

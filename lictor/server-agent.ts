@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { type ComposedAgent, composeAgent } from '../agent/composition.ts';
 import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
 import { createHttpServer } from '../api/http/server.ts';
@@ -48,6 +49,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       nodeId: place.nodeId,
       consulVersion: CONSUL_COMPATIBLE_VERSION,
       store: deps.store,
+      spoolDir: config.dataDir === '' ? tmpdir() : config.dataDir,
       // 0 in the catalog says: no port, nobody joins here.
       coordinates: !config.disableCoordinates,
       connect: config.connect.enabled,

@@ -49,6 +49,8 @@ export interface ServerConfig {
   readonly nodeId: string;
   /** Opened, and closed after the runnable has ended, by the caller. */
   readonly store: Store;
+  /** An existing folder for archives that are being restored. */
+  readonly spoolDir: string;
   /** The Consul version whose API this server speaks, shown to operators. */
   readonly consulVersion: string;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
@@ -134,6 +136,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     kvLimits: config.kvLimits ?? KV_LIMITS,
     datacenter: config.datacenter,
     nodeName: config.nodeName,
+    spoolDir: config.spoolDir,
     server: { nodeId: config.nodeId, address: serverAddress(config), version: config.consulVersion },
   });
   for (const { tables = [] } of parts) for (const table of tables) container.resolve(tokens.STATE).addTable(table);

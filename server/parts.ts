@@ -21,6 +21,7 @@ import { eventsPart } from './events/events-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
 import { operatorPart } from './operator/operator-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
+import { snapshotPart } from './snapshot/snapshot-part.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
 /** What the parts of a server beside the catalog are made from. */
@@ -45,6 +46,8 @@ export interface PartDeps {
   readonly coordinatesEnabled: boolean;
   readonly kvLimits: KvLimits;
   readonly connect: CaPartOptions;
+  /** Where archives are put while they are verified. */
+  readonly spoolDir: string;
 }
 
 /** What a part adds to its server: data, endpoints, and what has to run. */
@@ -72,5 +75,6 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     caPart(deps, { to: () => [] }, deps.connect),
     dnsPart(deps, queries.backend),
     operatorPart(deps),
+    snapshotPart(deps),
   ];
 }

@@ -94,7 +94,8 @@ export function unknownDatacenter(meta?: ReadMeta): RouteResponse {
   return { status: 500, text: 'No path to datacenter', meta, headers: { 'x-lictor-error': 'notFound' } };
 }
 
-function consistencyOf(query: URLSearchParams): Consistency {
+/** @throws AppError `badRequest` for parameters that exclude each other. */
+export function consistencyOf(query: URLSearchParams): Consistency {
   const maxStale = query.get('max_stale');
   if (maxStale && parseGoDuration(maxStale) === undefined) {
     throw new AppError('badRequest', `Invalid max_stale value ${JSON.stringify(maxStale)}`);

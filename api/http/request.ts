@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import type { RouteRequest } from './route.ts';
 
 const NO_BODY = Buffer.alloc(0);
@@ -25,6 +26,7 @@ export class HttpRouteRequest implements RouteRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly headers: RouteRequest['headers'];
   readonly body: Buffer;
+  readonly bodyStream?: Readable;
   readonly remoteAddress: string;
   readonly #url: string;
   readonly #queryAt: number;
@@ -41,6 +43,7 @@ export class HttpRouteRequest implements RouteRequest {
     this.params = parts.params;
     this.headers = from.raw.headers;
     this.body = Buffer.isBuffer(parts.body) ? parts.body : NO_BODY;
+    if (parts.body instanceof Readable) this.bodyStream = parts.body;
     this.remoteAddress = from.raw.socket.remoteAddress ?? '';
     this.#url = from.raw.url ?? '/';
     this.#queryAt = this.#url.indexOf('?');

@@ -11,6 +11,7 @@ export interface MountedPath {
   readonly methods: ReadonlyMap<string, Route>;
   /** The Allow header, in the order GET, PUT, POST, DELETE. */
   readonly allow: string;
+  readonly streamsBody: boolean;
 }
 
 const METHOD_ORDER = ['GET', 'PUT', 'POST', 'DELETE'] as const;
@@ -34,6 +35,7 @@ export function mountPaths(routes: readonly Route[]): MountedPath[] {
       pattern: rest ? `${path.slice(0, rest.index)}/*` : path,
       restName: rest ? (rest[1] ?? '*') : undefined,
       methods,
+      streamsBody: [...methods.values()].some((route) => route.streamsBody),
       allow: ['OPTIONS', ...METHOD_ORDER.filter((method) => methods.has(method))].join(','),
     };
   });

@@ -12,6 +12,8 @@ export interface RouteRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** The raw body, empty when there is none. */
   readonly body: Buffer;
+  /** The body of a route that streams it; undefined when the request has none. */
+  readonly bodyStream?: Readable;
   readonly remoteAddress: string;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
@@ -41,5 +43,7 @@ export interface Route {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   /** A path with `:name` parameters and at most one trailing `*`, e.g. `/v1/agent/service/:id`. */
   readonly path: string;
+  /** The body comes as `bodyStream`, of any size; the route bounds it. Holds for all methods of the path. */
+  readonly streamsBody?: boolean;
   handle(request: RouteRequest): Promise<RouteResponse> | RouteResponse;
 }

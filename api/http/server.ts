@@ -133,13 +133,23 @@ class RouteServer implements HttpServer {
 
   #mount(app: FastifyInstance): void {
     const paths = mountPaths(this.#options.routes);
-    for (const path of paths) {
-      app.route({
-        method: ALL_METHODS,
-        url: path.pattern,
-        handler: (request, reply) => this.#dispatch(path, request, reply),
-      });
-    }
+    const mount = (into: FastifyInstance, streamsBody: boolean) => {
+      for (const path of paths.filter((one) => one.streamsBody === streamsBody)) {
+        into.route({
+          method: ALL_METHODS,
+          url: path.pattern,
+          handler: (request, reply) => this.#dispatch(path, request, reply),
+        });
+      }
+    };
+    mount(app, false);
+    // A scope of its own: its bodies are not collected.
+    void app.register((scope, _options, done) => {
+      scope.removeAllContentTypeParsers();
+      scope.addContentTypeParser('*', (_request, body, parsed) => parsed(null, body));
+      mount(scope, true);
+      done();
+    });
     for (const path of redirectsOf(paths)) {
       app.route({ method: ALL_METHODS, url: path, handler: (request, reply) => this.#redirect(path, request, reply) });
     }

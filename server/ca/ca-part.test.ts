@@ -32,6 +32,7 @@ async function started(store: Store, caConfig: Record<string, unknown> = {}) {
       nodeAddress: '127.0.0.1',
       nodeId: deps.random.uuid(),
       consulVersion: '1.21.4',
+      spoolDir: tmpdir(),
       store,
       caConfig,
     },

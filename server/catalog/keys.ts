@@ -23,6 +23,11 @@ export const GENERATION_KEY: Key = `${ROOT}generation`;
 /** The generation of a catalog that was never restored. */
 export const FIRST_GENERATION = '0';
 
+/** What all keys of a generation begin with. */
+export function generationPrefix(generation: string): string {
+  return `${ROOT}${generation}/`;
+}
+
 /** The kinds of records, each under its own prefix. */
 export type RecordKind = 'node' | 'nodeId' | 'instance' | 'checkDefinition' | 'checkState' | 'owner';
 
@@ -60,7 +65,7 @@ export class CatalogKeys {
   readonly #prefix: string;
 
   constructor(generation: string) {
-    this.#prefix = `${ROOT}${generation}/`;
+    this.#prefix = generationPrefix(generation);
   }
 
   node(name: string): Key {

@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
-import type { Revision, Store } from '../../store/store.ts';
+import type { Compare, Revision, Store } from '../../store/store.ts';
 import { KeyedLocks } from './keyed-locks.ts';
+import { GENERATION_KEY } from './keys.ts';
 import type { LockMode, Plan } from './plan.ts';
 import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
@@ -55,7 +56,8 @@ export class StateWriter {
 
   /** Operations, and likewise compares, of one plan at most. */
   get maxOps(): number {
-    return this.#deps.store.traits.maxTxnOps;
+    // One compare is the writer's own.
+    return this.#deps.store.traits.maxTxnOps - 1;
   }
 
   /** Bytes of one plan's keys and values at most. */
@@ -113,7 +115,9 @@ export class StateWriter {
       return this.#deps.state.revision;
     }
     const { store, gate, clock } = this.#deps;
-    const result = await store.commit({ compares: plan.compares, ops: plan.ops });
+    // Not into a catalog that a restore has replaced meanwhile: nobody would see it.
+    const catalog: Compare = { kind: 'key', key: GENERATION_KEY, modRevision: this.#deps.state.generationRevision };
+    const result = await store.commit({ compares: [catalog, ...plan.compares], ops: plan.ops });
     if (result.ok) {
       if (!(await gate.reached(result.revision, { clock, withinMs: APPLY_DEADLINE_MS }))) {
         throw new AppError(

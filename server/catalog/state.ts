@@ -50,6 +50,7 @@ export class CatalogState {
   readonly #datacenter: string;
   #keys = new CatalogKeys(FIRST_GENERATION);
   #generation = FIRST_GENERATION;
+  #generationRevision: Revision = 0;
   #base = FIRST_INDEX_BASE;
   #revision: Revision = 0;
   #loaded = false;
@@ -82,6 +83,13 @@ export class CatalogState {
   }
   get base(): number {
     return this.#base;
+  }
+  get generation(): string {
+    return this.#generation;
+  }
+  /** When the generation became the catalog; every write relies on it. 0 for the first one. */
+  get generationRevision(): Revision {
+    return this.#generationRevision;
   }
   /** The keys of the generation that is the catalog now. */
   get keys(): CatalogKeys {
@@ -218,7 +226,10 @@ export class CatalogState {
   #beginLoad(revision: Revision, generation: StoreEntry | undefined, base: StoreEntry | undefined): ApplyContext {
     this.#clear();
     this.topics.forgetData();
-    if (generation) this.#generation = decodeRecord<string>(generation.key, generation.value);
+    if (generation) {
+      this.#generation = decodeRecord<string>(generation.key, generation.value);
+      this.#generationRevision = generation.modRevision;
+    }
     if (base) this.#base = decodeRecord<number>(base.key, base.value);
     this.#keys = new CatalogKeys(this.#generation);
     this.#revision = revision;
@@ -274,6 +285,7 @@ export class CatalogState {
     this.#byOwner = new Map();
     for (const table of this.#tables.values()) table.clear();
     this.#generation = FIRST_GENERATION;
+    this.#generationRevision = 0;
     this.#base = FIRST_INDEX_BASE;
   }
 

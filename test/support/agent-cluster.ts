@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { parseAgentConfig } from '../../agent/config.ts';
 import { type ClientAgent, composeClientAgent } from '../../agent/main.ts';
 import { createHttpServer, type HttpServer } from '../../api/http/server.ts';
@@ -26,7 +27,15 @@ export async function startServer(
   const deps = { ...shared, metrics: new Metrics() };
   const store = options.store ?? openMemoryStore();
   const server = composeServer(
-    { datacenter: 'dc1', nodeName: 'server-1', nodeAddress: '127.0.0.1', nodeId: '', consulVersion: '1.21.4', store },
+    {
+      datacenter: 'dc1',
+      nodeName: 'server-1',
+      nodeAddress: '127.0.0.1',
+      nodeId: '',
+      consulVersion: '1.21.4',
+      spoolDir: tmpdir(),
+      store,
+    },
     deps,
   );
   const http = createHttpServer(deps, {

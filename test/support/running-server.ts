@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import type { Readable } from 'node:stream';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { type Clock, SystemClock } from '../../core/clock.ts';
@@ -41,6 +43,7 @@ export class RunningServer {
         nodeId: 'aaaaaaaa-0000-4000-8000-00000000000f',
         consulVersion: '1.21.4',
         store,
+        spoolDir: tmpdir(),
         maxRemembered: options.maxRemembered,
       },
       deps,
@@ -67,7 +70,7 @@ export class RunningServer {
   async call(
     method: string,
     url: string,
-    options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
+    options: { body?: unknown; bodyStream?: Readable; headers?: Record<string, string>; signal?: AbortSignal } = {},
   ): Promise<RouteResponse> {
     const { route, params } = findRoute(this.composed.routes, method, url);
     const { body } = options;
@@ -79,6 +82,7 @@ export class RunningServer {
       headers: options.headers ?? {},
       body: Buffer.isBuffer(body) ? body : Buffer.from(body === undefined ? '' : JSON.stringify(body)),
       remoteAddress: '127.0.0.1',
+      bodyStream: options.bodyStream,
       signal: options.signal ?? new AbortController().signal,
     };
     return route.handle(request);

@@ -1,0 +1,33 @@
+import { snapshotRoutes } from '../../api/routes/snapshot-routes.ts';
+import { errorText } from '../../core/errors.ts';
+import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
+import type { PartDeps, ServerPart } from '../parts.ts';
+import { exportSnapshot } from './snapshot-export.ts';
+import { SnapshotRestore } from './snapshot-restore.ts';
+
+const MAX_ARCHIVE_BYTES = 16 * 1024 ** 3;
+
+/** Saves and restores all data. */
+export function snapshotPart(deps: PartDeps): ServerPart {
+  const restore = new SnapshotRestore(deps, { spoolDir: deps.spoolDir, maxArchiveBytes: MAX_ARCHIVE_BYTES });
+  const cleaner: Runnable = {
+    name: 'restore-leftovers',
+    async run(ctx: RunContext) {
+      ctx.ready();
+      try {
+        await restore.clean(ctx.signal);
+      } catch (error) {
+        // They take room and nothing else; the next restore or start tries again.
+        if (!ctx.signal.aborted) deps.log.warn('what a restore left could not be deleted', { text: errorText(error) });
+      }
+      await aborted(ctx.signal);
+    },
+  };
+  return {
+    routes: snapshotRoutes(deps.reads, {
+      save: (signal) => exportSnapshot(deps, { datacenter: deps.datacenter, signal }),
+      restore: (archive, signal) => restore.restore(archive, signal),
+    }),
+    runnables: [cleaner],
+  };
+}
