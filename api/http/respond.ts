@@ -78,9 +78,15 @@ function bodyOf(answer: RouteResponse, headers: Headers, form: AnswerForm): Buff
   if (!answer.bytes) return Buffer.alloc(0);
   const bytes = Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.byteLength);
   if (form.pretty && headers['content-type'] === JSON_TYPE) {
-    return Buffer.from(`${JSON.stringify(JSON.parse(bytes.toString()), null, 4)}\n`);
+    return Buffer.from(`${JSON.stringify(JSON.parse(bytes.toString(), exactNumbers), null, 4)}\n`);
   }
   return bytes;
+}
+
+/** Flags of keys have 64 bits: what JavaScript would round stays as it was written. */
+function exactNumbers(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || !Number.isInteger(value) || Number.isSafeInteger(value)) return value;
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(context!.source!);
 }
 
 function commonHeaders(meta: ReadMeta | undefined, form: AnswerForm): Headers {
