@@ -80,6 +80,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Run a command while holding a lock',
     load: async () => (await import('../cli/lock.ts')).lockCommand,
   },
+  maint: {
+    group: 'Agents',
+    summary: 'Take this node or one of its services out of service, or show what is',
+    load: async () => (await import('../cli/maint.ts')).maintCommand,
+  },
   members: {
     group: 'Agents',
     summary: 'List the agents that this agent knows',
