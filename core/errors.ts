@@ -42,6 +42,13 @@ export const ERROR_TABLE = {
     false,
     'The entry belongs to another owner; remove it there, or with an explicit deregister.',
   ),
+  filterInvalid: row(
+    500,
+    'FORMERR',
+    'INVALID_ARGUMENT',
+    false,
+    'The `filter` expression cannot be read or does not fit the rows; the text names the selector, operator or value.',
+  ),
   conflict: row(409, 'SERVFAIL', 'ABORTED', true, 'Another write came first; read again and retry.'),
   tooLarge: row(
     413,

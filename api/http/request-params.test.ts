@@ -13,6 +13,7 @@ describe('request parameters', () => {
       consistency: 'leader',
       tags: [],
       nodeMeta: [],
+      filter: '',
       peer: '',
     });
   });
@@ -34,6 +35,7 @@ describe('request parameters', () => {
         ['k', 'v:w'],
         ['x', ''],
       ],
+      filter: '',
       peer: '',
     });
     expect(readParams(request('', { 'x-consul-namespace': 'Team' })).namespace).toBe('team');
@@ -50,7 +52,6 @@ describe('request parameters', () => {
     ['stale&consistent', 'Cannot specify ?stale with ?consistent, conflicting semantics.'],
     ['cached&consistent', 'Cannot specify ?cached with ?consistent, conflicting semantics.'],
     ['partition=x', 'Invalid query parameter: "partition" - Partitions are a Consul Enterprise feature'],
-    ['filter=a', 'Invalid query parameter: "filter" - filter expressions are not supported yet'],
     ['ns=-a', 'Invalid namespace "-a": must be 1 to 63 letters, digits or hyphens, without a hyphen at either end'],
   ])('refuse %s', (query, text) => {
     expect(() => readParams(request(query))).toThrow(expect.objectContaining({ code: 'badRequest', message: text }));

@@ -21,6 +21,8 @@ export interface ReadParams extends BlockingParams {
   readonly tags: readonly string[];
   /** Repeated `node-meta=key:value`, all of which a node has to carry. */
   readonly nodeMeta: readonly (readonly [string, string])[];
+  /** A filter expression, '' for none. */
+  readonly filter: string;
   /** A peer's name: nothing is imported from peers, so its services are an empty list. */
   readonly peer: string;
 }
@@ -37,6 +39,7 @@ export function readParams(request: RouteRequest): ReadParams {
     consistency: consistencyOf(query),
     tags: query.has('tag') ? query.getAll('tag').map((tag) => tag.toLowerCase()) : NO_LIST,
     nodeMeta: query.has('node-meta') ? query.getAll('node-meta').map(metaPair) : NO_LIST,
+    filter: query.get('filter') ?? '',
     peer: query.get('peer') ?? '',
   };
 }
@@ -118,9 +121,6 @@ function refuseUnsupported(query: URLSearchParams): void {
       'badRequest',
       'Invalid query parameter: "partition" - Partitions are a Consul Enterprise feature',
     );
-  }
-  if (query.get('filter')) {
-    throw new AppError('badRequest', 'Invalid query parameter: "filter" - filter expressions are not supported yet');
   }
 }
 

@@ -1,4 +1,6 @@
 import { AppError } from '../../core/errors.ts';
+import { filterOf } from '../filter/filter-cache.ts';
+import { CHECK_ROW } from '../filter/rows.ts';
 import { checkedNamespace, namespaceOf, readParams } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { decodeAgentCheck, decodeCheckUpdate } from '../shapes/agent-check.ts';
@@ -14,12 +16,13 @@ export function agentCheckRoutes(deps: { readonly backend: AgentRouteBackend }):
       method: 'GET',
       path: '/v1/agent/checks',
       handle(request) {
-        const { namespace } = readParams(request);
+        const { namespace, filter } = readParams(request);
+        const wanted = filterOf(filter, CHECK_ROW);
         const shapes = checks.checks(namespace).map((check) => {
           const service = check.serviceId === '' ? undefined : services.service(namespace, check.serviceId);
-          return [check.checkId, checkShape(check, info.node, service)];
+          return [check.checkId, checkShape(check, info.node, service)] as const;
         });
-        return { json: Object.fromEntries(shapes) };
+        return { json: Object.fromEntries(shapes.filter(([, shape]) => wanted(shape))) };
       },
     },
     {

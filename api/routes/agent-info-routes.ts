@@ -1,5 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Metrics } from '../../core/metrics.ts';
+import { filterOf } from '../filter/filter-cache.ts';
+import { MEMBER_ROW } from '../filter/rows.ts';
 import { readParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { memberShape } from './agent-answers.ts';
@@ -37,13 +39,13 @@ export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {
       method: 'GET',
       path: '/v1/agent/members',
       async handle(request) {
-        readParams(request);
+        const wanted = filterOf(readParams(request).filter, MEMBER_ROW);
         const segment = request.query.get('segment');
         if (segment && segment !== '_all') {
           return { status: 500, text: 'Network segments are not supported in this version of Consul' };
         }
         const members = await info.members(request.signal);
-        if (!request.query.has('wan')) return { json: members.map(memberShape) };
+        if (!request.query.has('wan')) return { json: members.map(memberShape).filter(wanted) };
         const servers = members.filter((member) => member.Tags.role === 'consul');
         return { json: servers.map((one) => memberShape({ ...one, Name: `${one.Name}.${info.datacenter}` })) };
       },

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
+import { filterOf } from '../filter/filter-cache.ts';
+import { INSTANCE_ROW } from '../filter/rows.ts';
 import { blockingParams, checkedNamespace, flagParam, namespaceOf, readParams } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { AgentCheck } from '../shapes/agent-check.ts';
@@ -27,10 +29,16 @@ export function agentServiceRoutes(deps: AgentServiceRouteDeps): Route[] {
       method: 'GET',
       path: '/v1/agent/services',
       handle(request) {
-        const { namespace } = readParams(request);
+        const { namespace, filter } = readParams(request);
+        const wanted = filterOf(filter, INSTANCE_ROW);
         const at = { namespace, datacenter: info.datacenter };
         return {
-          json: Object.fromEntries(services.services(namespace).map((one) => [one.ID, serviceShape(one, at)])),
+          json: Object.fromEntries(
+            services
+              .services(namespace)
+              .map((one) => [one.ID, serviceShape(one, at)] as const)
+              .filter(([, shape]) => wanted(shape)),
+          ),
         };
       },
     },

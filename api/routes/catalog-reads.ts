@@ -1,3 +1,6 @@
+import type { Predicate } from '../filter/compile.ts';
+import { filterOf } from '../filter/filter-cache.ts';
+import { CATALOG_ROW, INSTANCE_ROW, NODE_ROW } from '../filter/rows.ts';
 import type { Route } from '../http/route.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../shapes/catalog.ts';
 import type { NodeReads, NodeServices, ServiceReads, ServiceSummary } from './catalog-backend.ts';
@@ -5,66 +8,85 @@ import { hasNodeMeta, hasTags } from './matching.ts';
 import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
+const NO_SERVICES_FILTER =
+  'Invalid query parameter: "filter" - filter expressions are not supported for the list of services yet; filter /v1/catalog/service/:name';
+
 /** GET /v1/catalog/{nodes,services,service/:name,node/:node,node-services/:node} (Consul HTTP API, "Catalog"). */
 export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & ServiceReads): Route[] {
   return [
-    readRoute<readonly Node[]>(deps, '/v1/catalog/nodes', ({ nodeMeta }, request) => {
+    readRoute<readonly Node[]>(deps, '/v1/catalog/nodes', ({ nodeMeta, filter }, request) => {
+      const filtered = filterOf(filter, NODE_ROW);
       const near = nearOf(deps, request);
       return {
-        key: keyOf('nodes', nodeMeta, near.key),
+        key: keyOf('nodes', nodeMeta, near.key, filter),
         live: backend.nodes(),
         json: (nodes) =>
           near.order(
-            nodes.filter((node) => hasNodeMeta(node, nodeMeta)),
+            nodes.filter((node) => hasNodeMeta(node, nodeMeta) && filtered(node)),
             (node) => node.Node,
           ),
       };
     }),
-    readRoute<readonly ServiceSummary[]>(deps, '/v1/catalog/services', ({ namespace, nodeMeta, peer }) => ({
-      key: keyOf('services', namespace, nodeMeta, peer),
-      live: backend.services(namespace, nodeMeta),
-      json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
-    })),
+    readRoute<readonly ServiceSummary[]>(deps, '/v1/catalog/services', ({ namespace, nodeMeta, peer, filter }) => {
+      if (filter !== '') return { status: 400, text: NO_SERVICES_FILTER };
+      return {
+        key: keyOf('services', namespace, nodeMeta, peer),
+        live: backend.services(namespace, nodeMeta),
+        json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
+      };
+    }),
     readRoute<readonly HealthEntry[]>(
       deps,
       '/v1/catalog/service/:name',
-      ({ namespace, tags, nodeMeta, peer }, request) => {
+      ({ namespace, tags, nodeMeta, peer, filter }, request) => {
         const { params } = request;
         if (!params.name) return missing('service name');
+        const filtered = filterOf(filter, CATALOG_ROW);
         const near = nearOf(deps, request);
         const wanted = (entry: HealthEntry) => hasTags(entry.Service, tags) && hasNodeMeta(entry.Node, nodeMeta);
         return {
-          key: keyOf('service', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, near.key),
+          key: keyOf('service', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, near.key, filter),
           live: backend.service(namespace, params.name),
           json: (entries) =>
-            peer ? [] : near.order(entries.filter(wanted), (entry) => entry.Node.Node).map(catalogRow),
+            peer
+              ? []
+              : near
+                  .order(entries.filter(wanted), (entry) => entry.Node.Node)
+                  .map(catalogRow)
+                  .filter(filtered),
         };
       },
     ),
-    readRoute<NodeServices | undefined>(deps, '/v1/catalog/node/:node', ({ namespace }, { params }) => {
+    readRoute<NodeServices | undefined>(deps, '/v1/catalog/node/:node', ({ namespace, filter }, { params }) => {
       if (!params.node) return missing('node name');
+      const wanted = filterOf(filter, INSTANCE_ROW);
       return {
-        key: keyOf('node', namespace, params.node.toLowerCase()),
+        key: keyOf('node', namespace, params.node.toLowerCase(), filter),
         live: backend.node(namespace, params.node),
-        json: nodeWithMap,
+        json: (found) => nodeWithMap(found, wanted),
       };
     }),
-    readRoute<NodeServices | undefined>(deps, '/v1/catalog/node-services/:node', ({ namespace }, { params }) => {
-      if (!params.node) return missing('node name');
-      return {
-        key: keyOf('node-services', namespace, params.node.toLowerCase()),
-        live: backend.node(namespace, params.node),
-        json: (found) => ({ Node: found?.node ?? null, Services: found?.instances ?? null }),
-      };
-    }),
+    readRoute<NodeServices | undefined>(
+      deps,
+      '/v1/catalog/node-services/:node',
+      ({ namespace, filter }, { params }) => {
+        if (!params.node) return missing('node name');
+        const wanted = filterOf(filter, INSTANCE_ROW);
+        return {
+          key: keyOf('node-services', namespace, params.node.toLowerCase(), filter),
+          live: backend.node(namespace, params.node),
+          json: (found) => ({ Node: found?.node ?? null, Services: found?.instances.filter(wanted) ?? null }),
+        };
+      },
+    ),
   ];
 }
 
-function nodeWithMap(found: NodeServices | undefined): unknown {
+function nodeWithMap(found: NodeServices | undefined, wanted: Predicate): unknown {
   if (!found) return null;
   return {
     Node: found.node,
-    Services: Object.fromEntries(found.instances.map((instance) => [instance.ID, instance])),
+    Services: Object.fromEntries(found.instances.filter(wanted).map((instance) => [instance.ID, instance])),
   };
 }
 

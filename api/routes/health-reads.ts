@@ -1,3 +1,5 @@
+import { filterOf } from '../filter/filter-cache.ts';
+import { CHECK_ROW, HEALTH_ROW } from '../filter/rows.ts';
 import { flagParam } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { aggregateStatus, type HealthCheck, type HealthEntry } from '../shapes/catalog.ts';
@@ -12,57 +14,70 @@ export function healthReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Servi
     readRoute<readonly HealthEntry[]>(
       deps,
       '/v1/health/service/:name',
-      ({ namespace, tags, nodeMeta, peer }, request) => {
+      ({ namespace, tags, nodeMeta, peer, filter }, request) => {
         const { params, query } = request;
         const near = nearOf(deps, request);
         const passing = flagParam(query, 'passing');
         if (!params.name) return missing('service name');
+        const filtered = filterOf(filter, HEALTH_ROW);
         const wanted = (entry: HealthEntry) =>
           hasTags(entry.Service, tags) &&
           hasNodeMeta(entry.Node, nodeMeta) &&
-          (!passing || aggregateStatus(entry.Checks) === 'passing');
+          (!passing || aggregateStatus(entry.Checks) === 'passing') &&
+          filtered(entry);
         return {
-          key: keyOf('health', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, passing, near.key),
+          key: keyOf('health', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, passing, near.key, filter),
           live: backend.service(namespace, params.name),
           json: (entries) => (peer ? [] : near.order(entries.filter(wanted), (entry) => entry.Node.Node)),
         };
       },
     ),
-    readRoute<readonly HealthEntry[]>(deps, '/v1/health/checks/:service', ({ namespace, nodeMeta, peer }, request) => {
-      const { params } = request;
-      const near = nearOf(deps, request);
-      if (!params.service) return missing('service name');
-      return {
-        key: keyOf('health-checks', namespace, params.service.toLowerCase(), nodeMeta, peer, near.key),
-        live: backend.service(namespace, params.service),
-        json: (entries) =>
-          peer
-            ? []
-            : near
-                .order(
-                  entries.filter((entry) => hasNodeMeta(entry.Node, nodeMeta)),
-                  (entry) => entry.Node.Node,
-                )
-                .flatMap((entry) => entry.Checks.filter((check) => check.ServiceID !== '')),
-      };
-    }),
-    readRoute<readonly HealthCheck[]>(deps, '/v1/health/node/:node', ({ namespace }, { params }) => {
+    readRoute<readonly HealthEntry[]>(
+      deps,
+      '/v1/health/checks/:service',
+      ({ namespace, nodeMeta, peer, filter }, request) => {
+        const { params } = request;
+        const near = nearOf(deps, request);
+        if (!params.service) return missing('service name');
+        const filtered = filterOf(filter, CHECK_ROW);
+        return {
+          key: keyOf('health-checks', namespace, params.service.toLowerCase(), nodeMeta, peer, near.key, filter),
+          live: backend.service(namespace, params.service),
+          json: (entries) =>
+            peer
+              ? []
+              : near
+                  .order(
+                    entries.filter((entry) => hasNodeMeta(entry.Node, nodeMeta)),
+                    (entry) => entry.Node.Node,
+                  )
+                  .flatMap((entry) => entry.Checks.filter((check) => check.ServiceID !== '' && filtered(check))),
+        };
+      },
+    ),
+    readRoute<readonly HealthCheck[]>(deps, '/v1/health/node/:node', ({ namespace, filter }, { params }) => {
       if (!params.node) return missing('node name');
+      const filtered = filterOf(filter, CHECK_ROW);
       return {
-        key: keyOf('health-node', namespace, params.node.toLowerCase()),
+        key: keyOf('health-node', namespace, params.node.toLowerCase(), filter),
         live: backend.nodeChecks(namespace, params.node),
-        json: (checks) => checks,
+        json: (checks) => checks.filter(filtered),
       };
     }),
-    readRoute<readonly HealthCheck[]>(deps, '/v1/health/state/:state', ({ namespace, nodeMeta, peer }, request) => {
-      const { params } = request;
-      const near = nearOf(deps, request);
-      if (!params.state) return missing('check state');
-      return {
-        key: keyOf('health-state', namespace, params.state, nodeMeta, peer, near.key),
-        live: backend.checksInState(namespace, params.state, nodeMeta),
-        json: (checks) => (peer ? [] : near.order(checks, (check) => check.Node)),
-      };
-    }),
+    readRoute<readonly HealthCheck[]>(
+      deps,
+      '/v1/health/state/:state',
+      ({ namespace, nodeMeta, peer, filter }, request) => {
+        const { params } = request;
+        const near = nearOf(deps, request);
+        if (!params.state) return missing('check state');
+        const filtered = filterOf(filter, CHECK_ROW);
+        return {
+          key: keyOf('health-state', namespace, params.state, nodeMeta, peer, near.key, filter),
+          live: backend.checksInState(namespace, params.state, nodeMeta),
+          json: (checks) => (peer ? [] : near.order(checks.filter(filtered), (check) => check.Node)),
+        };
+      },
+    ),
   ];
 }

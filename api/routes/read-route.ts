@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { blockingQuery, type Reading } from '../blocking-query.ts';
 import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
@@ -53,12 +54,24 @@ export function readRoute<T>(
       if (datacenter !== '' && datacenter !== deps.datacenter.toLowerCase()) {
         return unknownDatacenter(path.startsWith('/v1/catalog/') ? metaOf(params, 1) : undefined);
       }
-      const read = spec(params, request);
+      const read = specOrFilterError(path, params, () => spec(params, request));
       if (!isReadSpec(read)) return read;
       if (params.index === 0) return answer(deps, read, params, headers, read.live.run());
       return blocked(deps, read, params, headers, request);
     },
   };
+}
+
+/** Consul's catalog reads tell their index even when the filter is refused. */
+function specOrFilterError<T>(path: string, params: ReadParams, make: () => T): T | RouteResponse {
+  try {
+    return make();
+  } catch (error) {
+    const refused = error instanceof AppError && error.code === 'filterInvalid';
+    if (!refused || !path.startsWith('/v1/catalog/')) throw error;
+    const headers = { 'x-lictor-error': error.code };
+    return { status: 500, text: error.message, meta: metaOf(params, 1), headers };
+  }
 }
 
 async function blocked<T>(
