@@ -8,6 +8,7 @@ import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import type { Store } from '../store/store.ts';
+import { bulkHealthPart } from './backend/bulk-health-part.ts';
 import { dnsPart } from './backend/dns-part.ts';
 import { type CaPartOptions, caPart } from './ca/ca-part.ts';
 import type { CatalogLookups } from './catalog/lookups.ts';
@@ -76,5 +77,6 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     dnsPart(deps, queries.backend),
     operatorPart(deps),
     snapshotPart(deps),
+    bulkHealthPart(deps),
   ];
 }
