@@ -2,8 +2,10 @@ import 'reflect-metadata';
 import { isIPv6 } from 'node:net';
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
 import type { Route } from '../api/http/route.ts';
+import { aclDisabledRoutes } from '../api/routes/acl-routes.ts';
 import { agentSyncRoutes } from '../api/routes/agent-sync-routes.ts';
 import type { CaBackend } from '../api/routes/ca-routes.ts';
+import { CachedReads } from '../api/routes/cached-reads.ts';
 import { catalogReadRoutes } from '../api/routes/catalog-reads.ts';
 import { catalogWriteRoutes } from '../api/routes/catalog-writes.ts';
 import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
@@ -115,6 +117,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     cache: new RenderCache(),
     datacenter: config.datacenter,
     distances: coordinates,
+    cached: new CachedReads({ clock }),
     nodeName: config.nodeName,
   };
   const parts = serverParts({
@@ -126,7 +129,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     reads: readDeps,
     coordinates,
     virtualAddresses,
-    lookups: new CatalogLookups({ state: container.resolve(tokens.STATE) }),
+    lookups: container.resolve(tokens.LOOKUPS),
     coordinatesEnabled: config.coordinates ?? true,
     connect: {
       enabled: config.connect ?? true,
@@ -157,6 +160,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
       ...ownerRoutes(owners),
       ...agentSyncRoutes({ clock, random }, agents),
       ...statusRoutes(status),
+      ...aclDisabledRoutes(),
       ...parts.flatMap((part) => part.routes ?? []),
     ],
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
@@ -240,7 +244,11 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
 }
 
 function registerBackends(register: Register, config: ServerConfig): void {
-  register(tokens.READS, (c) => new StateCatalogReads({ state: c.resolve(tokens.STATE) }));
+  register(tokens.LOOKUPS, (c) => new CatalogLookups({ state: c.resolve(tokens.STATE) }));
+  register(
+    tokens.READS,
+    (c) => new StateCatalogReads({ state: c.resolve(tokens.STATE), lookups: c.resolve(tokens.LOOKUPS) }),
+  );
   register(tokens.WRITES, (c) => c.resolve(tokens.WRITER));
   register(
     tokens.AGENTS,

@@ -8,6 +8,7 @@ import type {
   ServiceReads,
 } from '../api/routes/catalog-backend.ts';
 import type { CatalogFollower } from './catalog/follower.ts';
+import type { CatalogLookups } from './catalog/lookups.ts';
 import type { OwnedHub } from './catalog/owned-hub.ts';
 import type { RevisionGate } from './catalog/revision-gate.ts';
 import type { CatalogState } from './catalog/state.ts';
@@ -24,6 +25,7 @@ export const FOLLOWER: InjectionToken<CatalogFollower> = Symbol('CatalogFollower
 export const STATE_WRITER: InjectionToken<StateWriter> = Symbol('StateWriter');
 export const WRITER: InjectionToken<CatalogWriter> = Symbol('CatalogWriter');
 export const VIRTUAL_ADDRESSES: InjectionToken<VirtualAddressTable> = Symbol('VirtualAddressTable');
+export const LOOKUPS: InjectionToken<CatalogLookups> = Symbol('CatalogLookups');
 export const OWNED_HUB: InjectionToken<OwnedHub> = Symbol('OwnedHub');
 export const LIVENESS: InjectionToken<AgentLiveness> = Symbol('AgentLiveness');
 export const REGISTRATION: InjectionToken<ServerRegistration> = Symbol('ServerRegistration');

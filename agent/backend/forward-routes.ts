@@ -6,6 +6,7 @@ import type { ServerPool } from '../server-pool/server-pool.ts';
 
 /** What a client agent does not answer from its own state. */
 const FORWARDED = [
+  'acl',
   'catalog',
   'config',
   'connect',

@@ -14,6 +14,7 @@ describe('request parameters', () => {
       tags: [],
       nodeMeta: [],
       filter: '',
+      cached: false,
       peer: '',
     });
   });
@@ -36,6 +37,7 @@ describe('request parameters', () => {
         ['x', ''],
       ],
       filter: '',
+      cached: false,
       peer: '',
     });
     expect(readParams(request('', { 'x-consul-namespace': 'Team' })).namespace).toBe('team');

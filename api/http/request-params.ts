@@ -23,6 +23,8 @@ export interface ReadParams extends BlockingParams {
   readonly nodeMeta: readonly (readonly [string, string])[];
   /** A filter expression, '' for none. */
   readonly filter: string;
+  /** Whether an answer that is kept fresh beforehand will do. */
+  readonly cached: boolean;
   /** A peer's name: nothing is imported from peers, so its services are an empty list. */
   readonly peer: string;
 }
@@ -40,6 +42,7 @@ export function readParams(request: RouteRequest): ReadParams {
     tags: query.has('tag') ? query.getAll('tag').map((tag) => tag.toLowerCase()) : NO_LIST,
     nodeMeta: query.has('node-meta') ? query.getAll('node-meta').map(metaPair) : NO_LIST,
     filter: query.get('filter') ?? '',
+    cached: query.has('cached'),
     peer: query.get('peer') ?? '',
   };
 }

@@ -1,69 +1,39 @@
-import type { Predicate } from '../filter/compile.ts';
 import { filterOf } from '../filter/filter-cache.ts';
 import { CATALOG_ROW, INSTANCE_ROW, NODE_ROW } from '../filter/rows.ts';
+import { readParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../shapes/catalog.ts';
-import type { NodeReads, NodeServices, ServiceReads, ServiceSummary } from './catalog-backend.ts';
+import type { LiveRead, NodeReads, NodeServices, ServiceReads, ServiceSummary } from './catalog-backend.ts';
 import { hasNodeMeta, hasTags } from './matching.ts';
 import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
-const NO_SERVICES_FILTER =
-  'Invalid query parameter: "filter" - filter expressions are not supported for the list of services yet; filter /v1/catalog/service/:name';
-
-/** GET /v1/catalog/{nodes,services,service/:name,node/:node,node-services/:node} (Consul HTTP API, "Catalog"). */
+/**
+ * GET /v1/catalog/{datacenters,nodes,services,service/:name,connect/:name,node/:node,node-services/:node}
+ * (Consul HTTP API, "Catalog").
+ */
 export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & ServiceReads): Route[] {
   return [
-    readRoute<readonly Node[]>(deps, '/v1/catalog/nodes', ({ nodeMeta, filter }, request) => {
-      const filtered = filterOf(filter, NODE_ROW);
-      const near = nearOf(deps, request);
+    datacentersRoute(deps),
+    nodesRoute(deps, backend),
+    servicesRoute(deps, backend),
+    instancesRoute(deps, '/v1/catalog/service/:name', 'service', (namespace, name) => backend.service(namespace, name)),
+    instancesRoute(deps, '/v1/catalog/connect/:name', 'connect', (namespace, name) => backend.connect(namespace, name)),
+    readRoute<readonly object[]>(deps, '/v1/catalog/gateway-services/:gateway', ({ namespace }, { params }) => {
+      if (!params.gateway) return missing('gateway name');
       return {
-        key: keyOf('nodes', nodeMeta, near.key, filter),
-        live: backend.nodes(),
-        json: (nodes) =>
-          near.order(
-            nodes.filter((node) => hasNodeMeta(node, nodeMeta) && filtered(node)),
-            (node) => node.Node,
-          ),
+        key: keyOf('gateway-services', namespace, params.gateway.toLowerCase()),
+        live: backend.gatewayServices(namespace, params.gateway),
+        json: (services) => services,
       };
     }),
-    readRoute<readonly ServiceSummary[]>(deps, '/v1/catalog/services', ({ namespace, nodeMeta, peer, filter }) => {
-      if (filter !== '') return { status: 400, text: NO_SERVICES_FILTER };
-      return {
-        key: keyOf('services', namespace, nodeMeta, peer),
-        live: backend.services(namespace, nodeMeta),
-        json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
-      };
-    }),
-    readRoute<readonly HealthEntry[]>(
-      deps,
-      '/v1/catalog/service/:name',
-      ({ namespace, tags, nodeMeta, peer, filter }, request) => {
-        const { params } = request;
-        if (!params.name) return missing('service name');
-        const filtered = filterOf(filter, CATALOG_ROW);
-        const near = nearOf(deps, request);
-        const wanted = (entry: HealthEntry) => hasTags(entry.Service, tags) && hasNodeMeta(entry.Node, nodeMeta);
-        return {
-          key: keyOf('service', namespace, params.name.toLowerCase(), tags, nodeMeta, peer, near.key, filter),
-          live: backend.service(namespace, params.name),
-          json: (entries) =>
-            peer
-              ? []
-              : near
-                  .order(entries.filter(wanted), (entry) => entry.Node.Node)
-                  .map(catalogRow)
-                  .filter(filtered),
-        };
-      },
-    ),
     readRoute<NodeServices | undefined>(deps, '/v1/catalog/node/:node', ({ namespace, filter }, { params }) => {
       if (!params.node) return missing('node name');
-      const wanted = filterOf(filter, INSTANCE_ROW);
+      const keep = filterOf(filter, INSTANCE_ROW);
       return {
         key: keyOf('node', namespace, params.node.toLowerCase(), filter),
         live: backend.node(namespace, params.node),
-        json: (found) => nodeWithMap(found, wanted),
+        json: (found) => nodeWithMap(found, keep),
       };
     }),
     readRoute<NodeServices | undefined>(
@@ -71,23 +41,111 @@ export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Serv
       '/v1/catalog/node-services/:node',
       ({ namespace, filter }, { params }) => {
         if (!params.node) return missing('node name');
-        const wanted = filterOf(filter, INSTANCE_ROW);
+        const keep = filterOf(filter, INSTANCE_ROW);
         return {
           key: keyOf('node-services', namespace, params.node.toLowerCase(), filter),
           live: backend.node(namespace, params.node),
-          json: (found) => ({ Node: found?.node ?? null, Services: found?.instances.filter(wanted) ?? null }),
+          json: (found) => ({ Node: found?.node ?? null, Services: found?.instances.filter(keep) ?? null }),
         };
       },
     ),
   ];
 }
 
-function nodeWithMap(found: NodeServices | undefined, wanted: Predicate): unknown {
-  if (!found) return null;
+/** The only datacenter so far; it does not block and has no index. */
+function datacentersRoute(deps: ReadRouteDeps): Route {
   return {
-    Node: found.node,
-    Services: Object.fromEntries(found.instances.filter(wanted).map((instance) => [instance.ID, instance])),
+    method: 'GET',
+    path: '/v1/catalog/datacenters',
+    handle(request) {
+      // Conflicting parameters are refused here too.
+      const { cached } = readParams(request);
+      const headers = cached ? deps.cached.ask('datacenters', request.headers['cache-control']) : {};
+      return { json: [deps.datacenter], headers };
+    },
   };
+}
+
+function nodesRoute(deps: ReadRouteDeps, backend: NodeReads): Route {
+  return readRoute<readonly Node[]>(deps, '/v1/catalog/nodes', ({ nodeMeta, filter }, request) => {
+    const keep = filterOf(filter, NODE_ROW);
+    const near = nearOf(deps, request);
+    return {
+      key: keyOf('nodes', nodeMeta, filter, near.key),
+      live: backend.nodes(),
+      json: (nodes) =>
+        near.order(
+          nodes.filter((node) => hasNodeMeta(node, nodeMeta) && keep(node)),
+          (node) => node.Node,
+        ),
+    };
+  });
+}
+
+/** Names and tags. A filter is asked of the rows that they come from. */
+function servicesRoute(deps: ReadRouteDeps, backend: ServiceReads): Route {
+  const path = '/v1/catalog/services';
+  const names = readRoute<readonly ServiceSummary[]>(deps, path, ({ namespace, nodeMeta, peer }) => ({
+    key: keyOf('services', namespace, nodeMeta, peer),
+    cacheable: true,
+    live: backend.services(namespace, nodeMeta),
+    json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
+  }));
+  const filtered = readRoute<readonly HealthEntry[]>(deps, path, ({ namespace, nodeMeta, peer, filter }) => {
+    const keep = filterOf(filter, CATALOG_ROW);
+    return {
+      key: keyOf('services-filtered', namespace, nodeMeta, peer, filter),
+      cacheable: true,
+      live: backend.instances(namespace),
+      json: (entries) =>
+        peer ? {} : tagsByName(entries.filter((entry) => hasNodeMeta(entry.Node, nodeMeta) && keep(catalogRow(entry)))),
+    };
+  });
+  return { ...names, handle: (request) => (request.query.get('filter') ? filtered : names).handle(request) };
+}
+
+function tagsByName(entries: readonly HealthEntry[]): Record<string, string[]> {
+  const tags = new Map<string, Set<string>>();
+  for (const { Service: service } of entries) {
+    const known = tags.get(service.Service) ?? new Set();
+    for (const tag of service.Tags) known.add(tag);
+    tags.set(service.Service, known);
+  }
+  return Object.fromEntries([...tags].map(([name, known]) => [name, [...known].sort()]));
+}
+
+function instancesRoute(
+  deps: ReadRouteDeps,
+  path: string,
+  kind: string,
+  live: (namespace: string, name: string) => LiveRead<readonly HealthEntry[]>,
+): Route {
+  return readRoute<readonly HealthEntry[]>(deps, path, (params, request) => {
+    const { namespace, tags, nodeMeta, peer, filter } = params;
+    const { name } = request.params;
+    if (!name) return missing('service name');
+    const keep = filterOf(filter, CATALOG_ROW);
+    const near = nearOf(deps, request);
+    const wanted = (entry: HealthEntry) => hasTags(entry.Service, tags) && hasNodeMeta(entry.Node, nodeMeta);
+    return {
+      key: keyOf(kind, namespace, name.toLowerCase(), tags, nodeMeta, peer, filter, near.key),
+      cacheable: true,
+      live: live(namespace, name),
+      json: (entries) =>
+        peer
+          ? []
+          : near
+              .order(entries.filter(wanted), (entry) => entry.Node.Node)
+              .map(catalogRow)
+              .filter(keep),
+    };
+  });
+}
+
+function nodeWithMap(found: NodeServices | undefined, keep: (instance: unknown) => boolean): unknown {
+  if (!found) return null;
+  const wanted = found.instances.filter(keep);
+  return { Node: found.node, Services: Object.fromEntries(wanted.map((instance) => [instance.ID, instance])) };
 }
 
 /** One row of /v1/catalog/service/:name: the node's and the instance's fields side by side. */

@@ -1,6 +1,7 @@
 import { FakeClock } from '../../core/clock.ts';
 import { SeededRandom } from '../../core/random.ts';
 import type { RouteRequest } from '../http/route.ts';
+import { CachedReads } from './cached-reads.ts';
 import { readRoute } from './read-route.ts';
 import { RenderCache } from './render-cache.ts';
 
@@ -41,6 +42,7 @@ describe('read route', () => {
       cache: new RenderCache(),
       datacenter: 'dc1',
       distances: noDistances,
+      cached: new CachedReads({ clock }),
       nodeName: 'n1',
     };
     const route = readRoute(deps, '/v1/things', () => ({ key: 'things', live, json: (value) => value }));

@@ -4,6 +4,7 @@ import type { Random } from '../../core/random.ts';
 import { blockingQuery, type Reading } from '../blocking-query.ts';
 import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
+import type { CachedReads } from './cached-reads.ts';
 import type { LiveRead } from './catalog-backend.ts';
 import type { NodeDistances } from './node-distances.ts';
 import type { RenderCache } from './render-cache.ts';
@@ -15,6 +16,7 @@ export interface ReadRouteDeps {
   readonly cache: RenderCache;
   readonly datacenter: string;
   readonly distances: NodeDistances;
+  readonly cached: CachedReads;
   /** The node of this server, which `?near=_agent` means to a client of its own agent. */
   readonly nodeName: string;
 }
@@ -27,6 +29,11 @@ export interface ReadSpec<T> {
   json(value: T): unknown;
   /** Answers in its own way (another status, raw bytes) instead of with `json`; the read's headers are added unless it gives `meta`. */
   respond?(value: T): RouteResponse;
+  /**
+   * Whether `?cached` works. The state of this server follows every change, so an answer's age is always 0; only the first
+   * one who asks is told that it was not there before.
+   */
+  readonly cacheable?: boolean;
   /** The answer does not tell its consistency (Consul's key/value store does not). */
   readonly plain?: boolean;
 }
@@ -56,8 +63,10 @@ export function readRoute<T>(
       }
       const read = specOrFilterError(path, params, () => spec(params, request));
       if (!isReadSpec(read)) return read;
-      if (params.index === 0) return answer(deps, read, params, headers, read.live.run());
-      return blocked(deps, read, params, headers, request);
+      const cached = params.cached && read.cacheable;
+      const sent = cached ? { ...headers, ...deps.cached.ask(read.key, request.headers['cache-control']) } : headers;
+      if (params.index === 0) return answer(deps, read, params, sent, read.live.run());
+      return blocked(deps, read, params, sent, request);
     },
   };
 }

@@ -1,8 +1,8 @@
-import { datacenterOf, readParams, unknownDatacenter } from '../http/request-params.ts';
+import { datacenterOf, unknownDatacenter } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { ServerStatus } from './catalog-backend.ts';
 
-/** GET /v1/status/leader, /v1/status/peers and /v1/catalog/datacenters. */
+/** GET /v1/status/leader and /v1/status/peers. */
 export function statusRoutes(backend: ServerStatus): Route[] {
   const local =
     (answer: () => unknown) =>
@@ -14,13 +14,5 @@ export function statusRoutes(backend: ServerStatus): Route[] {
   return [
     { method: 'GET', path: '/v1/status/leader', handle: local(() => backend.leader()) },
     { method: 'GET', path: '/v1/status/peers', handle: local(() => backend.peers()) },
-    {
-      method: 'GET',
-      path: '/v1/catalog/datacenters',
-      handle: (request) => {
-        readParams(request); // conflicting parameters are refused here too
-        return { json: [backend.datacenter] };
-      },
-    },
   ];
 }

@@ -8,6 +8,7 @@ import type {
 } from '../../api/routes/catalog-backend.ts';
 import { hasNodeMeta } from '../../api/routes/matching.ts';
 import type { HealthCheck, HealthEntry, Node } from '../../api/shapes/catalog.ts';
+import type { CatalogLookups } from '../catalog/lookups.ts';
 import type { ServiceEntry } from '../catalog/service-index.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { topicOf } from '../catalog/topics.ts';
@@ -36,9 +37,11 @@ export function liveRead<T>(state: CatalogState, topics: readonly string[], read
 /** The reads of Consul's catalog and health endpoints over the state of this server. */
 export class StateCatalogReads implements NodeReads, ServiceReads {
   readonly #state: CatalogState;
+  readonly #lookups: Pick<CatalogLookups, 'connect'>;
 
-  constructor(deps: { state: CatalogState }) {
+  constructor(deps: { state: CatalogState; lookups: Pick<CatalogLookups, 'connect'> }) {
     this.#state = deps.state;
+    this.#lookups = deps.lookups;
   }
 
   nodes(): LiveRead<readonly Node[]> {
@@ -81,6 +84,27 @@ export class StateCatalogReads implements NodeReads, ServiceReads {
   service(namespace: string, name: string): LiveRead<readonly HealthEntry[]> {
     return liveRead(this.#state, [topicOf.service(namespace, name.toLowerCase())], () =>
       this.#state.service(namespace, name),
+    );
+  }
+
+  connect(namespace: string, name: string): LiveRead<readonly HealthEntry[]> {
+    return liveRead(this.#state, [topicOf.connect(namespace, name.toLowerCase())], () =>
+      this.#lookups.connect(namespace, name),
+    );
+  }
+
+  /** Gateways are made by configuration entries; there are none without them. */
+  ingress(namespace: string, name: string): LiveRead<readonly HealthEntry[]> {
+    return liveRead(this.#state, [topicOf.ingress(namespace, name.toLowerCase())], () => []);
+  }
+
+  gatewayServices(namespace: string, gateway: string): LiveRead<readonly object[]> {
+    return liveRead(this.#state, [topicOf.gateway(namespace, gateway.toLowerCase())], () => []);
+  }
+
+  instances(namespace: string): LiveRead<readonly HealthEntry[]> {
+    return liveRead(this.#state, [topicOf.instances(namespace)], () =>
+      [...this.#state.services(namespace)].sort(byKey).flatMap((service) => service.health()),
     );
   }
 

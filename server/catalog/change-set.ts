@@ -1,4 +1,5 @@
 import type { CheckEntry, InstanceEntry, NodeEntry } from './entries.ts';
+import { meshDestination } from './mesh-destination.ts';
 
 /** A change of an owned instance: `before` is what the owner's followers knew of it, `after` what they are to know. */
 export interface OwnedChange {
@@ -37,6 +38,18 @@ export class ChangeSet {
   instance(sortKey: string, before: InstanceEntry | undefined, after: InstanceEntry | undefined): void {
     if (!this.instancesBefore.has(sortKey)) this.instancesBefore.set(sortKey, before);
     this.instancesAfter.set(sortKey, after);
+  }
+
+  /** `namespace/service` of every service whose mesh endpoints have changed. */
+  meshDestinations(): Set<string> {
+    const found = new Set<string>();
+    for (const entries of [this.instancesBefore, this.instancesAfter]) {
+      for (const entry of entries.values()) {
+        const destination = entry && meshDestination(entry.namespace, entry.stored.record.content);
+        if (destination !== undefined) found.add(destination);
+      }
+    }
+    return found;
   }
 
   *ownedChanges(): Iterable<OwnedChange> {

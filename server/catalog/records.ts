@@ -111,7 +111,7 @@ export function instanceShape(record: InstanceRecord, createIndex: number, modif
     Port: content.Port,
     Weights: content.Weights,
     EnableTagOverride: content.EnableTagOverride,
-    Proxy: content.Proxy ? { ...NO_PROXY, ...content.Proxy } : NO_PROXY,
+    Proxy: content.Proxy ? proxyShape(content.Proxy) : NO_PROXY,
     Connect: content.Connect ?? NO_CONNECT,
     PeerName: '',
     CreateIndex: createIndex,
@@ -123,4 +123,13 @@ export function instanceShape(record: InstanceRecord, createIndex: number, modif
   if (content.Ports) shape.Ports = content.Ports;
   if (content.SocketPath) shape.SocketPath = content.SocketPath;
   return shape;
+}
+
+/** What Consul shows of an upstream that leaves it out. */
+const NO_UPSTREAM = { DestinationType: '', DestinationName: '', Datacenter: '', MeshGateway: {} };
+
+function proxyShape(proxy: Record<string, unknown>): Record<string, unknown> {
+  const { Upstreams: upstreams } = proxy;
+  if (!Array.isArray(upstreams)) return { ...NO_PROXY, ...proxy };
+  return { ...NO_PROXY, ...proxy, Upstreams: upstreams.map((upstream: object) => ({ ...NO_UPSTREAM, ...upstream })) };
 }

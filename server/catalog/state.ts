@@ -524,6 +524,7 @@ export class CatalogState {
       topics.bump(topicOf.node(node.key), version, node.stored !== undefined);
       if (node.empty) this.#nodes.delete(node.key);
     }
+    for (const destination of changes.meshDestinations()) topics.bump(`connect/${destination}`, version, true);
     for (const node of changes.definitionNodes) topics.bump(topicOf.definitions(node), version, true);
     for (const namespace of changes.serviceLists) topics.bump(topicOf.services(namespace), version, true);
     for (const namespace of changes.instanceNamespaces) topics.bump(topicOf.instances(namespace), version, true);

@@ -172,6 +172,12 @@ export class Topics {
 /** Names of topics. Names are given in lower case. */
 export const topicOf = {
   service: (namespace: string, name: string) => `service/${namespace}/${name}`,
+  /** The mesh endpoints of a service. */
+  connect: (namespace: string, service: string) => `connect/${namespace}/${service}`,
+  /** The ingress gateways of a service. */
+  ingress: (namespace: string, service: string) => `ingress/${namespace}/${service}`,
+  /** The services of a gateway. */
+  gateway: (namespace: string, gateway: string) => `gateway/${namespace}/${gateway}`,
   /** A node, its instances and its checks. */
   node: (name: string) => `node/${name}`,
   /** What the agent of a node has to run. */
