@@ -13,7 +13,7 @@ import { agentRoutes } from '../api/routes/agent-routes.ts';
 import { reloadRoute } from '../api/routes/reload-route.ts';
 import type { Clock } from '../core/clock.ts';
 import { RunGroup, type Runnable, runnable } from '../core/lifecycle.ts';
-import type { Logger } from '../core/log.ts';
+import type { Logger, LogTaps } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import { AntiEntropySyncer } from './anti-entropy/anti-entropy-syncer.ts';
@@ -53,6 +53,8 @@ import {
 export interface AgentDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Lines of the whole process's log, for GET /v1/agent/monitor; without it there is no such route. */
+  readonly logs?: LogTaps;
   readonly metrics: Metrics;
   readonly random: Random;
   readonly servers: ServerCatalog;

@@ -5,7 +5,7 @@ import type { Member } from '../api/routes/agent-local-backend.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RunContext, Runnable } from '../core/lifecycle.ts';
 import { RunGroup, runnable } from '../core/lifecycle.ts';
-import type { Logger } from '../core/log.ts';
+import type { Logger, LogTaps } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import type { AgentIdentity } from './backend/agent-info.ts';
@@ -21,6 +21,7 @@ import { ServerPool } from './server-pool/server-pool.ts';
 export interface ClientAgentDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly logs?: LogTaps;
   readonly metrics: Metrics;
   readonly random: Random;
   readonly identity: AgentIdentity;

@@ -15,4 +15,22 @@ describe('logger', () => {
     createLogger({ sink: { write: (line) => lines.push(line) } }).error('failed', { err: new Error('EIO') });
     expect(JSON.parse(lines[0]!).err.message).toBe('EIO');
   });
+
+  it('hands lines to taps at their own levels, whatever the level of the sink', () => {
+    const main: string[] = [];
+    const tapped: string[] = [];
+    const log = createLogger({ level: 'error', sink: { write: (line) => main.push(JSON.parse(line).msg) } });
+    const child = log.child({ part: 'dns' });
+    const untap = log.tap('debug', { write: (line) => tapped.push(JSON.parse(line).msg) });
+    child.trace('too low');
+    child.debug('low');
+    log.error('high');
+    log.setLevel('info');
+    child.info('changed');
+    untap();
+    child.debug('nobody listens');
+    child.info('late');
+    expect(tapped).toEqual(['low', 'high', 'changed']);
+    expect(main).toEqual(['high', 'changed', 'late']);
+  });
 });

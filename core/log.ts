@@ -17,8 +17,14 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
+/** Lines of a logger for readers with a level of their own, below or above that of the sink. */
+export interface LogTaps {
+  /** Hands over every line from `level` on, as it is written, until the function it gives is called. */
+  tap(level: LogLevel, sink: LogSink): () => void;
+}
+
 /** A logger whose level, and that of its children, can be changed while it is used. */
-export interface AdjustableLogger extends Logger {
+export interface AdjustableLogger extends Logger, LogTaps {
   setLevel(level: LogLevel): void;
 }
 
@@ -29,30 +35,80 @@ export interface LogSink {
 
 /** A logger writing JSON lines to `sink` (standard error by default, so that standard output stays for results). */
 export function createLogger(options: { level?: LogLevel; sink?: LogSink } = {}): AdjustableLogger {
+  const gate = new Gate(rankOf(options.level ?? 'info'), options.sink ?? process.stderr);
   const base = pino(
     {
-      // What is written is decided in `wrap`, for all children at once.
+      // What is written is decided by the gate, for all children at once.
       level: 'trace',
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.sink ?? process.stderr,
+    gate,
   );
-  const gate = { lowest: LOG_LEVELS.indexOf(options.level ?? 'info') };
   return {
     ...wrap(base, gate),
-    setLevel: (level) => {
-      gate.lowest = LOG_LEVELS.indexOf(level);
-    },
+    setLevel: (level) => gate.setLowest(rankOf(level)),
+    tap: (level, sink) => gate.tap(rankOf(level), sink),
   };
 }
 
-function wrap(target: pino.Logger, gate: { readonly lowest: number }): Logger {
+function rankOf(level: LogLevel): number {
+  return LOG_LEVELS.indexOf(level);
+}
+
+/** Decides which lines are made at all, and who gets them. */
+class Gate implements LogSink {
+  readonly #sink: LogSink;
+  readonly #taps = new Set<{ readonly lowest: number; readonly sink: LogSink }>();
+  #lowest: number;
+  #floor: number;
+  /** The rank of the line that is being written: lines are made and written in one go. */
+  #rank = 0;
+
+  constructor(lowest: number, sink: LogSink) {
+    this.#lowest = lowest;
+    this.#floor = lowest;
+    this.#sink = sink;
+  }
+
+  setLowest(rank: number): void {
+    this.#lowest = rank;
+    this.#settle();
+  }
+
+  tap(lowest: number, sink: LogSink): () => void {
+    const tap = { lowest, sink };
+    this.#taps.add(tap);
+    this.#settle();
+    return () => {
+      this.#taps.delete(tap);
+      this.#settle();
+    };
+  }
+
+  /** Whether anybody wants a line of this rank, which is the next one written. */
+  opens(rank: number): boolean {
+    this.#rank = rank;
+    return rank >= this.#floor;
+  }
+
+  write(line: string): void {
+    const rank = this.#rank;
+    if (rank >= this.#lowest) this.#sink.write(line);
+    for (const tap of this.#taps) if (rank >= tap.lowest) tap.sink.write(line);
+  }
+
+  #settle(): void {
+    this.#floor = Math.min(this.#lowest, ...[...this.#taps].map(({ lowest }) => lowest));
+  }
+}
+
+function wrap(target: pino.Logger, gate: Gate): Logger {
   const at = (level: LogLevel) => {
-    const rank = LOG_LEVELS.indexOf(level);
+    const rank = rankOf(level);
     return (text: string, fields: LogFields = {}): void => {
-      if (rank >= gate.lowest) target[level](fields, text);
+      if (gate.opens(rank)) target[level](fields, text);
     };
   };
   return {

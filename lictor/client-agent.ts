@@ -21,7 +21,7 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   const random = new SystemRandom();
   const reloads = new ConfigReloader({ read, log }, config);
   reloads.add((next) => () => log.setLevel(next.logLevel));
-  const deps = { clock: new SystemClock(), log, reloads, metrics: new Metrics(), random };
+  const deps = { clock: new SystemClock(), log, logs: log, reloads, metrics: new Metrics(), random };
   const place = nodePlace(config, random);
   const identity = { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION };
   const ready = () => log.info('the agent runs', { node: config.nodeName, ...place });

@@ -32,7 +32,15 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const store = await openStore(config, { clock, log, random, metrics });
   const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   try {
-    const roles = composeServerAgent(config, place, { clock, log, metrics, random, store, reloads: reloader });
+    const roles = composeServerAgent(config, place, {
+      clock,
+      log,
+      logs: log,
+      metrics,
+      random,
+      store,
+      reloads: reloader,
+    });
     const port = () => roles.address('http')?.port ?? config.ports.http;
     const reload = () => reloader.reloadAndLog();
     const auto = config.autoReload ? [new AutoReload({ clock, reload }, { paths: configPaths })] : [];

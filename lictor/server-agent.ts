@@ -4,7 +4,7 @@ import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import type { Clock } from '../core/clock.ts';
 import { RunGroup, type Runnable } from '../core/lifecycle.ts';
-import type { Logger } from '../core/log.ts';
+import type { Logger, LogTaps } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import { createDns } from '../dns/dns-server.ts';
@@ -16,6 +16,7 @@ import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
 export interface ServerAgentDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly logs?: LogTaps;
   readonly metrics: Metrics;
   readonly random: Random;
   /** Closed by the caller after the runnable has ended. */

@@ -6,7 +6,7 @@ import { type AgentConfig, parseAgentConfig } from '../../agent/config.ts';
 import { systemConfigFiles } from '../../agent/main.ts';
 import type { CommandIo } from '../../cli/command.ts';
 import { SystemClock } from '../../core/clock.ts';
-import { createLogger, type LogLevel, silentLogger } from '../../core/log.ts';
+import { createLogger, type LogLevel } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SystemRandom } from '../../core/random.ts';
 import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
@@ -47,8 +47,8 @@ export async function runDev(options: DevOptions, io: CommandIo): Promise<void> 
   const random = new SystemRandom();
   const metrics = new Metrics();
   const screen = !options.quiet && (io.stdout as { isTTY?: boolean }).isTTY === true;
-  const log =
-    options.quiet || (screen && !options.logLevel) ? silentLogger : createLogger({ level: options.logLevel ?? 'warn' });
+  const unseen = options.quiet || (screen && !options.logLevel);
+  const log = createLogger({ level: options.logLevel ?? 'warn', ...(unseen ? { sink: { write() {} } } : {}) });
   const temporary = options.dataDir === 'temporary';
   const dataDir = temporary
     ? mkdtempSync(join(tmpdir(), 'lictor-dev-'))
@@ -58,7 +58,7 @@ export async function runDev(options: DevOptions, io: CommandIo): Promise<void> 
     try {
       const config = devConfig(options, dataDir);
       const place = { nodeId: stableNodeId(dataDir, random), address: config.bindAddress };
-      const dev = composeDev(options.folder, config, place, { clock, log, metrics, random, store });
+      const dev = composeDev(options.folder, config, place, { clock, log, logs: log, metrics, random, store });
       await runUntilStopped(dev, options, io, { clock, screen });
     } finally {
       await store.close();

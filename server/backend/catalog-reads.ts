@@ -125,7 +125,7 @@ export class StateCatalogReads implements NodeReads, ServiceReads {
 function summaryOnNodes(service: ServiceEntry, nodeMeta: NodeMeta): ServiceSummary[] {
   const entries = service.health().filter((entry) => hasNodeMeta(entry.Node, nodeMeta));
   if (entries.length === 0) return [];
-  return [{ name: service.name, tags: [...new Set(entries.flatMap((entry) => entry.Service.Tags))].sort() }];
+  return [{ name: service.name, tags: [...new Set(entries.flatMap((entry) => entry.Service.Tags))] }];
 }
 
 function byKey(a: { key: string }, b: { key: string }): number {

@@ -8,6 +8,7 @@ export class ServiceEntry {
   readonly instances: InstanceEntry[] = [];
   /** How many instances carry each tag. */
   readonly #tags = new Map<string, number>();
+  #tagList: readonly string[] | undefined;
   #health: readonly HealthEntry[] | undefined;
 
   constructor(namespace: string, key: string) {
@@ -20,9 +21,10 @@ export class ServiceEntry {
     return this.instances[0]?.service ?? this.key;
   }
 
-  /** The union of the tags of all instances, sorted. */
-  tags(): string[] {
-    return [...this.#tags.keys()].sort();
+  /** The union of the tags of all instances, in the order in which these first name them. Must not be modified. */
+  tags(): readonly string[] {
+    this.#tagList ??= [...new Set(this.instances.flatMap(({ tags }) => tags))];
+    return this.#tagList;
   }
 
   /** Instances whose node exists, joined with their checks. Must not be modified. */
@@ -45,6 +47,7 @@ export class ServiceEntry {
       this.#tags.set(tag, count + 1);
       if (count === 0) changed = true;
     }
+    if (changed) this.#tagList = undefined;
     return changed;
   }
 
@@ -63,6 +66,7 @@ export class ServiceEntry {
         changed = true;
       }
     }
+    if (changed) this.#tagList = undefined;
     return changed;
   }
 
