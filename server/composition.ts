@@ -39,6 +39,7 @@ import { KV_LIMITS, type KvLimits } from './kv/kv-part.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
 import { type ServerPart, serverParts } from './parts.ts';
 import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
+import { STREAM_HUB_DEFAULTS, type StreamHubOptions } from './stream/stream-hub.ts';
 import * as tokens from './tokens.ts';
 import { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 import { VirtualAddresses } from './virtual-addresses/virtual-addresses.ts';
@@ -71,6 +72,8 @@ export interface ServerConfig {
   readonly maxWatchers?: number;
   /** Deleted services and nodes whose versions are remembered; 10,000 when not given. */
   readonly maxRemembered?: number;
+  /** STREAM_HUB_DEFAULTS where not given. */
+  readonly streamLimits?: Partial<StreamHubOptions>;
 }
 
 export interface ServerDeps {
@@ -137,6 +140,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
       defaultIntentionPolicy: config.defaultIntentionPolicy ?? 'allow',
     },
     kvLimits: config.kvLimits ?? KV_LIMITS,
+    streamLimits: { ...STREAM_HUB_DEFAULTS, ...config.streamLimits },
     datacenter: config.datacenter,
     nodeName: config.nodeName,
     spoolDir: config.spoolDir,

@@ -23,6 +23,8 @@ import { type KvLimits, kvPart } from './kv/kv-part.ts';
 import { operatorPart } from './operator/operator-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
 import { snapshotPart } from './snapshot/snapshot-part.ts';
+import type { StreamHubOptions } from './stream/stream-hub.ts';
+import { streamPart } from './stream/stream-part.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
 /** What the parts of a server beside the catalog are made from. */
@@ -47,6 +49,7 @@ export interface PartDeps {
   readonly coordinatesEnabled: boolean;
   readonly kvLimits: KvLimits;
   readonly connect: CaPartOptions;
+  readonly streamLimits: StreamHubOptions;
   /** Where archives are put while they are verified. */
   readonly spoolDir: string;
 }
@@ -78,5 +81,6 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     operatorPart(deps),
     snapshotPart(deps),
     bulkHealthPart(deps),
+    streamPart(deps, deps.streamLimits),
   ];
 }

@@ -1,6 +1,6 @@
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
-import { DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
+import { ALL_NAMESPACES, DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
 import type { ReadMeta, RouteRequest, RouteResponse } from './route.ts';
 
 /** The consistency that a read asks for. */
@@ -32,12 +32,12 @@ export interface ReadParams extends BlockingParams {
 const NO_LIST: readonly never[] = [];
 
 /** @throws AppError `badRequest` with Consul's text for what is wrong. */
-export function readParams(request: RouteRequest): ReadParams {
+export function readParams(request: RouteRequest, options: { readonly allNamespaces?: boolean } = {}): ReadParams {
   const { query } = request;
   refuseUnsupported(query);
   return {
     ...blockingParams(query),
-    namespace: namespaceOf(request),
+    namespace: namespaceOf(request, options),
     consistency: consistencyOf(query),
     tags: query.has('tag') ? query.getAll('tag').map((tag) => tag.toLowerCase()) : NO_LIST,
     nodeMeta: query.has('node-meta') ? query.getAll('node-meta').map(metaPair) : NO_LIST,
@@ -59,11 +59,21 @@ export function blockingParams(query: URLSearchParams): BlockingParams {
   return { index: index === null ? 0 : Number(index), waitMs: Math.max(waitMs, 0) };
 }
 
-/** `?ns=`, else X-Consul-Namespace, else `default`; lower case. @throws AppError `badRequest` for a bad name. */
-export function namespaceOf(request: Pick<RouteRequest, 'query' | 'headers'>): string {
+/**
+ * `?ns=`, else X-Consul-Namespace, else `default`; lower case. `*` where all namespaces can be read.
+ * @throws AppError `badRequest` for a bad name.
+ */
+export function namespaceOf(
+  request: Pick<RouteRequest, 'query' | 'headers'>,
+  { allNamespaces = false }: { readonly allNamespaces?: boolean } = {},
+): string {
   const header = request.headers['x-consul-namespace'];
   const name = request.query.get('ns') || (typeof header === 'string' ? header : '') || DEFAULT_NAMESPACE;
-  return checkedNamespace(name);
+  if (name !== ALL_NAMESPACES) return checkedNamespace(name);
+  if (allNamespaces) return name;
+  throw new AppError('badRequest', 'Invalid namespace "*": this request is of one namespace; name it', {
+    facts: { field: 'ns' },
+  });
 }
 
 /** A namespace name in lower case. @throws AppError `badRequest` unless it is a DNS label. */

@@ -149,7 +149,7 @@ function nodeWithMap(found: NodeServices | undefined, keep: (instance: unknown) 
 }
 
 /** One row of /v1/catalog/service/:name: the node's and the instance's fields side by side. */
-function catalogRow({ Node: node, Service: service }: HealthEntry): Record<string, unknown> {
+export function catalogRow({ Node: node, Service: service }: HealthEntry): Record<string, unknown> {
   const row: Record<string, unknown> = {
     ID: node.ID,
     Node: node.Node,

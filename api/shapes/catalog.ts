@@ -6,6 +6,9 @@
 /** The namespace meant when none is given; it is never shown in JSON, as in Consul CE. */
 export const DEFAULT_NAMESPACE = 'default';
 
+/** What `?ns=` says for all namespaces, in reads of lists. */
+export const ALL_NAMESPACES = '*';
+
 export type CheckStatus = 'passing' | 'warning' | 'critical';
 
 /** Indexes are catalog indexes (a stored base plus the store's revision). */

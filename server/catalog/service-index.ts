@@ -96,6 +96,11 @@ export class ServiceIndex {
     return this.#byNamespace.get(namespace)?.values() ?? [];
   }
 
+  /** Those that have services, in no order. */
+  namespaces(): Iterable<string> {
+    return this.#byNamespace.keys();
+  }
+
   add(entry: InstanceEntry): { service: ServiceEntry; listChanged: boolean } {
     let services = this.#byNamespace.get(entry.namespace);
     if (!services) {

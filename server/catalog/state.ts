@@ -150,6 +150,16 @@ export class CatalogState {
     return this.#services.list(namespace);
   }
 
+  /** By its name in lower case. */
+  serviceEntry(namespace: string, key: string): ServiceEntry | undefined {
+    return this.#services.get(namespace, key);
+  }
+
+  /** Namespaces with services, in no order. */
+  namespaces(): Iterable<string> {
+    return this.#services.namespaces();
+  }
+
   /** Checks of a namespace in a state (or `any`), by node and id. */
   checksInState(namespace: string, status: string): HealthCheck[] {
     const sets =

@@ -7,6 +7,7 @@ import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { type ComposedServer, composeServer } from '../../server/composition.ts';
+import type { StreamHubOptions } from '../../server/stream/stream-hub.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Store } from '../../store/store.ts';
 
@@ -27,7 +28,9 @@ export class RunningServer {
   }
 
   /** Starts on this store (a new one in memory when none is given). The store stays the caller's. */
-  static async start(options: { store?: Store; clock?: Clock; maxRemembered?: number } = {}): Promise<RunningServer> {
+  static async start(
+    options: { store?: Store; clock?: Clock; maxRemembered?: number; streamLimits?: Partial<StreamHubOptions> } = {},
+  ): Promise<RunningServer> {
     const store = options.store ?? openMemoryStore();
     const deps = {
       clock: options.clock ?? new SystemClock(),
@@ -45,6 +48,7 @@ export class RunningServer {
         store,
         spoolDir: tmpdir(),
         maxRemembered: options.maxRemembered,
+        streamLimits: options.streamLimits,
       },
       deps,
     );
