@@ -16,6 +16,7 @@ import type { CatalogState } from './catalog/state.ts';
 import type { StateTable } from './catalog/state-table.ts';
 import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
+import { configPart } from './config-entries/config-part.ts';
 import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { eventsPart } from './events/events-part.ts';
@@ -71,7 +72,9 @@ export interface ServerPart {
 export function serverParts(deps: PartDeps): ServerPart[] {
   const kv = kvPart(deps, (plan, session) => queries.writer.planSessionEnd(plan, session), deps.kvLimits);
   const queries = queriesPart(deps, kv.sessions);
+  const config = configPart(deps);
   return [
+    config,
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
     kv,
     queries,

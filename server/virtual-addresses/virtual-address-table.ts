@@ -1,6 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { StoreEntry } from '../../store/store.ts';
-import type { StateTable } from '../catalog/state-table.ts';
+import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { type Stored, storedJson } from '../catalog/stored.ts';
 
 /** The number of a service's address within the range. */
@@ -12,6 +12,11 @@ const MAX_NUMBER = 2 ** 28 - 2;
 
 /** Keys within the table: the number of a service (`namespace/service` in lower case), and the last one given. */
 export const virtualRest = { service: (service: string) => `service/${service}`, last: 'last' };
+
+/** Waits for the addresses of `namespace/service` in lower case. */
+export function virtualAddressTopic(service: string): string {
+  return `virtual-address/${service}`;
+}
 
 /** @throws AppError `internal` past the end of the range. */
 export function virtualAddress(number: number): string {
@@ -26,14 +31,24 @@ export class VirtualAddressTable implements StateTable {
   readonly #services = new Map<string, AddressNumber>();
   #last: AddressNumber | undefined;
 
-  put(rest: string, entry: StoreEntry): void {
-    if (rest === virtualRest.last) this.#last = storedJson<number>(entry);
-    else this.#services.set(rest.slice('service/'.length), storedJson<number>(entry));
+  put(rest: string, entry: StoreEntry, context: ApplyContext): void {
+    if (rest === virtualRest.last) {
+      this.#last = storedJson<number>(entry);
+      return;
+    }
+    const service = rest.slice('service/'.length);
+    this.#services.set(service, storedJson<number>(entry));
+    context.bump(virtualAddressTopic(service), true);
   }
 
-  delete(rest: string): void {
-    if (rest === virtualRest.last) this.#last = undefined;
-    else this.#services.delete(rest.slice('service/'.length));
+  delete(rest: string, context: ApplyContext): void {
+    if (rest === virtualRest.last) {
+      this.#last = undefined;
+      return;
+    }
+    const service = rest.slice('service/'.length);
+    this.#services.delete(service);
+    context.bump(virtualAddressTopic(service), false);
   }
 
   clear(): void {

@@ -24,8 +24,13 @@ export class VirtualAddresses implements MeshAddresses {
   assign(plan: PlanBuilder, namespace: string, content: InstanceContent): InstanceContent {
     const service = meshDestination(namespace, content);
     if (service === undefined) return content;
-    const Address = virtualAddress(this.#number(plan, service));
+    const Address = this.allocate(plan, service);
     return { ...content, TaggedAddresses: { ...content.TaggedAddresses, [TAGGED]: { Address, Port: content.Port } } };
+  }
+
+  /** The address of `namespace/service` in lower case, given with this plan if it has none. */
+  allocate(plan: PlanBuilder, service: string): string {
+    return virtualAddress(this.#number(plan, service));
   }
 
   #number(plan: PlanBuilder, service: string): number {
