@@ -141,3 +141,22 @@ export const MEMBER_ROW = struct({
   DelegateMax: INT,
   DelegateCur: INT,
 });
+
+/** What filters may ask of a configuration entry, whatever its kind. */
+export const CONFIG_ENTRY_ROW = struct({ Kind: STRING, Name: STRING, Meta: map(STRING), ...INDEXES });
+
+/** Of an intention. */
+export const INTENTION_ROW = struct({
+  ID: STRING,
+  Description: STRING,
+  SourceNS: STRING,
+  SourceName: STRING,
+  SourcePeer: STRING,
+  SourceType: STRING,
+  DestinationNS: STRING,
+  DestinationName: STRING,
+  Action: STRING,
+  Precedence: INT,
+  Meta: map(STRING),
+  ...INDEXES,
+});

@@ -1,4 +1,6 @@
 import { AppError } from '../../core/errors.ts';
+import { filterOf } from '../filter/filter-cache.ts';
+import { CONFIG_ENTRY_ROW } from '../filter/rows.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { decodeConfigBody, isConfigKind } from '../shapes/config-entry/decode.ts';
@@ -29,13 +31,17 @@ const DECODE_FAILURE = /^Request deco/;
 export function configRoutes(deps: ReadRouteDeps, backend: ConfigBackend): Route[] {
   return [
     { method: 'PUT', path: '/v1/config', handle: (request) => refusing(() => put(backend, request)) },
-    readRoute<readonly object[] | object | undefined>(deps, '/v1/config/*', (_params, { params, query }) => {
+    readRoute<readonly object[] | object | undefined>(deps, '/v1/config/*', ({ filter }, { params }) => {
       const { kind, name } = pathParts(params['*'] ?? '');
-      const filter = query.get('filter') ?? '';
       if (kind === '') return { key: keyOf('config-none'), live: NONE, json: () => [] };
       if (!isConfigKind(kind)) return refused(`invalid config entry kind: ${kind}`);
       if (name === '') {
-        return { key: keyOf('config', kind, filter), live: backend.list(kind), json: (entries) => entries };
+        const keep = filterOf(filter, CONFIG_ENTRY_ROW);
+        return {
+          key: keyOf('config', kind, filter),
+          live: backend.list(kind),
+          json: (entries) => (entries as readonly object[]).filter(keep),
+        };
       }
       return {
         key: keyOf('config-entry', kind, name),

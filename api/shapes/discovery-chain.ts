@@ -1,4 +1,4 @@
-import { decodeBody, DURATION, object, STRING } from '../decode.ts';
+import { DURATION, decodeBody, object, STRING } from '../decode.ts';
 import type {
   LoadBalancer,
   MeshGateway,

@@ -140,6 +140,6 @@ describe('decoding of configuration entries', () => {
 
   it('names every field that is wrong', () => {
     const wrong = { Kind: 'service-resolver', Name: 'web', Bogus: 1, Redirect: { To: 'x' }, ConnectTimeout: 'soon' };
-    expect(() => decodeConfigEntry(wrong)).toThrow(/3 errors occurred:[^]*"Bogus"[^]*"Redirect.To"[^]*ConnectTimeout/);
+    expect(() => decodeConfigEntry(wrong)).toThrow(/3 errors occurred:.*"Bogus".*"Redirect.To".*ConnectTimeout/s);
   });
 });

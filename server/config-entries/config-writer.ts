@@ -1,6 +1,6 @@
+import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import { checkConfigEntry } from '../../api/shapes/config-entry/decode.ts';
 import type { ConfigEntry, ConfigKind } from '../../api/shapes/config-entry/entry.ts';
-import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Key } from '../../store/store.ts';
 import { type Plan, PlanBuilder } from '../catalog/plan.ts';
 import { sameRecord } from '../catalog/records.ts';

@@ -1,4 +1,7 @@
 import { parseGoDuration } from '../../../core/duration.ts';
+import { errorText } from '../../../core/errors.ts';
+import { filterOf } from '../../filter/filter-cache.ts';
+import { HEALTH_ROW } from '../../filter/rows.ts';
 import { checkFailoverMode, checkLocality } from './defaults-kinds.ts';
 import type {
   LoadBalancer,
@@ -147,13 +150,14 @@ export const SERVICE_RESOLVER = kindSpec<ServiceResolver>({
   },
   check(entry) {
     const { Subsets: subsets = {}, DefaultSubset: chosen } = entry;
-    for (const name of Object.keys(subsets)) {
+    for (const [name, subset] of Object.entries(subsets)) {
       if (name === '') refuse('Subset defined with empty name');
       if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
         refuse(
           `Subset ${JSON.stringify(name)} is invalid: must be lower-case letters, digits and hyphens, at most 63, without a hyphen at either end`,
         );
       }
+      checkFilter(name, subset.Filter);
     }
     if (chosen !== undefined && !Object.hasOwn(subsets, chosen)) {
       refuse(`DefaultSubset ${JSON.stringify(chosen)} is not a valid subset`);
@@ -167,6 +171,14 @@ export const SERVICE_RESOLVER = kindSpec<ServiceResolver>({
     checkLocality(entry.PrioritizeByLocality?.Mode);
   },
 });
+
+function checkFilter(subset: string, filter = ''): void {
+  try {
+    filterOf(filter, HEALTH_ROW);
+  } catch (error) {
+    refuse(`Filter for subset ${JSON.stringify(subset)} is not a valid expression: ${errorText(error)}`);
+  }
+}
 
 function checkRedirect(redirect: ResolverTarget, { Name: name, Failover: failover }: ServiceResolver): void {
   if (Object.keys(redirect).length === 0) refuse('Redirect is empty');
