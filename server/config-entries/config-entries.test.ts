@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { decodeConfigEntry } from '../../api/shapes/config-entry/decode.ts';
 import type { ConfigKind } from '../../api/shapes/config-entry/entry.ts';
 import { FakeClock } from '../../core/clock.ts';
@@ -23,6 +24,7 @@ async function entries() {
       nodeId: deps.random.uuid(),
       consulVersion: '1.21.4',
       store: openMemoryStore(),
+      spoolDir: tmpdir(),
     },
     deps,
   );
