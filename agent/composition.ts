@@ -23,6 +23,8 @@ import type { NodeIdentity } from './anti-entropy/sync-plan.ts';
 import { VerdictReporter } from './anti-entropy/verdict-reporter.ts';
 import { type AgentIdentity, AgentInfo, nodeMeta } from './backend/agent-info.ts';
 import { applyDeclared } from './backend/apply-declared.ts';
+import { ClusterBackend } from './backend/cluster-backend.ts';
+import { Departure } from './backend/departure.ts';
 import { LocalBackend } from './backend/local-backend.ts';
 import { AliasWatch } from './checks/alias-watch.ts';
 import { CheckSupervisor } from './checks/check-supervisor.ts';
@@ -61,8 +63,14 @@ export interface AgentDeps {
   /** The cluster's certificate authority; without it /v1/agent/connect/… is not served. */
   readonly authority?: MeshAuthority;
   readonly identity: AgentIdentity;
-  /** Members besides this node; none when absent. */
+  /** The members that the servers know; none when absent. */
   readonly others?: (signal: AbortSignal) => Promise<readonly Member[]>;
+  /** Takes up contact with a server, in client mode. */
+  readonly join?: (address: string) => Promise<void>;
+  /** Makes the process stop, for PUT /v1/agent/leave. */
+  readonly stop?: () => void;
+  /** Whether the agent leaves when it stops without being told to leave; never when absent. */
+  readonly leavesOnStop?: () => boolean;
   /** Reads the configuration anew, for PUT /v1/agent/reload; without it there is no such route. */
   readonly reload?: () => Promise<void>;
 }
@@ -96,15 +104,24 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
     members: [localStateRunnable(config, local), checksRunnable(local, container.resolve(CHECK_SUPERVISOR), live)],
   });
   const connect = deps.authority && composeConnect(config, { ...deps, authority: deps.authority });
+  const departure = composeDeparture(config, deps);
   const work = new RunGroup(deps, {
     name: 'agent-work',
     members: [
+      ...(departure ? [departure] : []),
       ...(connect?.members ?? []),
       syncer,
       container.resolve(VERDICT_REPORTER),
       follower,
       container.resolve(CRITICAL_REAPER),
     ],
+  });
+  const info = container.resolve(AGENT_INFO);
+  const cluster = new ClusterBackend({
+    members: (signal) => info.members(signal),
+    catalog: deps.servers,
+    ...(departure ? { departure } : {}),
+    ...(deps.join ? { join: deps.join } : {}),
   });
   return {
     localState,
@@ -113,7 +130,7 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
     routes: [
       ...agentRoutes({
         ...deps,
-        backend: { services: backend, checks: backend, info: container.resolve(AGENT_INFO) },
+        backend: { services: backend, checks: backend, info, cluster },
       }),
       ...(connect?.routes ?? []),
       ...(deps.reload ? [reloadRoute({ reload: deps.reload })] : []),
@@ -127,6 +144,16 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
       await applyDeclared(local, next);
     },
   };
+}
+
+/** undefined where the process cannot be told to stop. */
+function composeDeparture(config: AgentConfig, deps: AgentDeps): Departure | undefined {
+  const { stop, leavesOnStop = () => false } = deps;
+  if (!stop) return undefined;
+  return new Departure(
+    { ...deps, catalog: deps.servers, stop },
+    { nodeName: config.nodeName, deregisters: config.mode === 'client', leavesOnStop },
+  );
 }
 
 /** What the agent knows of the mesh: its endpoints, and what keeps them up to date. */

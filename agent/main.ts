@@ -25,6 +25,10 @@ export interface ClientAgentDeps {
   readonly metrics: Metrics;
   readonly random: Random;
   readonly identity: AgentIdentity;
+  /** Makes the process stop, for PUT /v1/agent/leave. */
+  readonly stop?: () => void;
+  /** Whether the agent leaves when it stops without being told to leave; never when absent. */
+  readonly leavesOnStop?: () => boolean;
   /** Changes the running agent with its files; without it the configuration stays as it was given. */
   readonly reloads?: ConfigReloads;
 }
@@ -45,12 +49,14 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
   const { reloads } = deps;
   const poolDeps = { ...deps, log: deps.log.child({ part: 'server-pool' }) };
   const pool = new ServerPool(poolDeps, { servers: config.retryJoin });
+  const catalog = new HttpServerCatalog({ pool });
   const view = new LocalView({ ...deps, source: new HttpCatalogSource({ pool }, config) });
   const agent = composeAgent(config, {
     ...deps,
-    servers: new HttpServerCatalog({ pool }),
+    servers: catalog,
     authority: new HttpMeshAuthority({ pool }),
-    others: () => serverMembers(view),
+    others: (signal) => catalog.members(signal).catch(() => serverMembers(view)),
+    join: (address) => pool.join(address),
     ...(reloads ? { reload: () => reloads.reload() } : {}),
   });
   reloads?.add((next) => () => agent.reconfigure(next));

@@ -1,3 +1,4 @@
+import type { AgentConfig } from '../agent/config.ts';
 import { runClientAgent } from '../agent/main.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
@@ -24,10 +25,13 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   const deps = { clock: new SystemClock(), log, logs: log, reloads, metrics: new Metrics(), random };
   const place = nodePlace(config, random);
   const identity = { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION };
+  const stop = new AbortController();
+  const signal = AbortSignal.any([io.signal, stop.signal]);
+  const leaving = { stop: () => stop.abort(), leavesOnStop: () => leavesOn(io.signal.reason, config) };
   const ready = () => log.info('the agent runs', { node: config.nodeName, ...place });
   const unlisten = io.onHangup?.(() => void reloads.reloadAndLog());
   try {
-    await runClientAgent(config, { ...deps, identity }, { signal: io.signal, ready }, (view) => {
+    await runClientAgent(config, { ...deps, ...leaving, identity }, { signal, ready }, (view) => {
       const watches = configWatches(config, { ...deps, io, port: () => config.ports.http });
       const reload = () => reloads.reloadAndLog();
       const auto = config.autoReload ? [new AutoReload({ ...deps, reload }, { paths: configPaths })] : [];
@@ -39,4 +43,10 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   } finally {
     unlisten?.();
   }
+}
+
+/** Only what the configuration says outright: a restart must not take services away. */
+function leavesOn(reason: unknown, config: AgentConfig): boolean {
+  if (reason === 'SIGTERM') return config.leaveOnTerminate === true;
+  return reason === 'SIGINT' && config.skipLeaveOnInterrupt === false;
 }

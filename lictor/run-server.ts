@@ -30,6 +30,8 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   reloader.add((next) => () => log.setLevel(next.logLevel));
   const place = nodePlace(config, random);
   const store = await openStore(config, { clock, log, random, metrics });
+  const stop = new AbortController();
+  const signal = AbortSignal.any([io.signal, stop.signal]);
   const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   try {
     const roles = composeServerAgent(config, place, {
@@ -40,13 +42,14 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       random,
       store,
       reloads: reloader,
+      stop: () => stop.abort(),
     });
     const port = () => roles.address('http')?.port ?? config.ports.http;
     const reload = () => reloader.reloadAndLog();
     const auto = config.autoReload ? [new AutoReload({ clock, reload }, { paths: configPaths })] : [];
     const watches = configWatches(config, { clock, log, io, reloads: reloader, port });
     await new RunGroup({ clock, log }, { name: 'agent', members: [roles.runnable, ...watches, ...auto] }).run({
-      signal: io.signal,
+      signal,
       ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),
     });
   } finally {

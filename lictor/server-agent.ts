@@ -21,6 +21,8 @@ export interface ServerAgentDeps {
   readonly random: Random;
   /** Closed by the caller after the runnable has ended. */
   readonly store: Store;
+  /** Makes the process stop, for PUT /v1/agent/leave. */
+  readonly stop?: () => void;
   /** Changes the running agent with its files; without it the configuration stays as it was given. */
   readonly reloads?: ConfigReloads;
 }
@@ -66,6 +68,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     log: deps.log.child({ part: 'agent' }),
     servers: server.serverCatalog,
     authority: server.authority,
+    others: (signal) => server.serverCatalog.members(signal),
     ...reloadOf(deps),
     identity: { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION },
   });

@@ -257,11 +257,14 @@ function registerBackends(register: Register, config: ServerConfig): void {
   register(
     tokens.AGENTS,
     (c) =>
-      new StateAgentBackend({
-        state: c.resolve(tokens.STATE),
-        writer: c.resolve(tokens.WRITER),
-        liveness: c.resolve(tokens.LIVENESS),
-      }),
+      new StateAgentBackend(
+        {
+          state: c.resolve(tokens.STATE),
+          writer: c.resolve(tokens.WRITER),
+          liveness: c.resolve(tokens.LIVENESS),
+        },
+        config,
+      ),
   );
   register(
     tokens.OWNERS,

@@ -17,7 +17,7 @@ export interface AgentInfoDeps {
   readonly config: AgentConfig;
   readonly identity: AgentIdentity;
   readonly local: LocalState;
-  /** Other members; in client mode the servers. */
+  /** The members that the servers know, this node among them. */
   readonly others: (signal: AbortSignal) => Promise<readonly Member[]>;
 }
 
@@ -74,7 +74,8 @@ export class AgentInfo implements AgentInfoBackend {
 
   async members(signal: AbortSignal): Promise<readonly Member[]> {
     const self = this.member();
-    const others = await this.#deps.others(signal);
+    // A server that has not loaded its catalog yet, or cannot be reached, leaves what the agent knows by itself.
+    const others = await this.#deps.others(signal).catch(() => [] as readonly Member[]);
     const names = new Set([self.Name.toLowerCase()]);
     return [self, ...others.filter(({ Name }) => !names.has(Name.toLowerCase()) && names.add(Name.toLowerCase()))];
   }

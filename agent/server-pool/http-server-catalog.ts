@@ -1,3 +1,4 @@
+import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import {
   type Deregistration,
@@ -56,6 +57,13 @@ export class HttpServerCatalog implements ServerCatalog {
 
   async report(node: string, report: VerdictReport): Promise<void> {
     await this.#put(`${agentPath(node)}/verdicts`, report, {});
+  }
+
+  /** The nodes that have had an agent, as the servers know them. */
+  async members(signal: AbortSignal): Promise<readonly Member[]> {
+    const members = await json<Member[]>(await this.#get('/v1/internal/members', READ_DEADLINE_MS, signal));
+    if (!Array.isArray(members)) throw unexpected('members');
+    return members;
   }
 
   async #get(path: string, deadlineMs: number, signal: AbortSignal): Promise<ServerResponse> {

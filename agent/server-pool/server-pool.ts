@@ -46,6 +46,8 @@ interface Member {
 }
 
 const CONNECT_TIMEOUT_MS = 3000;
+const JOIN_DEADLINE_MS = 5000;
+const MAX_SERVERS = 64;
 /** A failed server is left alone for this long, growing; others are tried meanwhile. */
 const AVOID = { baseMs: 500, maxMs: 15_000, jitter: 0.5 };
 /** Answers that say "not me, not now": another server may do better. */
@@ -58,7 +60,8 @@ const TRY_ANOTHER = new Set([502, 503, 504]);
 export class ServerPool {
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #members: readonly Member[];
+  readonly #members: Member[];
+  readonly #newMember: (origin: string) => Member;
   readonly #requests;
   #preferred: Member;
   #lastContactMs: number | undefined;
@@ -68,7 +71,7 @@ export class ServerPool {
     this.#clock = deps.clock;
     this.#log = deps.log;
     const origins = [...new Set(options.servers.map(serverOrigin))];
-    this.#members = shuffled(origins, deps.random).map((origin) => ({
+    this.#newMember = (origin) => ({
       origin,
       pool: new Pool(origin, {
         connections: options.connectionsPerServer ?? 256,
@@ -78,7 +81,8 @@ export class ServerPool {
       }),
       backoff: new Backoff(deps, AVOID),
       avoidUntilMs: 0,
-    }));
+    });
+    this.#members = shuffled(origins, deps.random).map(this.#newMember);
     const [first] = this.#members;
     if (!first) throw new AppError('config', 'retry_join: must name at least one server');
     this.#preferred = first;
@@ -122,6 +126,31 @@ export class ServerPool {
     this.#requests.add(1, { result: 'failed' });
     const late = this.#clock.monotonic() >= end;
     throw new AppError(late ? 'deadline' : 'unavailable', `No known Consul servers (${failures.join('; ')})`);
+  }
+
+  /**
+   * Adds a server that answers now; one that is known stays.
+   * @throws AppError `config` for a bad address, `unavailable` when nobody answers, `queueFull` beyond the limit.
+   */
+  async join(target: string): Promise<void> {
+    const origin = serverOrigin(target);
+    const known = this.#members.some((member) => member.origin === origin);
+    if (!known && this.#members.length >= MAX_SERVERS) {
+      throw new AppError('queueFull', `Failed to join ${target}: ${MAX_SERVERS} servers are known already`);
+    }
+    const member = this.#newMember(origin);
+    try {
+      const request = { method: 'GET', path: '/v1/status/leader', deadlineMs: JOIN_DEADLINE_MS };
+      const response = await this.#send(member, request, request.deadlineMs);
+      const text = await readText(response, 1024);
+      if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}: ${text}`);
+    } catch (error) {
+      await member.pool.destroy();
+      throw new AppError('noLeader', `1 error occurred:\n\t* Failed to join ${target}: ${errorText(error)}\n\n`);
+    }
+    // Another call may have added it meanwhile.
+    if (this.#members.some((one) => one.origin === origin)) await member.pool.destroy();
+    else this.#members.push(member);
   }
 
   async close(): Promise<void> {

@@ -64,7 +64,18 @@ export interface AgentInfoBackend {
   members(signal: AbortSignal): Promise<readonly Member[]>;
 }
 
+/** Who joins and who leaves. */
+export interface AgentClusterBackend {
+  /** Takes up contact with the server at this address. @throws AppError when it cannot be reached. */
+  join(address: string): Promise<void>;
+  /** Leaves the cluster and stops the agent. */
+  leave(): Promise<void>;
+  /** Removes a failed node; false when no member has this name. */
+  forceLeave(node: string, signal: AbortSignal): Promise<boolean>;
+}
+
 export interface AgentRouteBackend {
+  readonly cluster: AgentClusterBackend;
   readonly services: AgentServicesBackend;
   readonly checks: AgentChecksBackend;
   readonly info: AgentInfoBackend;

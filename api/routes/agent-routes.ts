@@ -25,7 +25,7 @@ export function agentRoutes(deps: AgentRoutesDeps): Route[] {
   const { logs } = deps;
   return [
     ...agentInfoRoutes(deps),
-    ...agentClusterRoutes(deps.backend.info),
+    ...agentClusterRoutes(deps.backend.cluster, deps.backend.info),
     ...(logs ? [agentMonitorRoute({ ...deps, logs })] : []),
     ...agentServiceRoutes(deps),
     ...agentCheckRoutes(deps),

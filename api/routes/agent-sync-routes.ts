@@ -7,9 +7,10 @@ import type { Route } from '../http/route.ts';
 import { decodeVerdictReport } from '../shapes/decode-verdicts.ts';
 import type { AgentBackend } from './catalog-backend.ts';
 
-/** What the agent of a node asks: /v1/internal/agent/:node/{entries,definitions,verdicts}. */
+/** What the agent of a node asks: /v1/internal/agent/:node/{entries,definitions,verdicts} and /v1/internal/members. */
 export function agentSyncRoutes(deps: { clock: Clock; random: Random }, backend: AgentBackend): Route[] {
   return [
+    { method: 'GET', path: '/v1/internal/members', handle: () => ({ json: backend.members() }) },
     {
       method: 'GET',
       path: '/v1/internal/agent/:node/entries',

@@ -3,6 +3,7 @@ import type { AgentEntries, AssignedCheck, VerdictReport } from '../shapes/agent
 import type { HealthCheck, HealthEntry, Node, ServiceInstance } from '../shapes/catalog.ts';
 import type { OwnedEvent, OwnerState } from '../shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../shapes/registration.ts';
+import type { Member } from './agent-local-backend.ts';
 
 /**
  * A read that can be asked again when its data has changed. Values must not be modified, and are equal while the index
@@ -75,6 +76,8 @@ export interface AgentBackend {
   entries(node: string): AgentEntries;
   definitions(node: string): LiveRead<readonly AssignedCheck[]>;
   report(node: string, report: VerdictReport): Promise<void>;
+  /** The nodes that have had an agent: alive, or failed when it is silent. @throws AppError `notSynced`. */
+  members(): readonly Member[];
 }
 
 export interface ServerStatus {

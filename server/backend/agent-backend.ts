@@ -1,3 +1,4 @@
+import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { AgentBackend, LiveRead } from '../../api/routes/catalog-backend.ts';
 import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import type { CheckEntry, NodeEntry } from '../catalog/entries.ts';
@@ -7,6 +8,7 @@ import { topicOf } from '../catalog/topics.ts';
 import type { CatalogWriter } from '../catalog/writer.ts';
 import { sameOwner } from '../catalog/writer-rules.ts';
 import type { AgentLiveness } from '../liveness/agent-liveness.ts';
+import { SERVER_SERVICE } from '../server-registration.ts';
 import { liveRead } from './catalog-reads.ts';
 
 /** The owner name of a node's agent. */
@@ -19,8 +21,13 @@ export class StateAgentBackend implements AgentBackend {
   readonly #state: CatalogState;
   readonly #writer: CatalogWriter;
   readonly #liveness: AgentLiveness;
+  readonly #datacenter: string;
 
-  constructor(deps: { state: CatalogState; writer: CatalogWriter; liveness: AgentLiveness }) {
+  constructor(
+    deps: { state: CatalogState; writer: CatalogWriter; liveness: AgentLiveness },
+    options: { datacenter: string },
+  ) {
+    this.#datacenter = options.datacenter;
     this.#state = deps.state;
     this.#writer = deps.writer;
     this.#liveness = deps.liveness;
@@ -63,12 +70,40 @@ export class StateAgentBackend implements AgentBackend {
     });
   }
 
+  members(): readonly Member[] {
+    this.#state.assertLoaded();
+    return [...this.#state.nodeEntries()].flatMap((node) => member(node, this.#datacenter));
+  }
+
   /** The state halves that an agent has found, and its sign of life. */
   async report(node: string, report: VerdictReport): Promise<void> {
     this.#state.assertLoaded();
     await this.#liveness.reported(node, report.HeartbeatMs);
     if (report.Verdicts.length > 0) await this.#writer.writeVerdicts(node, report.Verdicts);
   }
+}
+
+const ALIVE = 1;
+const FAILED = 4;
+const SERF_PORT = 8301;
+
+function member(node: NodeEntry, datacenter: string): Member[] {
+  const { serfHealth, shape } = node;
+  if (!serfHealth || !shape) return [];
+  const isServer = [...node.instances.values()].some(({ service }) => service === SERVER_SERVICE);
+  const version = shape.Meta?.['consul-version'];
+  const Tags = {
+    dc: datacenter,
+    id: shape.ID,
+    segment: '',
+    role: isServer ? 'consul' : 'node',
+    vsn: '2',
+    vsn_min: '2',
+    vsn_max: '3',
+    ...(version === undefined ? {} : { build: `${version}:lictor` }),
+  };
+  const Status = serfHealth.status === 'passing' ? ALIVE : FAILED;
+  return [{ Name: shape.Node, Addr: shape.Address, Port: SERF_PORT, Tags, Status }];
 }
 
 function isAssigned(check: CheckEntry, owner: string): boolean {

@@ -1,4 +1,5 @@
 import { blockingQuery } from '../../api/blocking-query.ts';
+import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { AgentBackend, CatalogWrites, OwnerBackend } from '../../api/routes/catalog-backend.ts';
 import type { AddressOwner, DnsLookups, QueryResult } from '../../api/routes/dns-lookup-routes.ts';
 import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
@@ -55,6 +56,10 @@ export class InProcessServerCatalog extends InProcessWrites {
 
   report(node: string, report: VerdictReport): Promise<void> {
     return this.#agents.report(node, report);
+  }
+
+  async members(_signal: AbortSignal): Promise<readonly Member[]> {
+    return this.#agents.members();
   }
 }
 

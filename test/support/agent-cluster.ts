@@ -54,6 +54,7 @@ export async function startClientAgent(options: {
   dataDir: string;
   servers: readonly string[];
   node?: string;
+  stop?: () => void;
 }): Promise<Running<ClientAgent>> {
   const argv = [
     `-node=${options.node ?? 'node-1'}`,
@@ -67,6 +68,7 @@ export async function startClientAgent(options: {
   const client = composeClientAgent(config, {
     ...shared,
     metrics: new Metrics(),
+    ...(options.stop ? { stop: options.stop } : {}),
     identity: { nodeId: '', address: '127.0.0.1', version: 'test', consulVersion: '1.21.4' },
   });
   const http = client.http as HttpServer;
