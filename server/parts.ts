@@ -21,6 +21,7 @@ import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { eventsPart } from './events/events-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
+import { namespacesPart } from './namespaces/namespaces-part.ts';
 import { operatorPart } from './operator/operator-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
 import { snapshotPart } from './snapshot/snapshot-part.ts';
@@ -83,6 +84,7 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     dnsPart(deps, queries.backend),
     operatorPart(deps),
     snapshotPart(deps),
+    namespacesPart(deps),
     bulkHealthPart(deps),
     streamPart(deps, deps.streamLimits),
   ];

@@ -8,6 +8,8 @@ import { hasNodeMeta, hasTags } from './matching.ts';
 import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
+const LISTS = { allNamespaces: true };
+
 /**
  * GET /v1/catalog/{datacenters,nodes,services,service/:name,connect/:name,node/:node,node-services/:node}
  * (Consul HTTP API, "Catalog").
@@ -85,22 +87,34 @@ function nodesRoute(deps: ReadRouteDeps, backend: NodeReads): Route {
 /** Names and tags. A filter is asked of the rows that they come from. */
 function servicesRoute(deps: ReadRouteDeps, backend: ServiceReads): Route {
   const path = '/v1/catalog/services';
-  const names = readRoute<readonly ServiceSummary[]>(deps, path, ({ namespace, nodeMeta, peer }) => ({
-    key: keyOf('services', namespace, nodeMeta, peer),
-    cacheable: true,
-    live: backend.services(namespace, nodeMeta),
-    json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
-  }));
-  const filtered = readRoute<readonly HealthEntry[]>(deps, path, ({ namespace, nodeMeta, peer, filter }) => {
-    const keep = filterOf(filter, CATALOG_ROW);
-    return {
-      key: keyOf('services-filtered', namespace, nodeMeta, peer, filter),
+  const names = readRoute<readonly ServiceSummary[]>(
+    deps,
+    path,
+    ({ namespace, nodeMeta, peer }) => ({
+      key: keyOf('services', namespace, nodeMeta, peer),
       cacheable: true,
-      live: backend.instances(namespace),
-      json: (entries) =>
-        peer ? {} : tagsByName(entries.filter((entry) => hasNodeMeta(entry.Node, nodeMeta) && keep(catalogRow(entry)))),
-    };
-  });
+      live: backend.services(namespace, nodeMeta),
+      json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
+    }),
+    LISTS,
+  );
+  const filtered = readRoute<readonly HealthEntry[]>(
+    deps,
+    path,
+    ({ namespace, nodeMeta, peer, filter }) => {
+      const keep = filterOf(filter, CATALOG_ROW);
+      return {
+        key: keyOf('services-filtered', namespace, nodeMeta, peer, filter),
+        cacheable: true,
+        live: backend.instances(namespace),
+        json: (entries) =>
+          peer
+            ? {}
+            : tagsByName(entries.filter((entry) => hasNodeMeta(entry.Node, nodeMeta) && keep(catalogRow(entry)))),
+      };
+    },
+    LISTS,
+  );
   return { ...names, handle: (request) => (request.query.get('filter') ? filtered : names).handle(request) };
 }
 

@@ -28,18 +28,23 @@ export function healthReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Servi
         json: (checks) => checks.filter(keep),
       };
     }),
-    readRoute<readonly HealthCheck[]>(deps, '/v1/health/state/:state', (given, request) => {
-      const { namespace, nodeMeta, peer, filter } = given;
-      const { state } = request.params;
-      if (!state) return missing('check state');
-      const keep = filterOf(filter, CHECK_ROW);
-      const near = nearOf(deps, request);
-      return {
-        key: keyOf('health-state', namespace, state, nodeMeta, peer, filter, near.key),
-        live: backend.checksInState(namespace, state, nodeMeta),
-        json: (checks) => (peer ? [] : near.order(checks.filter(keep), (check) => check.Node)),
-      };
-    }),
+    readRoute<readonly HealthCheck[]>(
+      deps,
+      '/v1/health/state/:state',
+      (given, request) => {
+        const { namespace, nodeMeta, peer, filter } = given;
+        const { state } = request.params;
+        if (!state) return missing('check state');
+        const keep = filterOf(filter, CHECK_ROW);
+        const near = nearOf(deps, request);
+        return {
+          key: keyOf('health-state', namespace, state, nodeMeta, peer, filter, near.key),
+          live: backend.checksInState(namespace, state, nodeMeta),
+          json: (checks) => (peer ? [] : near.order(checks.filter(keep), (check) => check.Node)),
+        };
+      },
+      { allNamespaces: true },
+    ),
   ];
 }
 

@@ -44,19 +44,20 @@ const BLOCKING_BACKEND = { ...JSON_HEADERS, 'x-consul-query-backend': 'blocking-
 
 /**
  * A GET route over a live read, with blocking, consistency headers and a shared serialisation. `spec` may give an
- * answer of its own (a missing parameter) instead of a read.
+ * answer of its own (a missing parameter) instead of a read. With `allNamespaces` the namespace may be `*`.
  */
 export function readRoute<T>(
   deps: ReadRouteDeps,
   path: string,
   spec: (params: ReadParams, request: RouteRequest) => ReadSpec<T> | RouteResponse,
+  options: { readonly allNamespaces?: boolean } = {},
 ): Route {
   const headers = path.startsWith('/v1/health/service/') ? BLOCKING_BACKEND : JSON_HEADERS;
   return {
     method: 'GET',
     path,
     handle(request) {
-      const params = readParams(request);
+      const params = readParams(request, options);
       const datacenter = datacenterOf(request.query);
       if (datacenter !== '' && datacenter !== deps.datacenter.toLowerCase()) {
         return unknownDatacenter(path.startsWith('/v1/catalog/') ? metaOf(params, 1) : undefined);

@@ -7,7 +7,7 @@ import type {
   ServiceSummary,
 } from '../../api/routes/catalog-backend.ts';
 import { hasNodeMeta } from '../../api/routes/matching.ts';
-import type { HealthCheck, HealthEntry, Node } from '../../api/shapes/catalog.ts';
+import { ALL_NAMESPACES, type HealthCheck, type HealthEntry, type Node } from '../../api/shapes/catalog.ts';
 import type { CatalogLookups } from '../catalog/lookups.ts';
 import type { ServiceEntry } from '../catalog/service-index.ts';
 import type { CatalogState } from '../catalog/state.ts';
@@ -71,13 +71,19 @@ export class StateCatalogReads implements NodeReads, ServiceReads {
   services(namespace: string, nodeMeta: NodeMeta): LiveRead<readonly ServiceSummary[]> {
     if (nodeMeta.length === 0) {
       return liveRead(this.#state, [topicOf.services(namespace)], () =>
-        [...this.#state.services(namespace)]
-          .sort(byKey)
-          .map((service) => ({ name: service.name, tags: service.tags() })),
+        joined(
+          namespace,
+          [...this.#state.services(namespace)]
+            .sort(byKey)
+            .map((service) => ({ name: service.name, tags: service.tags() })),
+        ),
       );
     }
     return liveRead(this.#state, [topicOf.instances(namespace)], () =>
-      [...this.#state.services(namespace)].sort(byKey).flatMap((service) => summaryOnNodes(service, nodeMeta)),
+      joined(
+        namespace,
+        [...this.#state.services(namespace)].sort(byKey).flatMap((service) => summaryOnNodes(service, nodeMeta)),
+      ),
     );
   }
 
@@ -120,6 +126,17 @@ export class StateCatalogReads implements NodeReads, ServiceReads {
       }),
     );
   }
+}
+
+/** A name that several namespaces have is shown once, with the tags of all. */
+function joined(namespace: string, services: ServiceSummary[]): ServiceSummary[] {
+  if (namespace !== ALL_NAMESPACES) return services;
+  const byName = new Map<string, ServiceSummary>();
+  for (const { name, tags } of services) {
+    const known = byName.get(name)?.tags ?? [];
+    byName.set(name, { name, tags: [...new Set([...known, ...tags])] });
+  }
+  return [...byName.values()];
 }
 
 function summaryOnNodes(service: ServiceEntry, nodeMeta: NodeMeta): ServiceSummary[] {

@@ -1,4 +1,4 @@
-import type { HealthEntry } from '../../api/shapes/catalog.ts';
+import { ALL_NAMESPACES, type HealthEntry } from '../../api/shapes/catalog.ts';
 import type { InstanceEntry } from './entries.ts';
 
 /** All instances of one service, in order of node and id. */
@@ -91,9 +91,10 @@ export class ServiceIndex {
     return this.#byNamespace.get(namespace)?.get(key);
   }
 
-  /** Services of a namespace that have instances, in no order. */
-  list(namespace: string): Iterable<ServiceEntry> {
-    return this.#byNamespace.get(namespace)?.values() ?? [];
+  /** Services of a namespace (of all with `*`) that have instances, in no order. */
+  *list(namespace: string): Iterable<ServiceEntry> {
+    if (namespace !== ALL_NAMESPACES) yield* this.#byNamespace.get(namespace)?.values() ?? [];
+    else for (const services of this.#byNamespace.values()) yield* services.values();
   }
 
   /** Those that have services, in no order. */

@@ -26,6 +26,8 @@ export interface StateTable {
   clear(): void;
   /** What `rest` begins with for the entries that belong to a node (its name in lower case): they are deleted with it. */
   ofNode?(node: string): string;
+  /** The namespaces that have entries here. */
+  namespaces?(): Iterable<string>;
   /** All changes of a transaction (or of a load) are in place; the watchers have not been called yet. */
   settle?(context: ApplyContext): void;
 }

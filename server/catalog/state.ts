@@ -1,4 +1,10 @@
-import type { CheckStatus, HealthCheck, HealthEntry, Node } from '../../api/shapes/catalog.ts';
+import {
+  ALL_NAMESPACES,
+  type CheckStatus,
+  type HealthCheck,
+  type HealthEntry,
+  type Node,
+} from '../../api/shapes/catalog.ts';
 import { AppError } from '../../core/errors.ts';
 import type {
   KeyRange,
@@ -155,18 +161,33 @@ export class CatalogState {
     return this.#services.get(namespace, key);
   }
 
+  /** What each namespace with content holds: services, or the segments of tables. */
+  namespacesInUse(): Map<string, string[]> {
+    const found = new Map<string, string[]>();
+    const note = (namespace: string, what: string) => {
+      const known = found.get(namespace);
+      if (known) known.push(what);
+      else found.set(namespace, [what]);
+    };
+    for (const namespace of this.namespaces()) note(namespace, 'service');
+    for (const [segment, table] of this.#tables)
+      for (const namespace of table.namespaces?.() ?? []) note(namespace, segment);
+    return found;
+  }
+
   /** Namespaces with services, in no order. */
   namespaces(): Iterable<string> {
     return this.#services.namespaces();
   }
 
-  /** Checks of a namespace in a state (or `any`), by node and id. */
+  /** Checks of a namespace (or of all, `*`) in a state (or `any`), by node and id. */
   checksInState(namespace: string, status: string): HealthCheck[] {
     const sets =
       status === ANY_STATUS ? [...this.#byStatus.values()] : [this.#byStatus.get(status as CheckStatus) ?? []];
+    const all = namespace === ALL_NAMESPACES;
     const found: CheckEntry[] = [];
     for (const set of sets)
-      for (const check of set) if (check.namespace === namespace && check.node.stored) found.push(check);
+      for (const check of set) if ((all || check.namespace === namespace) && check.node.stored) found.push(check);
     found.sort((a, b) => (a.node.key === b.node.key ? (a.key < b.key ? -1 : 1) : a.node.key < b.node.key ? -1 : 1));
     return found.map((check) => check.joined());
   }
@@ -536,10 +557,14 @@ export class CatalogState {
     }
     for (const destination of changes.meshDestinations()) topics.bump(`connect/${destination}`, version, true);
     for (const node of changes.definitionNodes) topics.bump(topicOf.definitions(node), version, true);
-    for (const namespace of changes.serviceLists) topics.bump(topicOf.services(namespace), version, true);
-    for (const namespace of changes.instanceNamespaces) topics.bump(topicOf.instances(namespace), version, true);
+    const bump = (topic: (namespace: string) => string, namespace: string) => {
+      topics.bump(topic(namespace), version, true);
+      topics.bump(topic(ALL_NAMESPACES), version, true);
+    };
+    for (const namespace of changes.serviceLists) bump(topicOf.services, namespace);
+    for (const namespace of changes.instanceNamespaces) bump(topicOf.instances, namespace);
     for (const [namespace, statuses] of changes.checkTopics) {
-      for (const status of statuses) topics.bump(topicOf.checks(namespace, status), version, true);
+      for (const status of statuses) bump((of) => topicOf.checks(of, status), namespace);
     }
     if (changes.nodeList) topics.bump(topicOf.nodes, version, true);
   }

@@ -169,7 +169,7 @@ export class Topics {
   }
 }
 
-/** Names of topics. Names are given in lower case. */
+/** Names of topics. Names are given in lower case; `*` as the namespace of a list stands for all. */
 export const topicOf = {
   service: (namespace: string, name: string) => `service/${namespace}/${name}`,
   /** The mesh endpoints of a service. */

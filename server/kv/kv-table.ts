@@ -1,5 +1,6 @@
 import type { StoreEntry } from '../../store/store.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
+import { namespaceOfRest } from './kv-keys.ts';
 import { decodeKv, type KvEntry } from './kv-record.ts';
 import type { KvWatches } from './kv-watches.ts';
 import { type Ordered, OrderedEntries } from './ordered-entries.ts';
@@ -102,6 +103,10 @@ export class KvTable implements StateTable {
       next = at < 0 ? this.#after(next.rest, prefix) : this.#entries.firstAfterGroup(shown, prefix);
     }
     return found;
+  }
+
+  namespaces(): string[] {
+    return this.keys('', '/').map(namespaceOfRest);
   }
 
   /** The keys that a session holds. */

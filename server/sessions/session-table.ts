@@ -123,6 +123,12 @@ export class SessionTable implements StateTable {
     return true;
   }
 
+  namespaces(): Set<string> {
+    const found = new Set<string>();
+    for (const { stored } of this.#byId.values()) found.add(stored.record.namespace);
+    return found;
+  }
+
   /** All that are stored. */
   entries(): Iterable<SessionEntry> {
     return this.#byId.values();

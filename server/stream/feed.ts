@@ -35,9 +35,12 @@ export class Feed {
   /** The instances of its services, whether they pass the filter or not. */
   *listed(): Iterable<InstanceEntry> {
     const { namespace, services } = this.spec;
+    if (!services) {
+      for (const service of this.#state.services(namespace)) yield* service.instances;
+      return;
+    }
     for (const name of namespace === ALL_NAMESPACES ? this.#state.namespaces() : [namespace]) {
-      if (!services) for (const service of this.#state.services(name)) yield* service.instances;
-      else for (const service of services) yield* this.#state.serviceEntry(name, service)?.instances ?? [];
+      for (const service of services) yield* this.#state.serviceEntry(name, service)?.instances ?? [];
     }
   }
 

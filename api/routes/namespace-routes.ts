@@ -1,0 +1,54 @@
+import { AppError } from '../../core/errors.ts';
+import { checkedNamespace } from '../http/request-params.ts';
+import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
+import { DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
+import { decodeNamespace, type Namespace, type NamespaceContent } from '../shapes/namespace.ts';
+import { elsewhere } from './kv-routes.ts';
+import { missing, type ReadRouteDeps } from './read-route.ts';
+
+export interface NamespaceBackend {
+  /** Declared ones and those in use, by name. */
+  list(): { readonly index: number; readonly namespaces: readonly Namespace[] };
+  declare(content: NamespaceContent): Promise<Namespace>;
+  /** @throws AppError `conflict` naming what it still holds. */
+  remove(name: string): Promise<void>;
+}
+
+/** GET /v1/namespaces, PUT /v1/namespace, and GET, PUT and DELETE /v1/namespace/:name (Consul Enterprise's API, "Namespaces"). */
+export function namespaceRoutes(deps: ReadRouteDeps, backend: NamespaceBackend): Route[] {
+  const route = (
+    method: Route['method'],
+    path: string,
+    handle: (request: RouteRequest) => Promise<RouteResponse> | RouteResponse,
+  ): Route => ({ method, path, handle: (request) => elsewhere(deps, request) ?? handle(request) });
+  return [
+    route('GET', '/v1/namespaces', () => {
+      const { index, namespaces } = backend.list();
+      return { meta: { index, knownLeader: true, lastContactMs: 0 }, json: namespaces };
+    }),
+    route('PUT', '/v1/namespace', async ({ body }) => ({
+      json: await backend.declare(decodeNamespace(body, undefined)),
+    })),
+    route('GET', '/v1/namespace/:name', ({ params }) => {
+      if (!params.name) return missing('namespace name');
+      const name = checkedNamespace(params.name);
+      const { index, namespaces } = backend.list();
+      const found = namespaces.find((namespace) => namespace.Name === name);
+      const meta = { index, knownLeader: true, lastContactMs: 0 };
+      return found ? { meta, json: found } : { status: 404, meta };
+    }),
+    route('PUT', '/v1/namespace/:name', async ({ params, body }) => {
+      if (!params.name) return missing('namespace name');
+      return { json: await backend.declare(decodeNamespace(body, params.name)) };
+    }),
+    route('DELETE', '/v1/namespace/:name', async ({ params }) => {
+      if (!params.name) return missing('namespace name');
+      const name = checkedNamespace(params.name);
+      if (name === DEFAULT_NAMESPACE) {
+        throw new AppError('badRequest', 'Cannot delete the namespace "default"', { facts: { field: 'name' } });
+      }
+      await backend.remove(name);
+      return {};
+    }),
+  ];
+}

@@ -1,0 +1,38 @@
+import type { Namespace, NamespaceContent } from '../../api/shapes/namespace.ts';
+import type { StoreEntry } from '../../store/store.ts';
+import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
+import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+
+export interface NamespaceEntry {
+  readonly stored: Stored<NamespaceContent>;
+  readonly shape: Namespace;
+}
+
+/** The namespaces that somebody has described, by name. */
+export class NamespaceTable implements StateTable {
+  readonly segment = 'namespace';
+  readonly #byName = new Map<string, NamespaceEntry>();
+
+  put(rest: string, entry: StoreEntry, context: ApplyContext): void {
+    const stored = storedJson<NamespaceContent>(entry);
+    const CreateIndex = createIndexOf(stored, context.base);
+    const ModifyIndex = modifyIndexOf(stored, context.base);
+    this.#byName.set(rest, { stored, shape: { ...stored.record, CreateIndex, ModifyIndex } });
+  }
+
+  delete(rest: string): void {
+    this.#byName.delete(rest);
+  }
+
+  clear(): void {
+    this.#byName.clear();
+  }
+
+  get(name: string): NamespaceEntry | undefined {
+    return this.#byName.get(name);
+  }
+
+  entries(): Iterable<NamespaceEntry> {
+    return this.#byName.values();
+  }
+}

@@ -1,0 +1,72 @@
+import type { Namespace } from '../../api/shapes/namespace.ts';
+import { API, RunningServer } from '../../test/support/running-server.ts';
+
+let server: RunningServer;
+beforeEach(async () => {
+  server = await RunningServer.start();
+});
+afterEach(() => server.stop());
+
+const names = async () => (await server.get<Namespace[]>('/v1/namespaces')).json.map(({ Name }) => Name);
+const web = (Namespace: string, Tags: string[]) =>
+  server.register({
+    Node: 'n',
+    Address: '10.0.0.1',
+    Service: { ID: 'w', Service: 'web', Namespace, Tags },
+    Checks: [{ CheckID: 'c', Name: 'c', ServiceID: 'w', Namespace, Status: 'critical' }],
+  });
+
+it('has the one that is always there, those in use and those that were described', async () => {
+  expect((await server.get('/v1/namespaces')).json).toEqual([
+    { Name: 'default', Description: 'Builtin Default Namespace', Meta: null, CreateIndex: 1, ModifyIndex: 1 },
+  ]);
+  await web('team', []);
+  await server.call('PUT', '/v1/kv/a?ns=keys', { body: Buffer.from('1') });
+  const made = await server.call('PUT', '/v1/namespace', {
+    body: { Name: 'Empty', Description: 'd', Meta: { a: 'b' } },
+  });
+  expect(made.json).toMatchObject({ Name: 'empty', Description: 'd', Meta: { a: 'b' } });
+  expect(await names()).toEqual(['default', 'empty', 'keys', 'team']);
+  const { json } = await server.get<Namespace>('/v1/namespace/empty');
+  expect(json).toEqual(made.json);
+  expect(json.ModifyIndex).toBeGreaterThan(1);
+  await server.call('PUT', '/v1/namespace/empty', { body: { Description: 'other' } });
+  const changed = (await server.get<Namespace>('/v1/namespace/EMPTY')).json;
+  expect(changed).toMatchObject({ Description: 'other', Meta: null, CreateIndex: json.CreateIndex });
+  expect(await server.call('GET', '/v1/namespace/none')).toMatchObject({ status: 404 });
+});
+
+it('takes away a description, and never what somebody owns', async () => {
+  await server.call('PUT', '/v1/namespace', { body: { Name: 'team' } });
+  await web('team', []);
+  await expect(server.call('DELETE', '/v1/namespace/team')).rejects.toThrow('remove its services first');
+  await server.composed.serverCatalog.deregister({ Node: 'n' }, API);
+  await server.call('DELETE', '/v1/namespace/team');
+  await server.call('DELETE', '/v1/namespace/team');
+  expect(await names()).toEqual(['default']);
+  await expect(server.call('DELETE', '/v1/namespace/default')).rejects.toThrow('default');
+});
+
+it.each([
+  [{}, 'Name must be given'],
+  [{ Name: '-x' }, 'Invalid namespace "-x"'],
+  [{ Name: 'a', Partition: 'p' }, 'Partition'],
+  [{ Name: 'a', ACLs: { PolicyDefaults: [{ Name: 'p' }] } }, 'ACLs'],
+  [{ Name: 'a', Meta: { '': 'v' } }, 'Meta'],
+  [{ Name: 'a', Nope: 1 }, 'Nope'],
+])('refuses %j', async (body, text) => {
+  await expect(server.call('PUT', '/v1/namespace', { body })).rejects.toThrow(text);
+});
+
+it('reads lists of all namespaces at once, and wakes for each', async () => {
+  await web('default', ['b']);
+  await web('team', ['a']);
+  const { json, index } = await server.get<object>('/v1/catalog/services?ns=*');
+  expect(json).toMatchObject({ web: ['b', 'a'] });
+  const checks = await server.get<object[]>('/v1/health/state/critical?ns=*');
+  expect(checks.json).toMatchObject([{ CheckID: 'c' }, { CheckID: 'c', Namespace: 'team' }]);
+  const waiting = server.get<object>(`/v1/catalog/services?ns=*&index=${index}&wait=30s`);
+  await web('other', ['z']);
+  expect((await waiting).json).toMatchObject({ web: ['b', 'a', 'z'] });
+  await expect(server.call('GET', '/v1/health/service/web?ns=*')).rejects.toThrow('one namespace');
+});

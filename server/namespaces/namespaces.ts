@@ -1,0 +1,69 @@
+import type { NamespaceBackend } from '../../api/routes/namespace-routes.ts';
+import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
+import type { Namespace, NamespaceContent } from '../../api/shapes/namespace.ts';
+import { AppError } from '../../core/errors.ts';
+import { PlanBuilder } from '../catalog/plan.ts';
+import type { CatalogState } from '../catalog/state.ts';
+import type { StateWriter } from '../catalog/state-writer.ts';
+import type { NamespaceTable } from './namespace-table.ts';
+
+/** Consul's words for the namespace that is always there. */
+const BUILT_IN = 'Builtin Default Namespace';
+
+/** What the segments of tables are called for people. */
+const NAMES: Readonly<Record<string, string>> = { service: 'services', kv: 'keys', session: 'sessions' };
+
+/** Lists, describes and removes namespaces. One exists while it is described or holds something. */
+export class Namespaces implements NamespaceBackend {
+  readonly #deps: { state: CatalogState; writer: Pick<StateWriter, 'write'>; table: NamespaceTable };
+
+  constructor(deps: { state: CatalogState; writer: Pick<StateWriter, 'write'>; table: NamespaceTable }) {
+    this.#deps = deps;
+  }
+
+  list(): { index: number; namespaces: Namespace[] } {
+    const { state, table } = this.#deps;
+    state.assertLoaded();
+    const names = new Set([DEFAULT_NAMESPACE, ...state.namespacesInUse().keys()]);
+    for (const { shape } of table.entries()) names.add(shape.Name);
+    return { index: state.applied, namespaces: [...names].sort().map((name) => this.#shape(name)) };
+  }
+
+  async declare(content: NamespaceContent): Promise<Namespace> {
+    const { state, writer, table } = this.#deps;
+    await writer.write(() => {
+      const plan = new PlanBuilder();
+      const known = table.get(content.Name)?.stored;
+      plan.putChanged(
+        state.keys.table(table.segment, content.Name),
+        known && { ...known, record: known.record },
+        content,
+      );
+      return plan.build();
+    });
+    return this.#shape(content.Name);
+  }
+
+  async remove(name: string): Promise<void> {
+    const { state, writer, table } = this.#deps;
+    await writer.write(() => {
+      const held = state.namespacesInUse().get(name);
+      if (held) {
+        const what = held.map((segment) => NAMES[segment] ?? segment).join(', ');
+        throw new AppError('conflict', `the namespace ${JSON.stringify(name)} is not empty: remove its ${what} first`);
+      }
+      const plan = new PlanBuilder();
+      plan.delete(state.keys.table(table.segment, name), table.get(name)?.stored);
+      return plan.build();
+    });
+  }
+
+  /** One that nobody has described is as old as the catalog. */
+  #shape(name: string): Namespace {
+    const { base } = this.#deps.state;
+    const described = this.#deps.table.get(name)?.shape;
+    if (described) return described;
+    const Description = name === DEFAULT_NAMESPACE ? BUILT_IN : '';
+    return { Name: name, Description, Meta: null, CreateIndex: base, ModifyIndex: base };
+  }
+}
