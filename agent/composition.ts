@@ -6,6 +6,7 @@ import {
   instanceCachingFactory,
   container as rootContainer,
 } from 'tsyringe';
+import type { RequestTimings } from '../api/http/request-timings.ts';
 import type { Route } from '../api/http/route.ts';
 import { agentConnectRoutes } from '../api/routes/agent-connect-routes.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
@@ -58,6 +59,8 @@ export interface AgentDeps {
   /** Lines of the whole process's log, for GET /v1/agent/monitor; without it there is no such route. */
   readonly logs?: LogTaps;
   readonly metrics: Metrics;
+  /** Of the HTTP listener, for GET /v1/agent/metrics. */
+  readonly timings?: RequestTimings;
   readonly random: Random;
   readonly servers: ServerCatalog;
   /** The cluster's certificate authority; without it /v1/agent/connect/… is not served. */

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
+import { RequestTimings } from '../api/http/request-timings.ts';
 import { createHttpServer, type HttpServer } from '../api/http/server.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import type { Clock } from '../core/clock.ts';
@@ -51,8 +52,10 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
   const pool = new ServerPool(poolDeps, { servers: config.retryJoin });
   const catalog = new HttpServerCatalog({ pool });
   const view = new LocalView({ ...deps, source: new HttpCatalogSource({ pool }, config) });
+  const timings = new RequestTimings(deps);
   const agent = composeAgent(config, {
     ...deps,
+    timings,
     servers: catalog,
     authority: new HttpMeshAuthority({ pool }),
     others: (signal) => catalog.members(signal).catch(() => serverMembers(view)),
@@ -63,13 +66,16 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
   const http =
     config.ports.http < 0
       ? undefined
-      : createHttpServer(deps, {
-          routes: [...agent.routes, ...forwardRoutes({ pool }, config)],
-          host: config.httpAddress,
-          port: config.ports.http,
-          portFlag: '-http-port',
-          maxConnectionsPerClient: () => (reloads?.current ?? config).maxConnectionsPerClient,
-        });
+      : createHttpServer(
+          { ...deps, timings },
+          {
+            routes: [...agent.routes, ...forwardRoutes({ pool }, config)],
+            host: config.httpAddress,
+            port: config.ports.http,
+            portFlag: '-http-port',
+            maxConnectionsPerClient: () => (reloads?.current ?? config).maxConnectionsPerClient,
+          },
+        );
   return { agent, view, http, connections: runnable('server-connections', async () => () => pool.close()) };
 }
 

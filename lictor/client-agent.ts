@@ -4,6 +4,7 @@ import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
 import { createLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
+import { observeProcess } from '../core/process-metrics.ts';
 import { SystemRandom } from '../core/random.ts';
 import { createDns } from '../dns/dns-server.ts';
 import { AutoReload } from './auto-reload.ts';
@@ -22,7 +23,9 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   const random = new SystemRandom();
   const reloads = new ConfigReloader({ read, log }, config);
   reloads.add((next) => () => log.setLevel(next.logLevel));
-  const deps = { clock: new SystemClock(), log, logs: log, reloads, metrics: new Metrics(), random };
+  const metrics = new Metrics();
+  observeProcess(metrics);
+  const deps = { clock: new SystemClock(), log, logs: log, reloads, metrics, random };
   const place = nodePlace(config, random);
   const identity = { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION };
   const stop = new AbortController();

@@ -7,6 +7,7 @@ import { SystemClock } from '../core/clock.ts';
 import { RunGroup } from '../core/lifecycle.ts';
 import { createLogger, type Logger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
+import { observeProcess } from '../core/process-metrics.ts';
 import { SystemRandom } from '../core/random.ts';
 import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../store/memory/memory-store.ts';
@@ -25,6 +26,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const clock = new SystemClock();
   const random = new SystemRandom();
   const metrics = new Metrics();
+  observeProcess(metrics);
   const log = createLogger({ level: config.logLevel, sink: io.stderr });
   const reloader = new ConfigReloader({ read, log }, config);
   reloader.add((next) => () => log.setLevel(next.logLevel));

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { type ComposedAgent, composeAgent } from '../agent/composition.ts';
 import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
+import { RequestTimings } from '../api/http/request-timings.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import type { Clock } from '../core/clock.ts';
 import { RunGroup, type Runnable } from '../core/lifecycle.ts';
@@ -63,8 +64,10 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     },
     { ...deps, log: deps.log.child({ part: 'server' }) },
   );
+  const timings = new RequestTimings(deps);
   const agent = composeAgent(config, {
     ...deps,
+    timings,
     log: deps.log.child({ part: 'agent' }),
     servers: server.serverCatalog,
     authority: server.authority,
@@ -72,7 +75,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     ...reloadOf(deps),
     identity: { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION },
   });
-  const listeners = createListeners(config, deps, { server, agent });
+  const listeners = createListeners(config, { ...deps, timings }, { server, agent });
   deps.reloads?.add((next) => () => agent.reconfigure(next));
   const members = [agent.localState, ...Object.values(listeners).filter((one) => one !== undefined)];
   return {
@@ -95,7 +98,7 @@ type Listener = Runnable & { address(): { host: string; port: number } };
 
 function createListeners(
   config: AgentConfig,
-  deps: ServerAgentDeps,
+  deps: ServerAgentDeps & { readonly timings: RequestTimings },
   roles: { server: ComposedServer; agent: ComposedAgent },
 ): Record<'http' | 'dns' | 'server', Listener | undefined> {
   const routes = [...roles.agent.routes, ...roles.server.routes];
@@ -118,14 +121,17 @@ function createListeners(
     server:
       config.ports.server < 0
         ? undefined
-        : createHttpServer(deps, {
-            routes: roles.server.routes,
-            host: config.bindAddress,
-            port: config.ports.server,
-            name: 'server',
-            portFlag: '-server-port',
-            maxConnectionsPerClient: 10_000,
-          }),
+        : createHttpServer(
+            { ...deps, timings: undefined },
+            {
+              routes: roles.server.routes,
+              host: config.bindAddress,
+              port: config.ports.server,
+              name: 'server',
+              portFlag: '-server-port',
+              maxConnectionsPerClient: 10_000,
+            },
+          ),
     dns,
   };
 }

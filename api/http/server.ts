@@ -7,6 +7,7 @@ import type { Logger } from '../../core/log.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
 import { limitConnections } from './connection-limit.ts';
 import { HttpRouteRequest, isPrintablePath } from './request.ts';
+import type { RequestTimings } from './request-timings.ts';
 import { type AnswerForm, errorResponse, respond } from './respond.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
@@ -16,6 +17,8 @@ export interface HttpServerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Hears how long each answer took, until its first byte. */
+  readonly timings?: RequestTimings | undefined;
 }
 
 export interface HttpServerOptions {
@@ -169,16 +172,19 @@ class RouteServer implements HttpServer {
   }
 
   #dispatch(path: MountedPath, request: FastifyRequest, reply: FastifyReply): void {
+    const { timings } = this.#deps;
+    const start = timings?.start() ?? 0;
+    const answered = (answer: RouteResponse) => {
+      this.#answer(request, reply, answer, path.path);
+      timings?.record(request.raw.method ?? 'GET', path.path, start);
+    };
     const result = this.#resultOf(path, request, reply);
     if (!(result instanceof Promise)) {
-      this.#answer(request, reply, result, path.path);
+      answered(result);
       return;
     }
     reply.hijack();
-    result.then(
-      (answer) => this.#answer(request, reply, answer, path.path),
-      (error: unknown) => this.#answer(request, reply, this.#failure(error, path), path.path),
-    );
+    result.then(answered, (error: unknown) => answered(this.#failure(error, path)));
   }
 
   #resultOf(path: MountedPath, request: FastifyRequest, reply: FastifyReply): Promise<RouteResponse> | RouteResponse {

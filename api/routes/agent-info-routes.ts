@@ -1,16 +1,13 @@
 import type { Clock } from '../../core/clock.ts';
-import type { Metrics } from '../../core/metrics.ts';
 import { filterOf } from '../filter/filter-cache.ts';
 import { MEMBER_ROW } from '../filter/rows.ts';
 import { readParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { memberShape } from './agent-answers.ts';
 import type { AgentRouteBackend } from './agent-local-backend.ts';
-import { metricsShape } from './agent-metrics-shape.ts';
 
 export interface AgentInfoRouteDeps {
   readonly backend: AgentRouteBackend;
-  readonly metrics: Metrics;
   readonly clock: Clock;
 }
 
@@ -48,18 +45,6 @@ export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {
         if (!request.query.has('wan')) return { json: members.map(memberShape).filter(wanted) };
         const servers = members.filter((member) => member.Tags.role === 'consul');
         return { json: servers.map((one) => memberShape({ ...one, Name: `${one.Name}.${info.datacenter}` })) };
-      },
-    },
-    {
-      method: 'GET',
-      path: '/v1/agent/metrics',
-      async handle(request) {
-        const text = await deps.metrics.text();
-        const accept = String(request.headers.accept ?? '');
-        if (request.query.get('format') === 'prometheus' || accept.includes('openmetrics')) {
-          return { text, headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } };
-        }
-        return { json: metricsShape(text, deps.clock.now()) };
       },
     },
   ];

@@ -8,6 +8,7 @@ import type { CommandIo } from '../../cli/command.ts';
 import { SystemClock } from '../../core/clock.ts';
 import { createLogger, type LogLevel } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
+import { observeProcess } from '../../core/process-metrics.ts';
 import { SystemRandom } from '../../core/random.ts';
 import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
 import { stableNodeId } from '../node-identity.ts';
@@ -46,6 +47,7 @@ export async function runDev(options: DevOptions, io: CommandIo): Promise<void> 
   const clock = new SystemClock();
   const random = new SystemRandom();
   const metrics = new Metrics();
+  observeProcess(metrics);
   const screen = !options.quiet && (io.stdout as { isTTY?: boolean }).isTTY === true;
   const unseen = options.quiet || (screen && !options.logLevel);
   const log = createLogger({ level: options.logLevel ?? 'warn', ...(unseen ? { sink: { write() {} } } : {}) });

@@ -38,6 +38,7 @@ export function kvPart(deps: PartDeps, planBoundEnd: PlanBoundEnd, limits: KvLim
     { ...deps, table, delays, keys, planBoundEnd },
     { ttlMinMs: limits.sessionTtlMinMs },
   );
+  deps.metrics.observedGauge({ name: 'lictor_kv_keys', help: 'Keys in the store' }, () => keys.size);
   const keeper = new SessionKeeper({ ...deps, table, writer });
   const sessions = new StateSessionBackend({ ...deps, table, delays, keys, writer, keeper });
   const kv = new StateKvBackend({ ...deps, table: keys, watches, sessions });

@@ -1,5 +1,7 @@
 import { operatorRoutes } from '../../api/routes/operator-routes.ts';
+import type { NodeEntry } from '../catalog/entries.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
+import { SERVER_SERVICE } from '../server-registration.ts';
 import { AutopilotSettings, AutopilotTable } from './autopilot-table.ts';
 import { SingleServer } from './single-server.ts';
 import { UsageCounts } from './usage-counts.ts';
@@ -10,8 +12,34 @@ export function operatorPart(deps: PartDeps): ServerPart {
   const counts = new UsageCounts(deps);
   const quorum = new SingleServer(deps, { ...deps.server, nodeName: deps.nodeName, startedAt: deps.clock.now() });
   const autopilot = new AutopilotSettings({ ...deps, table });
+  observe(deps, counts);
   return {
     tables: [table],
     routes: operatorRoutes(deps.reads, { quorum, autopilot, usage: () => counts.read() }),
   };
+}
+
+/** What dashboards show of a cluster. Read when somebody scrapes; nodes are few enough to be walked then. */
+function observe({ metrics, state }: PartDeps, counts: UsageCounts): void {
+  const gauge = (name: string, help: string, read: () => number) =>
+    metrics.observedGauge({ name: `lictor_${name}`, help }, read);
+  const usage = () => (state.loaded ? counts.read().usage : undefined);
+  const leads = () => (state.loaded ? 1 : 0);
+  gauge('catalog_nodes', 'Nodes in the catalog', () => usage()?.Nodes ?? 0);
+  gauge('catalog_services', 'Services in the catalog', () => usage()?.Services ?? 0);
+  gauge('catalog_instances', 'Instances in the catalog', () => usage()?.ServiceInstances ?? 0);
+  gauge('server_is_leader', 'Whether this server takes writes', leads);
+  gauge('autopilot_healthy', 'Whether all servers are healthy', leads);
+  gauge('autopilot_failure_tolerance', 'Servers that may fail', () => 0);
+  const agents = (server: boolean) => {
+    let count = 0;
+    for (const node of state.nodeEntries()) if (node.serfHealth && isServer(node) === server) count += 1;
+    return count;
+  };
+  gauge('catalog_servers', 'Nodes with a server and its agent', () => agents(true));
+  gauge('catalog_clients', 'Nodes with an agent in client mode', () => agents(false));
+}
+
+function isServer(node: NodeEntry): boolean {
+  return [...node.instances.values()].some(({ service }) => service === SERVER_SERVICE);
 }

@@ -47,6 +47,8 @@ export class SessionKeeper implements Runnable {
     deps.metrics.observedGauge({ name: 'lictor_sessions_ending', help: 'Sessions whose end is not stored yet' }, () => {
       return this.#queue.size + this.#underWay;
     });
+    const help = 'Sessions that end unless they are renewed';
+    deps.metrics.observedGauge({ name: 'lictor_sessions_with_ttl', help }, () => this.#deadlines.size);
   }
 
   async run(ctx: RunContext): Promise<void> {
