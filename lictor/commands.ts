@@ -60,6 +60,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Refused: commands are not run on other nodes',
     load: async () => (await import('../cli/exec.ts')).execCommand,
   },
+  explain: {
+    group: 'Discover',
+    summary: 'Show why the instances of a service are answered, or are not',
+    load: async () => (await import('../cli/explain.ts')).explainCommand,
+  },
   keygen: {
     group: 'Secure',
     summary: 'Make a gossip encryption key',

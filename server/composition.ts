@@ -226,6 +226,7 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
       new CatalogWriter({
         state: c.resolve(tokens.STATE),
         writer: c.resolve(tokens.STATE_WRITER),
+        clock: deps.clock,
         mesh: new VirtualAddresses({ state: c.resolve(tokens.STATE), table: c.resolve(tokens.VIRTUAL_ADDRESSES) }),
       }),
   );

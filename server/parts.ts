@@ -20,6 +20,7 @@ import { configPart } from './config-entries/config-part.ts';
 import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { eventsPart } from './events/events-part.ts';
+import { explainPart } from './explain/explain-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
 import { namespacesPart } from './namespaces/namespaces-part.ts';
 import { operatorPart } from './operator/operator-part.ts';
@@ -87,5 +88,6 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     namespacesPart(deps),
     bulkHealthPart(deps),
     streamPart(deps, deps.streamLimits),
+    explainPart(deps),
   ];
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { AppError } from '../../core/errors.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../../core/nearest.ts';
 
 /** An address of this machine. */
 export interface MachineAddress {

@@ -1,7 +1,7 @@
 import { AppError } from '../../core/errors.ts';
+import { nearest } from '../../core/nearest.ts';
 import type { ConfigFormat } from './config-text.ts';
 import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS, type ValueKind } from './keys.ts';
-import { nearest } from './nearest.ts';
 import { type RawConfig, readDuration, setRaw } from './raw-config.ts';
 
 /** The command line in three parts: values by key, files in order, and what the flags alone can say. */

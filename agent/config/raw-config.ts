@@ -1,7 +1,7 @@
 import { parseGoDuration } from '../../core/duration.ts';
+import { nearest } from '../../core/nearest.ts';
 import { type ConfigText, configError, readConfigText } from './config-text.ts';
 import { KEYS, KEYS_WITHOUT_EFFECT, UNPROTECTED_KEYS, type ValueKind } from './keys.ts';
-import { nearest } from './nearest.ts';
 
 /** Values by key, as they were read and checked for their kind; durations are milliseconds. */
 export type RawConfig = Map<string, unknown>;

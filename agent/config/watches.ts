@@ -1,7 +1,7 @@
 import { parseGoDuration } from '../../core/duration.ts';
+import { nearest } from '../../core/nearest.ts';
 import type { WatchConfig, WatchHttp } from './agent-config.ts';
 import { configError } from './config-text.ts';
-import { nearest } from './nearest.ts';
 
 /** Parameters by watch type (those of Consul), and which of them must be given. */
 export const WATCH_TYPES: Readonly<

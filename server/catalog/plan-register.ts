@@ -6,6 +6,7 @@ import { type Plan, PlanBuilder } from './plan.ts';
 import { planNodeRemoval } from './plan-deregister.ts';
 import {
   type CheckDefinitionRecord,
+  checkStateRecord,
   type InstanceContent,
   type InstanceRecord,
   type NodeRecord,
@@ -33,14 +34,14 @@ export function planRegistration(
   state: CatalogState,
   registration: NormalRegistration,
   writer: WriterIdentity,
-  options: RegisterOptions & { readonly mesh: MeshAddresses },
+  options: RegisterOptions & { readonly mesh: MeshAddresses; readonly nowMs: number },
 ): Plan {
   const plan = new PlanBuilder();
   checkEpoch(state, plan, writer);
   planNode(state, plan, registration, writer);
   const node = state.nodeRemains(registration.node);
   if (registration.instance) planInstance(state, plan, registration, writer, options.mesh);
-  for (const check of registration.checks) planCheck(state, plan, registration, check, writer);
+  for (const check of registration.checks) planCheck(state, plan, registration, check, writer, options);
   if (options.replaceExistingChecks && registration.instance && node) {
     planReplacement(state, plan, registration, node, writer);
   }
@@ -126,6 +127,7 @@ function planCheck(
   registration: NormalRegistration,
   check: NormalCheck,
   writer: WriterIdentity,
+  { nowMs }: { readonly nowMs: number },
 ): void {
   const { keys } = state;
   const node = state.nodeRemains(registration.node);
@@ -153,7 +155,8 @@ function planCheck(
   else plan.put(key, current, record);
   const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
   if (stateHalf) {
-    plan.putChanged(keys.checkState(registration.node, check.namespace, check.checkId), entry?.state, stateHalf);
+    const record = checkStateRecord(stateHalf, entry?.state?.record, nowMs);
+    plan.putChanged(keys.checkState(registration.node, check.namespace, check.checkId), entry?.state, record);
   }
 }
 

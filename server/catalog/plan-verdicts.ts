@@ -2,14 +2,14 @@ import type { Verdict } from '../../api/shapes/agent-sync.ts';
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import { localKey, SERF_HEALTH } from './entries.ts';
 import { type Plan, PlanBuilder } from './plan.ts';
-import type { CheckDefinitionRecord, CheckStateRecord } from './records.ts';
+import { type CheckDefinitionRecord, checkStateRecord } from './records.ts';
 import type { CatalogState } from './state.ts';
 
 /** The owner of what the servers themselves keep in the catalog. */
 export const SERVER_OWNER = 'server/catalog';
 
 /** State halves only; checks that are not (or no longer) in the catalog are left out. */
-export function planVerdicts(state: CatalogState, nodeName: string, verdicts: readonly Verdict[]): Plan {
+export function planVerdicts(state: CatalogState, nodeName: string, verdicts: readonly Verdict[], nowMs: number): Plan {
   const plan = new PlanBuilder();
   const node = state.node(nodeName);
   for (const verdict of node ? verdicts : []) {
@@ -19,7 +19,7 @@ export function planVerdicts(state: CatalogState, nodeName: string, verdicts: re
     const { state: current } = check;
     if (current?.record.status === verdict.Status && current.record.output === verdict.Output) continue;
     plan.rely(state.keys.checkDefinition(node!.key, namespace, checkId), check.definition);
-    const record: CheckStateRecord = { status: verdict.Status, output: verdict.Output };
+    const record = checkStateRecord({ status: verdict.Status, output: verdict.Output }, current?.record, nowMs);
     plan.put(state.keys.checkState(node!.key, namespace, checkId), current, record);
   }
   return plan.build();
@@ -30,6 +30,7 @@ export function planAgentHealth(
   state: CatalogState,
   nodeName: string,
   agent: { alive: boolean; heartbeatMs: number },
+  nowMs: number,
 ): Plan {
   const plan = new PlanBuilder();
   const node = state.node(nodeName);
@@ -55,9 +56,10 @@ export function planAgentHealth(
     hash: '',
   };
   plan.putChanged(keys.checkDefinition(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.definition, definition);
-  const record: CheckStateRecord = agent.alive
-    ? { status: 'passing', output: 'Agent alive and reachable' }
-    : { status: 'critical', output: 'Agent not live or unreachable' };
+  const verdict = agent.alive
+    ? ({ status: 'passing', output: 'Agent alive and reachable' } as const)
+    : ({ status: 'critical', output: 'Agent not live or unreachable' } as const);
+  const record = checkStateRecord(verdict, check?.state?.record, nowMs);
   plan.putChanged(keys.checkState(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.state, record);
   return plan.build();
 }

@@ -54,6 +54,18 @@ export interface CheckDefinitionRecord extends Ownership {
 export interface CheckStateRecord {
   readonly status: CheckStatus;
   readonly output: string;
+  /** Since when it has this status, by the wall clock of the server that wrote it; not known of older records. */
+  readonly since?: number;
+}
+
+/** What is stored of a verdict: the time is that of the last change of status. */
+export function checkStateRecord(
+  { status, output }: { readonly status: CheckStatus; readonly output: string },
+  before: CheckStateRecord | undefined,
+  nowMs: number,
+): CheckStateRecord {
+  const since = before?.status === status ? before.since : nowMs;
+  return since === undefined ? { status, output } : { status, output, since };
 }
 
 export interface OwnerRecord {

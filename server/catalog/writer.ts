@@ -1,6 +1,7 @@
 import type { Verdict } from '../../api/shapes/agent-sync.ts';
 import type { OwnerState } from '../../api/shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
+import type { Clock } from '../../core/clock.ts';
 import { normalizeRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
 import { isAbandoned, planAbandonedNode, planDeregistration } from './plan-deregister.ts';
@@ -14,6 +15,7 @@ export interface CatalogWriterDeps {
   readonly state: CatalogState;
   readonly writer: StateWriter;
   readonly mesh: MeshAddresses;
+  readonly clock: Clock;
 }
 
 /** Operations or compares of a deregistration besides two for each check: owner, node, instance. */
@@ -31,9 +33,9 @@ export class CatalogWriter {
 
   /** @throws AppError `badRequest` with Consul's texts, `notOwner`, `staleEpoch`, `queueFull`, what the store throws. */
   async register(registration: Registration, by: WriterIdentity, options: RegisterOptions): Promise<void> {
-    const { state, mesh } = this.#deps;
+    const { state, mesh, clock } = this.#deps;
     const normal = normalizeRegistration(registration);
-    await this.#deps.writer.write(() => planRegistration(state, normal, by, { ...options, mesh }));
+    await this.#deps.writer.write(() => planRegistration(state, normal, by, { ...options, mesh, nowMs: clock.now() }));
   }
 
   /** @throws AppError like `register`. What is unknown is no error. */
@@ -56,13 +58,13 @@ export class CatalogWriter {
     const size = Math.max(1, Math.min(MAX_VERDICTS, Math.floor(this.#deps.writer.maxOps / 2)));
     for (let at = 0; at < verdicts.length; at += size) {
       const part = verdicts.slice(at, at + size);
-      await this.#deps.writer.write(() => planVerdicts(this.#deps.state, node, part));
+      await this.#deps.writer.write(() => planVerdicts(this.#deps.state, node, part, this.#deps.clock.now()));
     }
   }
 
   /** The node's serfHealth check. */
   async writeAgentHealth(node: string, agent: { alive: boolean; heartbeatMs: number }): Promise<void> {
-    await this.#deps.writer.write(() => planAgentHealth(this.#deps.state, node, agent));
+    await this.#deps.writer.write(() => planAgentHealth(this.#deps.state, node, agent, this.#deps.clock.now()));
   }
 
   /** From now on lower epochs of this owner are refused. @throws AppError `staleEpoch`. */

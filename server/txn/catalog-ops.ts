@@ -8,6 +8,7 @@ import type { Known } from '../catalog/plan.ts';
 import {
   type CheckDefinitionRecord,
   type CheckStateRecord,
+  checkStateRecord,
   type InstanceRecord,
   instanceShape,
   type NodeRecord,
@@ -141,7 +142,8 @@ export class CatalogOperations {
     const record = { ...definition, ...ownershipAfter(API_WRITER, before?.record, same) };
     const after = this.#put(place, base, before, record);
     const half = given2 ?? (stateBefore ? undefined : initialState);
-    this.#showCheck(after, half ? this.#put(statePlace, stateBase, stateBefore, half) : stateBefore);
+    const stored = half && checkStateRecord(half, stateBefore?.record, this.#context.nowMs);
+    this.#showCheck(after, stored ? this.#put(statePlace, stateBase, stateBefore, stored) : stateBefore);
   }
 
   #guard(verb: string, before: DraftIndexes | undefined, index: number | undefined, what: string): void {

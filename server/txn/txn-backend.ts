@@ -1,5 +1,6 @@
 import type { TxnBackend, TxnOutcome } from '../../api/routes/txn-routes.ts';
 import type { TxnError, TxnOp } from '../../api/shapes/txn.ts';
+import type { Clock } from '../../core/clock.ts';
 import { type Plan, PlanBuilder } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { StateWriter } from '../catalog/state-writer.ts';
@@ -11,6 +12,7 @@ import { type KvOpDeps, KvOperation, kvProblem } from './kv-ops.ts';
 import { type TxnContext, TxnRefusal } from './txn-context.ts';
 
 export interface TxnBackendDeps extends KvOpDeps {
+  readonly clock: Clock;
   readonly state: CatalogState;
   readonly writer: Pick<StateWriter, 'write'>;
   readonly sessionTable: SessionTable;
@@ -60,6 +62,7 @@ export class StateTxnBackend implements TxnBackend {
       draft,
       namespace,
       datacenter: this.#datacenter,
+      nowMs: this.#deps.clock.now(),
       result: (make) => trial.results.push(make),
     };
     const ended = new Set<string>();

@@ -7,6 +7,8 @@ export interface TxnContext {
   readonly draft: Draft;
   readonly namespace: string;
   readonly datacenter: string;
+  /** The wall clock. */
+  readonly nowMs: number;
   /** Adds a result; it is made when the index of the transaction is known. */
   result(make: (index: number) => Record<string, unknown>): void;
 }

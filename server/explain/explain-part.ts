@@ -1,0 +1,8 @@
+import { explainRoutes } from '../../api/routes/explain-routes.ts';
+import type { PartDeps, ServerPart } from '../parts.ts';
+import { ServiceExplainer } from './service-explainer.ts';
+
+/** Why instances are answered or not. */
+export function explainPart({ reads, state }: PartDeps): ServerPart {
+  return { routes: explainRoutes(reads, new ServiceExplainer({ state })) };
+}
