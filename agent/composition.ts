@@ -24,9 +24,9 @@ import type { NodeIdentity } from './anti-entropy/sync-plan.ts';
 import { VerdictReporter } from './anti-entropy/verdict-reporter.ts';
 import { type AgentIdentity, AgentInfo, nodeMeta } from './backend/agent-info.ts';
 import { applyDeclared } from './backend/apply-declared.ts';
-import { ClusterBackend } from './backend/cluster-backend.ts';
-import { Departure } from './backend/departure.ts';
+import { type ClusterDeps, composeCluster } from './backend/compose-cluster.ts';
 import { LocalBackend } from './backend/local-backend.ts';
+import type { QuorumStats } from './backend/self-document.ts';
 import { AliasWatch } from './checks/alias-watch.ts';
 import { CheckSupervisor } from './checks/check-supervisor.ts';
 import { networkProbe } from './checks/probe.ts';
@@ -53,7 +53,7 @@ import {
 } from './tokens.ts';
 
 /** What an agent is given by its process. */
-export interface AgentDeps {
+export interface AgentDeps extends ClusterDeps {
   readonly clock: Clock;
   readonly log: Logger;
   /** Lines of the whole process's log, for GET /v1/agent/monitor; without it there is no such route. */
@@ -68,12 +68,8 @@ export interface AgentDeps {
   readonly identity: AgentIdentity;
   /** The members that the servers know; none when absent. */
   readonly others?: (signal: AbortSignal) => Promise<readonly Member[]>;
-  /** Takes up contact with a server, in client mode. */
-  readonly join?: (address: string) => Promise<void>;
-  /** Makes the process stop, for PUT /v1/agent/leave. */
-  readonly stop?: () => void;
-  /** Whether the agent leaves when it stops without being told to leave; never when absent. */
-  readonly leavesOnStop?: () => boolean;
+  /** The cluster as its server knows it; absent in client mode. */
+  readonly quorum?: () => QuorumStats;
   /** Reads the configuration anew, for PUT /v1/agent/reload; without it there is no such route. */
   readonly reload?: () => Promise<void>;
 }
@@ -107,7 +103,8 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
     members: [localStateRunnable(config, local), checksRunnable(local, container.resolve(CHECK_SUPERVISOR), live)],
   });
   const connect = deps.authority && composeConnect(config, { ...deps, authority: deps.authority });
-  const departure = composeDeparture(config, deps);
+  const info = container.resolve(AGENT_INFO);
+  const { backend: cluster, departure } = composeCluster(config, deps, (signal) => info.members(signal));
   const work = new RunGroup(deps, {
     name: 'agent-work',
     members: [
@@ -118,13 +115,6 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
       follower,
       container.resolve(CRITICAL_REAPER),
     ],
-  });
-  const info = container.resolve(AGENT_INFO);
-  const cluster = new ClusterBackend({
-    members: (signal) => info.members(signal),
-    catalog: deps.servers,
-    ...(departure ? { departure } : {}),
-    ...(deps.join ? { join: deps.join } : {}),
   });
   return {
     localState,
@@ -147,16 +137,6 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
       await applyDeclared(local, next);
     },
   };
-}
-
-/** undefined where the process cannot be told to stop. */
-function composeDeparture(config: AgentConfig, deps: AgentDeps): Departure | undefined {
-  const { stop, leavesOnStop = () => false } = deps;
-  if (!stop) return undefined;
-  return new Departure(
-    { ...deps, catalog: deps.servers, stop },
-    { nodeName: config.nodeName, deregisters: config.mode === 'client', leavesOnStop },
-  );
 }
 
 /** What the agent knows of the mesh: its endpoints, and what keeps them up to date. */
@@ -242,6 +222,7 @@ function register(
       identity: deps.identity,
       local: c.resolve(LOCAL_STATE),
       others,
+      quorum: deps.quorum,
     });
   });
   return container;

@@ -71,6 +71,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     log: deps.log.child({ part: 'agent' }),
     servers: server.serverCatalog,
     authority: server.authority,
+    quorum: () => server.quorum(),
     others: (signal) => server.serverCatalog.members(signal),
     ...reloadOf(deps),
     identity: { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION },

@@ -92,6 +92,8 @@ export interface ComposedServer {
   readonly serverCatalog: InProcessServerCatalog;
   /** For an operator of this process. */
   readonly catalogClient: InProcessCatalogClient;
+  /** What operators see of the quorum. */
+  quorum(): { leaderAddress: string; isLeader: boolean; peers: number; appliedIndex: number };
   /** For DNS. */
   readonly catalogReader: StateCatalogReader;
   /** The certificate authority, for the agent of this process. */
@@ -170,6 +172,11 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
     authority: new InProcessAuthority({ clock, random, ca: caOf(parts) }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),
+    quorum: () => {
+      const leaderAddress = status.leader();
+      const { applied } = container.resolve(tokens.STATE);
+      return { leaderAddress, isLeader: leaderAddress !== '', peers: status.peers().length, appliedIndex: applied };
+    },
     catalogReader: new StateCatalogReader(
       { state: container.resolve(tokens.STATE), lookups: dnsLookupsOf(parts) },
       { serverService: SERVER_SERVICE, nodeName: config.nodeName },

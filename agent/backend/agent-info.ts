@@ -2,6 +2,7 @@ import type { AgentInfoBackend, Member } from '../../api/routes/agent-local-back
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { LocalState } from '../local-state/local-state.ts';
 import { hostInfo } from './host-info.ts';
+import { debugConfig, isServer, type QuorumStats, stableConfig, stats } from './self-document.ts';
 
 /** What only the composing process knows of this node. */
 export interface AgentIdentity {
@@ -17,6 +18,8 @@ export interface AgentInfoDeps {
   readonly config: AgentConfig;
   readonly identity: AgentIdentity;
   readonly local: LocalState;
+  /** Of a server. */
+  readonly quorum?: (() => QuorumStats) | undefined;
   /** The members that the servers know, this node among them. */
   readonly others: (signal: AbortSignal) => Promise<readonly Member[]>;
 }
@@ -83,66 +86,12 @@ export class AgentInfo implements AgentInfoBackend {
   self(): Readonly<Record<string, unknown>> {
     const { config, identity } = this.#deps;
     return {
-      Config: {
-        Datacenter: config.datacenter,
-        PrimaryDatacenter: config.primaryDatacenter,
-        NodeName: config.nodeName,
-        NodeID: identity.nodeId,
-        Revision: '',
-        Server: isServer(config),
-        Version: identity.consulVersion,
-        BuildDate: '1970-01-01T00:00:01Z',
-      },
-      DebugConfig: this.#debugConfig(),
-      Stats: this.#stats(),
+      Config: stableConfig(config, identity),
+      DebugConfig: debugConfig(config, identity),
+      Stats: stats(this.#deps, this.#deps.quorum?.()),
       Meta: { ...nodeMeta(config, identity) },
+      // Nothing answers proxies here: tools that would start one read that from the ports.
       xDS: { SupportedProxies: { envoy: [] }, Port: -1, Ports: { Plaintext: -1, TLS: -1 } },
-    };
-  }
-
-  #debugConfig(): Record<string, unknown> {
-    const { config, identity } = this.#deps;
-    return {
-      AdvertiseAddrLAN: identity.address,
-      BindAddr: config.bindAddress,
-      Bootstrap: config.bootstrap,
-      BootstrapExpect: config.bootstrapExpect,
-      ClientAddrs: [config.clientAddress],
-      DNSDomain: `${config.dns.domain}.`,
-      DNSPort: config.ports.dns,
-      DataDir: config.dataDir,
-      Datacenter: config.datacenter,
-      DevMode: config.mode === 'dev',
-      GRPCPort: config.ports.grpc,
-      GRPCTLSPort: config.ports.grpcTls,
-      HTTPPort: config.ports.http,
-      HTTPSPort: config.ports.https,
-      NodeID: identity.nodeId,
-      NodeName: config.nodeName,
-      ServerMode: isServer(config),
-      ServerPort: config.ports.server,
-      Version: identity.consulVersion,
-    };
-  }
-
-  /** Consul's are strings too. */
-  #stats(): Record<string, Record<string, string>> {
-    const { config, identity, local } = this.#deps;
-    const checks = [...local.checks()];
-    const ttls = checks.filter((check) => check.type === 'ttl').length;
-    return {
-      agent: {
-        check_monitors: String(checks.length - ttls),
-        check_ttls: String(ttls),
-        checks: String(checks.length),
-        services: String(local.services().length),
-      },
-      build: { prerelease: '', revision: '', version: identity.consulVersion, lictor: identity.version },
-      consul: { server: String(isServer(config)) },
-      raft: {},
-      runtime: { arch: process.arch, os: process.platform, version: process.version },
-      serf_lan: {},
-      serf_wan: {},
     };
   }
 }
@@ -150,8 +99,4 @@ export class AgentInfo implements AgentInfoBackend {
 /** The node's metadata as the catalog shows it. */
 export function nodeMeta(config: AgentConfig, identity: AgentIdentity): Record<string, string> {
   return { 'consul-network-segment': '', 'consul-version': identity.consulVersion, ...config.nodeMeta };
-}
-
-function isServer(config: AgentConfig): boolean {
-  return config.mode !== 'client';
 }

@@ -7,9 +7,11 @@ export interface ClusterBackendDeps {
   readonly members: (signal: AbortSignal) => Promise<readonly Member[]>;
   readonly catalog: Pick<ServerCatalog, 'deregister'>;
   /** Absent where the process cannot be told to stop. */
-  readonly departure?: Pick<Departure, 'leave'>;
+  readonly departure?: Pick<Departure, 'leave'> | undefined;
   /** Takes up contact with a server; absent in server mode. */
-  readonly join?: (address: string) => Promise<void>;
+  readonly join?: ((address: string) => Promise<void>) | undefined;
+  /** The agent's own addresses: joining oneself changes nothing. */
+  readonly own: () => readonly string[];
 }
 
 const FAILED = 4;
@@ -23,7 +25,8 @@ export class ClusterBackend implements AgentClusterBackend {
   }
 
   async join(address: string): Promise<void> {
-    const { join } = this.#deps;
+    const { join, own } = this.#deps;
+    if (own().includes(address)) return;
     if (!join)
       throw new AppError('noLeader', `Failed to join ${address}: a server with a store of its own joins no other`);
     await join(address);
