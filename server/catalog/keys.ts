@@ -47,6 +47,11 @@ export function segmentOf(kind: RecordKind): string {
 
 const KINDS = new Map(Object.entries(SEGMENTS).map(([kind, segment]) => [segment, kind as RecordKind]));
 
+/** The kind whose records lie under a segment. */
+export function kindOf(segment: string): RecordKind | undefined {
+  return KINDS.get(segment);
+}
+
 /** A parsed key: its kind and its decoded, lower-case parts in key order. */
 export interface ParsedKey {
   readonly generation: string;

@@ -26,6 +26,8 @@ export interface StateTable {
   clear(): void;
   /** What `rest` begins with for the entries that belong to a node (its name in lower case): they are deleted with it. */
   ofNode?(node: string): string;
+  /** Refuses what `put` could not read; JSON is asked for where this is not given. @throws AppError `storeCorrupt`. */
+  check?(rest: string, entry: StoreEntry): void;
   /** The namespaces that have entries here. */
   namespaces?(): Iterable<string>;
   /** All changes of a transaction (or of a load) are in place; the watchers have not been called yet. */

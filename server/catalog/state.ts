@@ -108,6 +108,10 @@ export class CatalogState {
     this.#tables.set(table.segment, table);
   }
 
+  table(segment: string): StateTable | undefined {
+    return this.#tables.get(segment);
+  }
+
   /** Where tables keep what belongs to a node. */
   nodeRanges(node: string): KeyRange[] {
     return [...this.#tables.values()].flatMap((table) =>

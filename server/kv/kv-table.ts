@@ -105,6 +105,10 @@ export class KvTable implements StateTable {
     return found;
   }
 
+  check(rest: string, stored: StoreEntry): void {
+    decodeKv(rest, stored, 0);
+  }
+
   namespaces(): string[] {
     return this.keys('', '/').map(namespaceOfRest);
   }

@@ -81,10 +81,20 @@ export async function readArchive(
   if (found.told !== `${sums.get(META)}  ${META}\n${sums.get(STATE)}  ${STATE}\n`) {
     throw refused(`the checksums in ${SUMS} do not match`);
   }
-  const meta = JSON.parse(found.meta) as SnapshotMeta;
+  const meta = metaOf(found.meta);
   if (meta.Lictor?.Format !== 1) throw refused(`${META} names a format that this version cannot read`);
   if (meta.Index !== index) throw refused(`${META} and ${STATE} name different indexes`);
   return meta;
+}
+
+function metaOf(text: string): SnapshotMeta {
+  try {
+    const meta = JSON.parse(text) as SnapshotMeta | null;
+    if (typeof meta === 'object' && meta !== null) return meta;
+  } catch {
+    // Said below.
+  }
+  throw refused(`${META} cannot be read`);
 }
 
 async function* gunzipped(path: string): AsyncGenerator<Uint8Array, void, void> {

@@ -11,6 +11,7 @@ import { CATALOG_RANGE, GENERATION_KEY, generationPrefix, INDEX_BASE_KEY, splitK
 import type { CatalogState } from '../catalog/state.ts';
 import { sealValue } from '../catalog/stored.ts';
 import { readArchive } from './archive.ts';
+import { checkEntry } from './check-entry.ts';
 
 export interface SnapshotRestoreDeps {
   readonly store: Store;
@@ -56,7 +57,10 @@ export class SnapshotRestore {
         await pipeline(archive, limited(this.#options.maxArchiveBytes), createWriteStream(path, { mode: 0o600 }), {
           signal,
         });
-        const { Index } = await readArchive(path, () => signal.throwIfAborted());
+        const { Index } = await readArchive(path, (entry) => {
+          signal.throwIfAborted();
+          checkEntry(this.#deps.state, entry);
+        });
         await this.#replace(path, Index, signal);
       } finally {
         await rm(dir, { recursive: true, force: true });

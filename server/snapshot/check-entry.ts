@@ -1,0 +1,63 @@
+import { AppError } from '../../core/errors.ts';
+import type { StoreEntry } from '../../store/store.ts';
+import { FIRST_GENERATION, generationPrefix, kindOf, parseKey, type RecordKind, splitKey } from '../catalog/keys.ts';
+import type { CatalogState } from '../catalog/state.ts';
+import { storedJson } from '../catalog/stored.ts';
+
+const PREFIX = generationPrefix(FIRST_GENERATION);
+
+/** The parts of a key of each kind, and the fields without which its record cannot be shown. */
+const KINDS: Readonly<
+  Record<RecordKind, { readonly parts: number; readonly fields: Readonly<Record<string, string>> }>
+> = {
+  node: { parts: 1, fields: { name: 'string', id: 'string', address: 'string' } },
+  nodeId: { parts: 1, fields: {} },
+  instance: { parts: 3, fields: { node: 'string', namespace: 'string', content: 'object' } },
+  checkDefinition: {
+    parts: 3,
+    fields: { node: 'string', namespace: 'string', checkId: 'string', serviceId: 'string', definition: 'object' },
+  },
+  checkState: { parts: 3, fields: { status: 'string', output: 'string' } },
+  owner: { parts: 1, fields: { epoch: 'number' } },
+};
+
+/** An entry of an archive (its key has no generation). @throws AppError `storeCorrupt` unless this server can load it. */
+export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry): void {
+  const key = PREFIX + entry.key;
+  const split = splitKey(key);
+  if (!split || split.rest === '') throw refused(`the key ${JSON.stringify(entry.key)} names no kind of data`);
+  const table = state.table(split.segment);
+  if (table) {
+    if (table.check) table.check(split.rest, entry);
+    else storedJson(entry);
+    return;
+  }
+  const kind = kindOf(split.segment);
+  if (!kind) {
+    throw refused(`it holds data of the kind ${JSON.stringify(split.segment)}, which this version does not know`);
+  }
+  checkRecord(kind, key, entry);
+}
+
+function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): void {
+  const { parts, fields } = KINDS[kind];
+  const { record } = storedJson<unknown>(entry);
+  if (partsOf(key)?.length !== parts) throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
+  for (const [field, type] of Object.entries(fields)) {
+    const value = (record as Record<string, unknown> | null)?.[field];
+    if (value === null || typeof value !== type) throw refused(`${entry.key} has no ${field} (${type})`);
+  }
+}
+
+/** Undefined for a key whose escapes cannot be read. */
+function partsOf(key: string): readonly string[] | undefined {
+  try {
+    return parseKey(key)?.parts;
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(what: string): AppError {
+  return new AppError('storeCorrupt', `failed to verify snapshot file: ${what}`);
+}
