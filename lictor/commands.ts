@@ -120,6 +120,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Create, list, renew and destroy sessions',
     load: async () => (await import('../cli/session.ts')).sessionCommand,
   },
+  snapshot: {
+    group: 'Run',
+    summary: 'Save, restore and inspect all data of the servers',
+    load: async () => (await import('./snapshot-command.ts')).snapshotCommand,
+  },
   tls: {
     group: 'Secure',
     summary: 'Make certificates for servers and agents, offline',

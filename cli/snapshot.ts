@@ -1,0 +1,153 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { SystemClock } from '../core/clock.ts';
+import { AppError, errorText } from '../core/errors.ts';
+import type { Command, CommandIo } from './command.ts';
+import { json, ProgressLines } from './output.ts';
+import { type ClientFlags, checkFormat, command, program, subProgram, withApi, withClientFlags } from './program.ts';
+import { table } from './table.ts';
+
+/** What an archive says of itself. */
+export interface ArchiveMeta {
+  readonly ID: string;
+  readonly Size: number;
+  readonly Index: number;
+  readonly Term: number;
+  readonly Version: number;
+}
+
+/** Reads a whole archive and verifies it; each entry's kind and size go to `take`. @throws AppError for a bad one. */
+export type ReadArchive = (path: string, take: (kind: string, bytes: number) => void) => Promise<ArchiveMeta>;
+
+/** Large archives take long; the caller's signal ends it sooner. */
+const TIMEOUT_MS = 24 * 3600 * 1000;
+
+/** `lictor snapshot`: saves all data of the servers as a file, brings them back to it, and shows what is in one. */
+export function snapshotCommand(deps: { readonly readArchive: ReadArchive }): Command {
+  return command({
+    name: 'snapshot',
+    summary: 'Save, restore and inspect all data of the servers',
+    program(io) {
+      const examples = ['lictor snapshot save backup.snap', 'lictor snapshot inspect backup.snap'];
+      const target = program('lictor snapshot', 'Saves, restores and inspects snapshots of all data.', examples, io);
+      const sub = (name: string, text: string, example: string) =>
+        withClientFlags(subProgram(target, name, text, [example], io)).argument('<file>', 'the archive');
+      sub(
+        'save',
+        'Saves all data as a file, which is verified before it gets its name. It holds secrets: the keys of the certificate authority too.',
+        'lictor snapshot save backup.snap',
+      ).action((file: string, flags: ClientFlags) => save(file, flags, { io, ...deps }));
+      sub(
+        'restore',
+        'Replaces all data by those of an archive, all or nothing.',
+        'lictor snapshot restore backup.snap',
+      ).action((file: string, flags: ClientFlags) => restore(file, flags, io));
+      sub(
+        'inspect',
+        'Verifies an archive and shows what it holds, by kind.',
+        'lictor snapshot inspect backup.snap -format json',
+      ).action((file: string, flags: ClientFlags) => inspect(file, flags, { io, ...deps }));
+      return target;
+    },
+  });
+}
+
+interface Deps {
+  readonly io: CommandIo;
+  readonly readArchive: ReadArchive;
+}
+
+async function save(file: string, flags: ClientFlags, { io, readArchive }: Deps): Promise<void> {
+  const part = `${file}.unverified`;
+  try {
+    await withApi(flags, io, async (api) => {
+      const { body } = await api.stream('GET', '/v1/snapshot', { timeoutMs: TIMEOUT_MS });
+      await pipeline(body, progress('saved', io), createWriteStream(part, { mode: 0o600 }), { signal: io.signal });
+    });
+    const { Index } = await readArchive(part, () => {});
+    await rename(part, file);
+    io.stdout.write(
+      flags.format === 'json' ? json({ Index, File: file }) : `Saved and verified snapshot to index ${Index}\n`,
+    );
+  } catch (error) {
+    await rm(part, { force: true });
+    throw fileError(error, file);
+  }
+}
+
+async function restore(file: string, flags: ClientFlags, io: CommandIo): Promise<void> {
+  await readable(file);
+  await withApi(flags, io, (api) =>
+    api.send('PUT', '/v1/snapshot', { body: sent(createReadStream(file), io), timeoutMs: TIMEOUT_MS }),
+  );
+  io.stdout.write(flags.format === 'json' ? json({ Restored: file }) : 'Restored snapshot\n');
+}
+
+async function inspect(file: string, flags: ClientFlags, { io, readArchive }: Deps): Promise<void> {
+  checkFormat(flags.format);
+  await readable(file);
+  const kinds = new Map<string, { Name: string; Count: number; Size: number }>();
+  const meta = await readArchive(file, (Name, bytes) => {
+    const known = kinds.get(Name) ?? { Name, Count: 0, Size: 0 };
+    kinds.set(Name, { Name, Count: known.Count + 1, Size: known.Size + bytes });
+  });
+  const stats = [...kinds.values()].sort((a, b) => b.Size - a.Size);
+  const TotalSize = stats.reduce((sum, { Size }) => sum + Size, 0);
+  io.stdout.write(
+    flags.format === 'json' ? json({ Meta: meta, Stats: stats, TotalSize }) : pretty(meta, stats, TotalSize),
+  );
+}
+
+/** Consul's layout. */
+function pretty(
+  meta: ArchiveMeta,
+  stats: readonly { Name: string; Count: number; Size: number }[],
+  total: number,
+): string {
+  const head = (['ID', 'Size', 'Index', 'Term', 'Version'] as const).map((key) => ` ${key.padEnd(12)} ${meta[key]}\n`);
+  const rows = stats.map(({ Name, Count, Size }) => [` ${Name}`, String(Count), sizeText(Size)]);
+  const line = [' ----', '----', '----'];
+  return `${head.join('')}\n${table([' Type', 'Count', 'Size'], [line, ...rows, line, [' Total', '', sizeText(total)]])}`;
+}
+
+function sizeText(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB'];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return unit === 0 ? `${bytes}B` : `${Number(value.toFixed(1))}${units[unit]}`;
+}
+
+function sent(file: Readable, io: CommandIo): Readable {
+  const counted = progress('sent', io);
+  file.on('error', (error) => counted.destroy(error));
+  return file.pipe(counted);
+}
+
+/** Tells now and then how far it is. */
+function progress(what: string, io: CommandIo): Transform {
+  const lines = new ProgressLines({ io, clock: new SystemClock() });
+  let bytes = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      lines.report(`${sizeText(bytes)} ${what}`);
+      done(null, chunk);
+    },
+  });
+}
+
+async function readable(file: string): Promise<void> {
+  try {
+    await stat(file);
+  } catch (error) {
+    throw fileError(error, file);
+  }
+}
+
+function fileError(error: unknown, file: string): Error {
+  if (error instanceof AppError) return error;
+  return new AppError('config', `${file}: ${errorText(error)}`, { cause: error });
+}

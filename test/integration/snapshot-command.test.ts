@@ -1,0 +1,49 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { snapshotCommand } from '../../lictor/snapshot-command.ts';
+import { FakeApi, runForTest } from '../support/command-run.ts';
+import { removeFolder, tempFolder } from '../support/processes/temp-folder.ts';
+import { RunningServer } from '../support/running-server.ts';
+
+let folder: string;
+let archive: Buffer;
+beforeAll(async () => {
+  folder = tempFolder('snapshot');
+  const server = await RunningServer.start();
+  await server.register({ Node: 'n', Address: '10.0.0.1', Service: { Service: 'web' } });
+  const { stream } = await server.call('GET', '/v1/snapshot');
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream!) chunks.push(chunk as Buffer);
+  archive = Buffer.concat(chunks);
+  await server.stop();
+});
+afterAll(() => removeFolder(folder));
+
+it('saves what it has verified, shows what is in it, and sends it back', async () => {
+  const api = await FakeApi.start({ 'GET /v1/snapshot': { body: archive }, 'PUT /v1/snapshot': {} });
+  const file = join(folder, 'a.snap');
+  expect((await api.run(snapshotCommand, ['save', file])).stdout).toMatch(
+    /^Saved and verified snapshot to index \d+\n$/,
+  );
+  expect(readFileSync(file).equals(archive)).toBe(true);
+  const shown = (await runForTest(snapshotCommand, ['inspect', file])).stdout;
+  expect(shown).toMatch(/^ ID +1-\d+-\d+\n Size +\d+\n Index +\d+\n Term +1\n Version +1\n\n Type +Count +Size\n/);
+  expect(shown).toMatch(/ instance +2 +/);
+  const asJson = await runForTest(snapshotCommand, ['inspect', file, '-format=json']);
+  const { Stats } = JSON.parse(asJson.stdout) as { Stats: unknown[] };
+  expect(Stats).toContainEqual(expect.objectContaining({ Name: 'node', Count: 2 }));
+  expect((await api.run(snapshotCommand, ['restore', file])).stdout).toBe('Restored snapshot\n');
+  expect(api.seen.at(-1)).toMatchObject({ method: 'PUT', url: '/v1/snapshot' });
+  await api.stop();
+});
+
+it('keeps nothing of an archive that is cut, and names a file that is not there', async () => {
+  const api = await FakeApi.start({ 'GET /v1/snapshot': { body: archive.subarray(0, 200) } });
+  const file = join(folder, 'cut.snap');
+  await expect(api.run(snapshotCommand, ['save', file])).rejects.toThrow(/snapshot/);
+  expect([existsSync(file), existsSync(`${file}.unverified`)]).toEqual([false, false]);
+  await expect(api.run(snapshotCommand, ['restore', file])).rejects.toThrow('cut.snap');
+  writeFileSync(file, archive.subarray(0, 200));
+  await expect(runForTest(snapshotCommand, ['inspect', file])).rejects.toThrow(/snapshot/);
+  await api.stop();
+});
