@@ -21,6 +21,7 @@ import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { eventsPart } from './events/events-part.ts';
 import { explainPart } from './explain/explain-part.ts';
+import { intentionsPart } from './intentions/intentions-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
 import { namespacesPart } from './namespaces/namespaces-part.ts';
 import { operatorPart } from './operator/operator-part.ts';
@@ -75,13 +76,15 @@ export function serverParts(deps: PartDeps): ServerPart[] {
   const kv = kvPart(deps, (plan, session) => queries.writer.planSessionEnd(plan, session), deps.kvLimits);
   const queries = queriesPart(deps, kv.sessions);
   const config = configPart(deps);
+  const intentions = intentionsPart(deps, config, { defaultPolicy: deps.connect.defaultIntentionPolicy });
   return [
     config,
+    intentions,
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
     kv,
     queries,
     eventsPart(deps),
-    caPart(deps, { to: () => [] }, deps.connect),
+    caPart(deps, intentions.intentions, deps.connect),
     dnsPart(deps, queries.backend),
     operatorPart(deps),
     snapshotPart(deps),

@@ -39,8 +39,9 @@ export function authorize(
   if (uri.id.kind !== 'service') throw new AppError('badRequest', 'ClientCertURI not a valid Service identifier');
   const { namespace, service } = uri.id;
   const fits = (rule: IntentionRule) =>
-    (rule.sourceNamespace === '*' || same(rule.sourceNamespace, namespace)) &&
-    (rule.source === '*' || same(rule.source, service));
+    // `*` is everybody: intentions are in one namespace, and a deny of all must not leave out the services of another.
+    rule.source === '*' ||
+    ((rule.sourceNamespace === '*' || same(rule.sourceNamespace, namespace)) && same(rule.source, service));
   const rule = intentions.to(options.namespace, request.Target).find(fits);
   if (!rule) {
     return { Authorized: options.defaultPolicy === 'allow', Reason: 'Default behavior configured by ACLs' };

@@ -22,7 +22,7 @@ import { checkHttpMatch, upperMethods } from './http-match.ts';
 import { kindSpec, refuse } from './kind-spec.ts';
 import { JWT_REQUIREMENT, TENANT } from './shared-fields.ts';
 
-export const WILDCARD = '*';
+const WILDCARD = '*';
 /** More sources of one destination are refused: each request that is decided looks through them. */
 const MAX_SOURCES = 10_000;
 const MAX_DESCRIPTION = 512;
@@ -77,7 +77,7 @@ export const SERVICE_INTENTIONS = kindSpec<ServiceIntentions>({
   },
   normalize: (entry) => ({
     ...entry,
-    Sources: (entry.Sources ?? []).map((source) => normalSource(source, entry.Name)).sort(byPrecedence),
+    Sources: orderedSources(entry.Sources ?? [], entry.Name),
   }),
   check(entry) {
     checkName(entry.Name, 'Name');
@@ -94,8 +94,13 @@ export const SERVICE_INTENTIONS = kindSpec<ServiceIntentions>({
 });
 
 /** Exact names go before `*`, the destination's before the source's (Consul, "Intention precedence"). */
-export function precedenceOf(source: string, destination: string): number {
+function precedenceOf(source: string, destination: string): number {
   return (destination === WILDCARD ? 5 : 8) + (source === WILDCARD ? 0 : 1);
+}
+
+/** The sources of a destination in the form in which they are checked and stored. */
+export function orderedSources(sources: readonly IntentionSource[], destination: string): IntentionSource[] {
+  return sources.map((source) => normalSource(source, destination)).sort(byPrecedence);
 }
 
 /** Highest precedence first; others keep their order, so that a changed entry is told apart by its content only. */
@@ -109,7 +114,7 @@ function normalSource(source: IntentionSource, destination: string): IntentionSo
     ...rest,
     Name: source.Name ?? '',
     Type: source.Type || 'consul',
-    Precedence: precedenceOf(source.Name, destination),
+    Precedence: precedenceOf(source.Name ?? '', destination),
     ...(permissions && { Permissions: permissions.map(normalPermission) }),
   };
 }
