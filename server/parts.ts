@@ -19,6 +19,7 @@ import type { CatalogWriter } from './catalog/writer.ts';
 import { configPart } from './config-entries/config-part.ts';
 import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
+import { chainPart } from './discovery-chain/chain-part.ts';
 import { eventsPart } from './events/events-part.ts';
 import { explainPart } from './explain/explain-part.ts';
 import { intentionsPart } from './intentions/intentions-part.ts';
@@ -77,14 +78,16 @@ export function serverParts(deps: PartDeps): ServerPart[] {
   const queries = queriesPart(deps, kv.sessions);
   const config = configPart(deps);
   const intentions = intentionsPart(deps, config, { defaultPolicy: deps.connect.defaultIntentionPolicy });
+  const ca = caPart(deps, intentions.intentions, deps.connect);
   return [
     config,
     intentions,
+    chainPart(deps, config.table, ca.ca),
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
     kv,
     queries,
     eventsPart(deps),
-    caPart(deps, intentions.intentions, deps.connect),
+    ca,
     dnsPart(deps, queries.backend),
     operatorPart(deps),
     snapshotPart(deps),

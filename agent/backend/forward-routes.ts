@@ -25,7 +25,15 @@ const FORWARDED = [
   'status',
   'stream',
 ].map((area) => `/v1/${area}/*`);
-const FORWARDED_EXACTLY = ['/v1/config', '/v1/namespace', '/v1/namespaces', '/v1/query', '/v1/snapshot', '/v1/txn'];
+const FORWARDED_EXACTLY = [
+  '/v1/config',
+  '/v1/exported-services',
+  '/v1/namespace',
+  '/v1/namespaces',
+  '/v1/query',
+  '/v1/snapshot',
+  '/v1/txn',
+];
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE'] as const;
 
 /** Headers of one connection (RFC 9110 section 7.6.1), and those that the HTTP client sets itself. */

@@ -1,0 +1,37 @@
+import type { Route } from '../http/route.ts';
+import { type ChainOverrides, type DiscoveryChain, decodeChainOverrides } from '../shapes/discovery-chain.ts';
+import type { LiveRead } from './catalog-backend.ts';
+import { refused } from './config-routes.ts';
+import { keyOf, type ReadRouteDeps, readRoute } from './read-route.ts';
+
+/** A compiled chain, with the addresses under which its service is dialed; null when it has none. */
+export interface ServedChain extends DiscoveryChain {
+  readonly AutoVirtualIPs: readonly string[] | null;
+  readonly ManualVirtualIPs: readonly string[] | null;
+}
+
+export interface ChainBackend {
+  /** `datacenter`: where the chain is for. The value throws AppError `badRequest` for one that cannot be compiled. */
+  chain(service: string, datacenter: string, overrides: ChainOverrides): LiveRead<ServedChain>;
+}
+
+/** GET and POST /v1/discovery-chain/:service (Consul HTTP API, "Discovery chain"). */
+export function chainRoutes(deps: ReadRouteDeps, backend: ChainBackend): Route[] {
+  const get = readRoute<ServedChain>(
+    deps,
+    '/v1/discovery-chain/:service',
+    (_params, { params, query, method, body }) => {
+      const service = params.service ?? '';
+      const datacenter = query.get('compile-dc') || deps.datacenter;
+      // Chains of other datacenters are made from their entries, which are not here.
+      if (datacenter.toLowerCase() !== deps.datacenter.toLowerCase()) return refused('No path to datacenter');
+      const overrides = method === 'POST' ? decodeChainOverrides(body) : {};
+      return {
+        key: keyOf('discovery-chain', service, JSON.stringify(overrides)),
+        live: backend.chain(service, deps.datacenter, overrides),
+        json: (chain) => ({ Chain: chain }),
+      };
+    },
+  );
+  return [get, { ...get, method: 'POST' }];
+}
