@@ -4,6 +4,10 @@ import { AGENT_HEADER } from '../../api/routes/asking-agent.ts';
 import { parseGoDuration } from '../../core/duration.ts';
 import type { ServerPool } from '../server-pool/server-pool.ts';
 
+const SNAPSHOT = '/v1/snapshot';
+/** A restore answers when all of it is done. */
+const RESTORE_MS = 3_600_000;
+
 /** What a client agent does not answer from its own state. */
 const FORWARDED = [
   'acl',
@@ -31,7 +35,7 @@ const FORWARDED_EXACTLY = [
   '/v1/namespace',
   '/v1/namespaces',
   '/v1/query',
-  '/v1/snapshot',
+  SNAPSHOT,
   '/v1/txn',
 ];
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE'] as const;
@@ -66,7 +70,15 @@ export function forwardRoutes(
   options: { readonly nodeName: string },
 ): Route[] {
   return [...FORWARDED, ...FORWARDED_EXACTLY].flatMap((path) =>
-    METHODS.map((method): Route => ({ method, path, handle: (request) => forward(deps.pool, request, options) })),
+    METHODS.map(
+      (method): Route => ({
+        method,
+        path,
+        // Archives have any size.
+        streamsBody: path === SNAPSHOT,
+        handle: (request) => forward(deps.pool, request, options),
+      }),
+    ),
   );
 }
 
@@ -81,8 +93,8 @@ async function forward(
     method: request.method,
     path: `${encodePath(request.path)}${query === '' ? '' : `?${query}`}`,
     headers: { ...endToEnd(request.headers), ...origin(request, nodeName) },
-    body: request.body,
-    deadlineMs: waitMs(request.query) + GRACE_MS,
+    body: request.bodyStream ?? request.body,
+    deadlineMs: request.path === SNAPSHOT ? RESTORE_MS : waitMs(request.query) + GRACE_MS,
     bodyTimeoutMs: isStream ? STREAM_SILENCE_MS : GRACE_MS,
     signal: request.signal,
   });

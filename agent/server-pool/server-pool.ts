@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -27,7 +28,8 @@ export interface ServerRequest {
   /** Path and query, encoded. */
   readonly path: string;
   readonly headers?: IncomingHttpHeaders | Record<string, string>;
-  readonly body?: Buffer | string;
+  /** A stream can be sent once: no other server is tried after the first. */
+  readonly body?: Buffer | string | Readable;
   /** The whole time until the headers of the answer, over all servers tried. */
   readonly deadlineMs: number;
   /** Longest silence within the body. */
@@ -52,6 +54,11 @@ const MAX_SERVERS = 64;
 const AVOID = { baseMs: 500, maxMs: 15_000, jitter: 0.5 };
 /** Answers that say "not me, not now": another server may do better. */
 const TRY_ANOTHER = new Set([502, 503, 504]);
+
+function bodyOf(body: ServerRequest['body']): Buffer | string | Readable | null {
+  if (body === undefined || body instanceof Readable) return body ?? null;
+  return body.length === 0 ? null : body;
+}
 
 /**
  * Keep-alive connections to the servers. A request goes to the server that answered last; when that fails before its
@@ -110,7 +117,11 @@ export class ServerPool {
       if (leftMs <= 0) break;
       try {
         const response = await this.#send(member, request, leftMs);
-        if (!TRY_ANOTHER.has(response.statusCode) || failures.length === this.#members.length - 1) {
+        if (
+          request.body instanceof Readable ||
+          !TRY_ANOTHER.has(response.statusCode) ||
+          failures.length === this.#members.length - 1
+        ) {
           this.#answered(member);
           return response;
         }
@@ -122,6 +133,7 @@ export class ServerPool {
         this.#failed(member);
         failures.push(`${member.origin}: ${errorText(error)}`);
       }
+      if (request.body instanceof Readable) break;
     }
     this.#requests.add(1, { result: 'failed' });
     const late = this.#clock.monotonic() >= end;
@@ -168,7 +180,7 @@ export class ServerPool {
         method: request.method as Dispatcher.HttpMethod,
         path: request.path,
         headers: request.headers as Record<string, string>,
-        body: request.body === undefined || request.body.length === 0 ? null : request.body,
+        body: bodyOf(request.body),
         headersTimeout: 0,
         bodyTimeout: request.bodyTimeoutMs ?? 10_000,
         signal: abort.signal,

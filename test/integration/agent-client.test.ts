@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -70,6 +71,23 @@ afterEach(async () => {
 });
 
 describe('a client agent', () => {
+  it('passes on archives of any size', async () => {
+    for (let at = 0; at < 5; at++) {
+      await fetch(`${agent.origin}/v1/kv/k${at}`, {
+        method: 'PUT',
+        body: randomBytes(500_000).toString('base64').slice(0, 500_000),
+      });
+    }
+    const archive = Buffer.from(await (await fetch(`${agent.origin}/v1/snapshot`)).arrayBuffer());
+    expect(archive.length).toBeGreaterThan(1024 * 1024);
+    await fetch(`${agent.origin}/v1/kv/k0`, { method: 'DELETE' });
+    const restored = await fetch(`${agent.origin}/v1/snapshot`, { method: 'PUT', body: archive });
+    expect([restored.status, await restored.text()]).toEqual([200, '']);
+    expect(await get<string[]>(agent.origin, '/v1/kv/?keys')).toHaveLength(5);
+    const refused = await fetch(`${agent.origin}/v1/snapshot`, { method: 'PUT', body: 'garbage' });
+    expect([refused.status, await refused.text()]).toEqual([500, expect.stringContaining('snapshot')]);
+  });
+
   it('registers its node, which is alive', async () => {
     await eventually(async () => {
       const checks = await get<HealthCheck[]>(agent.origin, '/v1/health/node/node-1');
