@@ -1,196 +1,127 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Pool } from 'undici';
-import { findProgram } from '../test/support/require-real.ts';
+import { call, drive, poolOf, registration, sleep, wrk } from './load.ts';
 import type { Figure } from './run.ts';
+import { ServerProcess } from './server-process.ts';
 
 /**
- * The HTTP API of one server process on core 0, asked from the other core over loopback: registrations by 32 clients
- * onto LMDB, then health reads of services with three instances, beside a bare node:http server with a ready body of
- * the same size in the same run; and how long it takes to wake 1,000 blocked queries of one service.
+ * The HTTP API of one server process on core 0, asked from the other core over loopback: durable registrations by 64
+ * clients and by one, then health reads of services with ten instances, with and without changes going on, beside a bare
+ * node:http server that sends the same bytes in the same run.
  */
 const SHORT = process.argv.includes('--short');
-const SERVICES = SHORT ? 1_000 : 3_400;
-const INSTANCES = 3;
-const READ_SECONDS = SHORT ? 2 : 6;
-const CLIENTS = 32;
-const BLOCKED = 1_000;
-const HERE = dirname(fileURLToPath(import.meta.url));
-const TASKSET = findProgram('taskset');
-
-class Server {
-  readonly #child: ChildProcess;
-  readonly #lines: Interface;
-  readonly #queue: string[] = [];
-  readonly #waiting: ((line: string) => void)[] = [];
-
-  constructor(mode: string, folder: string) {
-    const words = [
-      process.execPath,
-      '--disable-warning=ExperimentalWarning',
-      join(HERE, 'http-server.ts'),
-      mode,
-      folder,
-    ];
-    if (TASKSET) words.unshift(TASKSET, '-c', '0');
-    this.#child = spawn(words[0]!, words.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#lines = createInterface({ input: this.#child.stdout! });
-    this.#lines.on('line', (line) => {
-      const waiting = this.#waiting.shift();
-      if (waiting) waiting(line);
-      else this.#queue.push(line);
-    });
-  }
-
-  line(): Promise<string> {
-    const ready = this.#queue.shift();
-    return ready === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(ready);
-  }
-
-  async usage(): Promise<{ cpuSeconds: number; rssBytes: number }> {
-    this.#child.stdin!.write('\n');
-    const [cpu, rss] = (await this.line()).split(' ');
-    return { cpuSeconds: Number(cpu) / 1e6, rssBytes: Number(rss) };
-  }
-
-  async stop(): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.stdin!.end();
-    await gone;
-  }
-}
+const SHAPE = { services: SHORT ? 1_000 : 5_000, nodes: 500 };
+const INSTANCES = SHAPE.services * 10;
+const READ_SECONDS = SHORT ? 3 : 8;
+const ONE_WRITER_SECONDS = SHORT ? 2 : 5;
+const CHANGES_PER_SECOND = 50;
+const PATH = '/v1/health/service/svc-{n}?passing';
 
 function show(figure: Figure): void {
   console.log(JSON.stringify(figure));
 }
 
-async function call(pool: Pool, path: string, body?: unknown): Promise<{ index: string; bytes: number }> {
-  const answer = await pool.request({
-    path,
-    method: body ? 'PUT' : 'GET',
-    ...(body ? { body: JSON.stringify(body) } : {}),
-    headersTimeout: 60_000,
-  });
-  const { byteLength } = await answer.body.arrayBuffer();
-  if (answer.statusCode !== 200) throw new Error(`${path}: status ${answer.statusCode}`);
-  return { index: String(answer.headers['x-consul-index']), bytes: byteLength };
-}
-
-/** Runs `one` by `clients` clients until `more` says stop; gives how many were done and how long the slowest hundredth took. */
-async function drive(clients: number, more: () => boolean, one: (n: number) => Promise<unknown>) {
-  const times: number[] = [];
-  let next = 0;
+/** Appends of a registration's size, each with its own fdatasync. */
+function syncsPerSecond(folder: string): number {
+  const file = openSync(join(folder, 'appended'), 'w');
+  const bytes = Buffer.alloc(1024, 'v');
   const start = performance.now();
-  await Promise.all(
-    Array.from({ length: clients }, async () => {
-      while (more()) {
-        const began = performance.now();
-        await one(next++);
-        times.push(performance.now() - began);
-      }
-    }),
+  let count = 0;
+  for (; performance.now() - start < 1000; count++) {
+    writeSync(file, bytes);
+    fdatasyncSync(file);
+  }
+  closeSync(file);
+  return count / ((performance.now() - start) / 1000);
+}
+
+async function writes(port: number, folder: string): Promise<void> {
+  const pool = poolOf(port, 64);
+  let left = INSTANCES;
+  const put = (n: number) => call(pool, '/v1/catalog/register', registration(n, SHAPE));
+  const many = await drive(64, () => left-- > 0, put);
+  show({ name: 'durable registrations, 64 writers', value: many.perSecond, unit: '/s', bar: null });
+  show({ name: 'durable registrations, 64 writers, p99', value: many.p99Ms, unit: 'ms', bar: null });
+  const syncs = syncsPerSecond(folder);
+  const until = performance.now() + ONE_WRITER_SECONDS * 1000;
+  const one = await drive(
+    1,
+    () => performance.now() < until,
+    (n) => {
+      const body = registration(n % INSTANCES, SHAPE) as { Service: { Port: number } };
+      body.Service.Port = 9000 + (n % 1000);
+      return call(pool, '/v1/catalog/register', { ...body, SkipNodeUpdate: true });
+    },
   );
-  const seconds = (performance.now() - start) / 1000;
-  times.sort((a, b) => a - b);
-  return {
-    perSecond: times.length / seconds,
-    seconds,
-    count: times.length,
-    p99Ms: times[Math.floor(times.length * 0.99)]!,
-  };
-}
-
-function registration(n: number): object {
-  const service = Math.floor(n / INSTANCES);
-  return {
-    Node: `node-${n % 200}`,
-    Address: `10.0.${Math.floor((n % 200) / 250)}.${n % 200}`,
-    SkipNodeUpdate: n >= 200,
-    Service: { ID: `svc-${service}-${n % INSTANCES}`, Service: `svc-${service}`, Port: 8080, Tags: ['v1'] },
-    Check: { CheckID: `c-${n}`, Name: 'alive', Status: 'passing', ServiceID: `svc-${service}-${n % INSTANCES}` },
-  };
-}
-
-async function reads(pool: Pool, path: (n: number) => string): Promise<number> {
-  const until = performance.now() + READ_SECONDS * 1000;
-  return (
-    await drive(
-      CLIENTS,
-      () => performance.now() < until,
-      (n) => call(pool, path(n)),
-    )
-  ).perSecond;
-}
-
-async function wakeAll(port: string): Promise<number> {
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: BLOCKED + 1 });
-  const { index } = await call(pool, '/v1/health/service/svc-1');
-  const blocked = Array.from({ length: BLOCKED }, () => call(pool, `/v1/health/service/svc-1?index=${index}&wait=50s`));
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  const start = performance.now();
-  await call(pool, '/v1/catalog/register', {
-    ...registration(3),
-    Service: { ID: 'svc-1-0', Service: 'svc-1', Port: 9 },
-  });
-  await Promise.all(blocked);
-  const ms = performance.now() - start;
   await pool.destroy();
-  return ms;
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'http-bench-'));
-try {
-  const lictor = new Server('lictor', folder);
-  const port = await lictor.line();
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: CLIENTS });
-  const before = await lictor.usage();
-  const total = SERVICES * INSTANCES;
-  let left = total;
-  const writes = await drive(
-    CLIENTS,
-    () => left-- > 0,
-    (n) => call(pool, '/v1/catalog/register', registration(n)),
-  );
-  const after = await lictor.usage();
+  show({ name: 'disk append + fdatasync', value: syncs, unit: 'syncs/s', bar: null });
+  show({ name: 'durable registrations, 1 writer', value: one.perSecond, unit: '/s', bar: null });
   show({
-    name: `registrations on LMDB, ${CLIENTS} clients`,
-    value: writes.perSecond,
-    unit: '/s',
-    bar: null,
-  });
-  show({ name: 'registrations p99', value: writes.p99Ms, unit: 'ms', bar: null });
-  show({
-    name: 'registrations CPU',
-    value: (after.cpuSeconds - before.cpuSeconds) / (total / 1000),
-    unit: 's per 1,000',
-    bar: null,
-  });
-  show({ name: `RSS with ${total} instances and checks`, value: after.rssBytes / 2 ** 20, unit: 'MB', bar: null });
-  await reads(pool, (n) => `/v1/health/service/svc-${n % SERVICES}`);
-  const ours = await reads(pool, (n) => `/v1/health/service/svc-${n % SERVICES}`);
-  const wakeMs = await wakeAll(port);
-  await pool.destroy();
-  await lictor.stop();
-
-  const bare = new Server('bare', folder);
-  const barePool = new Pool(`http://127.0.0.1:${await bare.line()}`, { connections: CLIENTS });
-  await reads(barePool, () => '/');
-  const limit = await reads(barePool, () => '/');
-  await barePool.destroy();
-  await bare.stop();
-  show({ name: 'health reads of 3 instances', value: ours, unit: '/s', bar: null });
-  show({
-    name: 'health reads against a bare node:http',
-    value: ours / limit,
+    name: 'durable registrations, 1 writer, to the lower of 1,500/s and 80 % of the disk',
+    value: one.perSecond / Math.min(1500, syncs * 0.8),
     unit: 'ratio',
-    bar: 0.6,
+    bar: 1,
     better: 'higher',
   });
-  show({ name: `waking ${BLOCKED} blocked queries`, value: wakeMs, unit: 'ms', bar: 1000, better: 'lower' });
+}
+
+/** Changes ports of random instances while `during` runs. */
+async function withChanges<T>(port: number, during: () => Promise<T>): Promise<T> {
+  const pool = poolOf(port, 4);
+  let on = true;
+  const changing = (async () => {
+    for (let n = 0; on; n++) {
+      const body = registration((n * 7919) % INSTANCES, SHAPE) as { Service: { Port: number } };
+      body.Service.Port = 9000 + (n % 1000);
+      await call(pool, '/v1/catalog/register', { ...body, SkipNodeUpdate: true });
+      await sleep(1000 / CHANGES_PER_SECOND);
+    }
+  })();
+  try {
+    return await during();
+  } finally {
+    on = false;
+    await changing;
+    await pool.destroy();
+  }
+}
+
+async function reads(port: number, folder: string): Promise<void> {
+  const pool = poolOf(port, 1);
+  const { text } = await call(pool, PATH.replace('{n}', '7'));
+  await pool.destroy();
+  writeFileSync(join(folder, 'body'), text());
+  const bare = await ServerProcess.start('bare', join(folder, 'body'));
+  await wrk(port, PATH, SHAPE.services, 2);
+  await wrk(bare.port, PATH, SHAPE.services, 1);
+  // The two take turns, so that a busy neighbour meets both.
+  const rounds = [];
+  for (let round = 0; round < (SHORT ? 1 : 3); round++) {
+    const limit = await wrk(bare.port, PATH, SHAPE.services, READ_SECONDS);
+    const ours = await wrk(port, PATH, SHAPE.services, READ_SECONDS);
+    const changing = await withChanges(port, () => wrk(port, PATH, SHAPE.services, READ_SECONDS));
+    rounds.push({ limit, ours, changing });
+  }
+  await bare.stop();
+  rounds.sort((a, b) => a.ours.perSecond / a.limit.perSecond - b.ours.perSecond / b.limit.perSecond);
+  const { limit, ours, changing } = rounds[rounds.length >> 1]!;
+  show({ name: 'bare node:http, the same bytes', value: limit.perSecond, unit: '/s', bar: null });
+  show({ name: 'health reads of 10 instances', value: ours.perSecond, unit: '/s', bar: null });
+  const ratio = (name: string, value: number, bar: number) =>
+    show({ name, value, unit: 'ratio', bar, better: 'higher' });
+  ratio('health reads to bare node:http', ours.perSecond / limit.perSecond, 0.7);
+  ratio(`the same with ${CHANGES_PER_SECOND} changes a second`, changing.perSecond / limit.perSecond, 0.6);
+  show({ name: 'health reads, p99', value: ours.p99Ms, unit: 'ms', bar: 10, better: 'lower' });
+  show({ name: 'bare node:http, p99', value: limit.p99Ms, unit: 'ms', bar: null });
+}
+
+const folder = mkdtempSync(join(dirname(fileURLToPath(import.meta.url)), '..', '.cache', 'bench-http-'));
+try {
+  const lictor = await ServerProcess.start('lictor', join(folder, 'store'));
+  await writes(lictor.port, folder);
+  await reads(lictor.port, folder);
+  await lictor.stop();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The real programs that tests need beside Node: etcd, dig, strace, ip, unshare, kubectl. As root on Debian or Ubuntu the
+# The real programs that tests and benches need beside Node: wrk, etcd, dig, strace, ip, unshare, kubectl. As root on Debian or Ubuntu the
 # missing ones are installed; elsewhere the script only says what to install. Run again, it changes nothing.
 set -u
 
 # program:package on Debian
-wanted="etcd:etcd-server dig:bind9-dnsutils strace:strace ip:iproute2 unshare:util-linux"
+wanted="wrk:wrk etcd:etcd-server dig:bind9-dnsutils strace:strace ip:iproute2 unshare:util-linux"
 
 missing=""
 for pair in $wanted; do
@@ -49,6 +49,6 @@ fi
 echo "test tools: installing$missing"
 # shellcheck disable=SC2086 # a list of packages
 apt-get install -y -qq --no-install-recommends $missing >/dev/null || exit 1
-for program in etcd dig strace ip unshare kubectl; do
+for program in wrk etcd dig strace ip unshare kubectl; do
   command -v "$program" >/dev/null 2>&1 || echo "test tools: $program is still missing"
 done

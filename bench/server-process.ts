@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { findProgram } from '../test/support/require-real.ts';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const TASKSET = findProgram('taskset');
+
+/** What a server process has used so far. */
+export interface Usage {
+  readonly cpuSeconds: number;
+  readonly rssBytes: number;
+  /** Memory of its own, without what it shares with files. */
+  readonly anonymousBytes: number;
+}
+
+/** `http-server.ts` in a process of its own on core 0; the load runs on the other core. */
+export class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly #lines: Interface;
+  readonly #queue: string[] = [];
+  readonly #waiting: ((line: string) => void)[] = [];
+  port = 0;
+
+  private constructor(args: readonly string[]) {
+    const words = [process.execPath, '--disable-warning=ExperimentalWarning', join(HERE, 'http-server.ts'), ...args];
+    if (TASKSET) words.unshift(TASKSET, '-c', '0');
+    this.#child = spawn(words[0]!, words.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#lines = createInterface({ input: this.#child.stdout! });
+    this.#lines.on('line', (line) => {
+      const waiting = this.#waiting.shift();
+      if (waiting) waiting(line);
+      else this.#queue.push(line);
+    });
+  }
+
+  /** Ready when it listens. `lictor FOLDER`, `bare BODY-FILE` or `parked BODY-FILE`. */
+  static async start(...args: readonly string[]): Promise<ServerProcess> {
+    const server = new ServerProcess(args);
+    server.port = Number(await server.#line());
+    return server;
+  }
+
+  #line(): Promise<string> {
+    const ready = this.#queue.shift();
+    return ready === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(ready);
+  }
+
+  async usage(): Promise<Usage> {
+    this.#child.stdin!.write('\n');
+    const [cpu, rss, anonymous] = (await this.#line()).split(' ').map(Number);
+    return { cpuSeconds: cpu! / 1e6, rssBytes: rss!, anonymousBytes: anonymous! };
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.stdin!.end();
+    await gone;
+  }
+}
