@@ -6,6 +6,10 @@ export type Labels = Readonly<Record<string, string | number>>;
 export interface CounterMetric {
   add(value?: number, labels?: Labels): void;
 }
+export interface LabelledCounter extends CounterMetric {
+  /** Counts one with these labels, on paths where finding the sample each time would cost too much. */
+  bound(labels: Labels): () => void;
+}
 export interface GaugeMetric {
   set(value: number, labels?: Labels): void;
 }
@@ -23,11 +27,16 @@ export interface MetricSpec {
 /** One registry a process; asking twice for a name gives the same metric. */
 export class Metrics {
   readonly #registry = new Registry();
+  /** Adds what bound counters have counted to their samples. */
+  readonly #flushes: (() => void)[] = [];
 
-  counter(spec: MetricSpec): CounterMetric {
+  counter(spec: MetricSpec): LabelledCounter {
     const found = this.#registry.getSingleMetric(spec.name) as Counter | undefined;
     const metric = found ?? new Counter({ ...options(spec), registers: [this.#registry] });
-    return { add: (value = 1, labels = {}) => metric.inc(labels, value) };
+    return {
+      add: (value = 1, labels = {}) => metric.inc(labels, value),
+      bound: (labels) => this.#bound(metric, labels),
+    };
   }
 
   gauge(spec: MetricSpec): GaugeMetric {
@@ -53,8 +62,20 @@ export class Metrics {
     return { observe: (value, labels = {}) => metric.observe(labels, value) };
   }
 
+  #bound(metric: Counter, labels: Labels): () => void {
+    let count = 0;
+    this.#flushes.push(() => {
+      if (count > 0) metric.inc(labels, count);
+      count = 0;
+    });
+    return () => {
+      count++;
+    };
+  }
+
   /** The Prometheus text format (version 0.0.4). */
   text(): Promise<string> {
+    for (const flush of this.#flushes) flush();
     return this.#registry.metrics();
   }
 

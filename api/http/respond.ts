@@ -24,6 +24,30 @@ export interface AnswerForm {
 
 type Headers = Record<string, string | number>;
 
+/** The headers of an answer that is given again and again, in the order in which they are sent. */
+const listedHeaders = new WeakMap<RouteResponse, string[]>();
+
+/**
+ * Sends an answer that can be given again, with the same headers as `respond`. What is made of it is kept for the next one
+ * who gets the same object.
+ */
+export function respondAgain(response: ServerResponse, answer: RouteResponse, form: AnswerForm): void {
+  if (response.destroyed || response.headersSent) return;
+  const bytes = answer.bytes!;
+  if (form.gzip && bytes.length >= GZIP_MIN_BYTES) {
+    respond(response, answer, form);
+    return;
+  }
+  let list = listedHeaders.get(answer);
+  if (!list) {
+    const headers = { ...commonHeaders(answer.meta, form), ...answer.headers, 'content-length': bytes.length };
+    list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
+    listedHeaders.set(answer, list);
+  }
+  response.writeHead(answer.status ?? 200, list);
+  response.end(bytes);
+}
+
 /** Sends a RouteResponse with the headers that every answer has. */
 export function respond(response: ServerResponse, answer: RouteResponse, form: AnswerForm): void {
   if (response.destroyed || response.headersSent) {
@@ -43,13 +67,30 @@ export function respond(response: ServerResponse, answer: RouteResponse, form: A
   }
   const body = bodyOf(answer, headers, form);
   if (form.gzip && body.length >= GZIP_MIN_BYTES && headers['content-encoding'] === undefined) {
-    gzip(body, { level: constants.Z_BEST_SPEED }, (error, packed) => {
-      if (!error) headers['content-encoding'] = 'gzip';
-      finish(response, status, headers, error ? body : packed, form);
+    // Bytes that are given as they are may be given again: one who asks first has them packed for all.
+    const shared = form.pretty ? undefined : answer.bytes;
+    packed(body, shared, (bytes) => {
+      if (bytes) headers['content-encoding'] = 'gzip';
+      finish(response, status, headers, bytes ?? body, form);
     });
     return;
   }
   finish(response, status, headers, body, form);
+}
+
+/** The packed form of answers that several requests share, for as long as the answer is kept. */
+const packedForms = new WeakMap<Uint8Array, Buffer>();
+
+function packed(body: Buffer, shared: Uint8Array | undefined, done: (bytes: Buffer | undefined) => void): void {
+  const known = shared && packedForms.get(shared);
+  if (known) {
+    done(known);
+    return;
+  }
+  gzip(body, { level: constants.Z_BEST_SPEED }, (error, bytes) => {
+    if (!error && shared) packedForms.set(shared, bytes);
+    done(error ? undefined : bytes);
+  });
 }
 
 /** The answer to a thrown value: status by the error table, the text as plain text, the code as a header. */

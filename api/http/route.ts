@@ -36,6 +36,11 @@ export interface RouteResponse {
   readonly text?: string;
   readonly bytes?: Uint8Array;
   readonly stream?: Readable;
+  /**
+   * Gives the present answer to the same URL without a request, for answers that depend on nothing but the URL; the same
+   * object while nothing has changed. May throw an AppError.
+   */
+  readonly again?: () => RouteResponse;
 }
 
 /** One endpoint, written once and mounted by every process that has its backend. Thrown AppErrors become answers. */

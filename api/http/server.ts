@@ -4,11 +4,12 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
-import type { CounterMetric, Metrics } from '../../core/metrics.ts';
+import type { LabelledCounter, Metrics } from '../../core/metrics.ts';
 import { limitConnections } from './connection-limit.ts';
+import { type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
 import { HttpRouteRequest, isPrintablePath } from './request.ts';
 import type { RequestTimings } from './request-timings.ts';
-import { type AnswerForm, errorResponse, respond } from './respond.ts';
+import { type AnswerForm, errorResponse, respond, respondAgain } from './respond.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
 import { removeDeadSocket, socketPath } from './unix-socket.ts';
@@ -66,8 +67,9 @@ class RouteServer implements HttpServer {
   readonly name: string;
   readonly #deps: HttpServerDeps;
   readonly #options: HttpServerOptions;
-  readonly #requests: CounterMetric;
+  readonly #requests: LabelledCounter;
   readonly #stopping = new AbortController();
+  readonly #ready: ReadyAnswers;
   #bound: { host: string; port: number } | undefined;
 
   constructor(deps: HttpServerDeps, options: HttpServerOptions) {
@@ -79,6 +81,7 @@ class RouteServer implements HttpServer {
       help: 'HTTP requests answered, by method, route and status',
       labels: ['method', 'route', 'status'],
     });
+    this.#ready = new ReadyAnswers((route) => this.#requests.bound({ method: 'GET', route, status: 200 }));
   }
 
   address(): { host: string; port: number } {
@@ -119,6 +122,11 @@ class RouteServer implements HttpServer {
             keepAliveTimeout: 120_000,
           },
           (request: IncomingMessage, response: ServerResponse) => {
+            const ready = this.#ready.find(request);
+            if (ready && !this.#stopping.signal.aborted) {
+              this.#answerAgain(ready, request, response);
+              return;
+            }
             // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
             delete request.headers['content-type'];
             handler(request, response);
@@ -217,12 +225,36 @@ class RouteServer implements HttpServer {
     return errorResponse(error);
   }
 
+  /** Answers a URL that was answered before; what goes wrong is answered as the first time. */
+  #answerAgain(ready: ReadyAnswer, request: IncomingMessage, response: ServerResponse): void {
+    const form: AnswerForm = {
+      pretty: false,
+      gzip: acceptsGzip(rawHeader(request, 'accept-encoding')),
+      head: false,
+      close: false,
+    };
+    const { timings } = this.#deps;
+    const start = timings?.start() ?? 0;
+    try {
+      const answer = ready.again();
+      ready.count();
+      respondAgain(response, answer, form);
+      timings?.record('GET', ready.route, start);
+    } catch (error) {
+      const answer = errorResponse(error);
+      this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
+      respond(response, answer, form);
+    }
+  }
+
   #answer(request: FastifyRequest, reply: FastifyReply, answer: RouteResponse, route: string): void {
     if (!reply.sent) reply.hijack();
     const method = request.raw.method ?? 'GET';
     this.#requests.add(1, { method, route, status: answer.status ?? 200 });
     try {
-      respond(reply.raw, answer, this.#formOf(request.raw));
+      const form = this.#formOf(request.raw);
+      if (!form.pretty) this.#ready.note(request.raw, route, answer);
+      respond(reply.raw, answer, form);
     } catch (error) {
       this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
       if (!reply.raw.headersSent) respond(reply.raw, errorResponse(error), this.#formOf(request.raw));
@@ -235,7 +267,7 @@ class RouteServer implements HttpServer {
     const encodings = raw.headers['accept-encoding'];
     return {
       pretty: url.includes('pretty') && new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('pretty'),
-      gzip: encodings !== undefined && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(String(encodings)),
+      gzip: acceptsGzip(encodings && String(encodings)),
       head: raw.method === 'HEAD',
       close: this.#stopping.signal.aborted,
     };
@@ -293,6 +325,10 @@ class RouteServer implements HttpServer {
     await app.close();
     timer.cancel();
   }
+}
+
+function acceptsGzip(encodings: string | undefined): boolean {
+  return encodings !== undefined && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(encodings);
 }
 
 function otherMethod(method: string, allow: string): RouteResponse {

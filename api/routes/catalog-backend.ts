@@ -11,6 +11,8 @@ import type { Member } from './agent-local-backend.ts';
  */
 export interface LiveRead<T> {
   run(): Reading<T>;
+  /** The index that `run` would give now, for those who have its value already. Throws like `run`. */
+  version?(): number;
   readonly watch: Watch;
 }
 

@@ -93,6 +93,7 @@ function servicesRoute(deps: ReadRouteDeps, backend: ServiceReads): Route {
     ({ namespace, nodeMeta, peer }) => ({
       key: keyOf('services', namespace, nodeMeta, peer),
       cacheable: true,
+      byUrl: true,
       live: backend.services(namespace, nodeMeta),
       json: (services) => (peer ? {} : Object.fromEntries(services.map(({ name, tags }) => [name, tags]))),
     }),
@@ -144,6 +145,7 @@ function instancesRoute(
     return {
       key: keyOf(kind, namespace, name.toLowerCase(), tags, nodeMeta, peer, filter, near.key),
       cacheable: true,
+      byUrl: near.key === '',
       live: live(namespace, name),
       json: (entries) =>
         peer

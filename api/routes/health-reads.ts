@@ -69,6 +69,7 @@ function instancesRoute(
     return {
       key: keyOf(kind, namespace, name.toLowerCase(), tags, nodeMeta, peer, passing, filter, near.key),
       cacheable: true,
+      byUrl: near.key === '',
       live: live(namespace, name),
       json: (entries) => (peer ? [] : near.order(entries.filter(wanted), (entry) => entry.Node.Node)),
     };

@@ -34,6 +34,8 @@ export interface ReadSpec<T> {
    * one who asks is told that it was not there before.
    */
   readonly cacheable?: boolean;
+  /** Whether the URL alone decides what is asked, so that it need not be read anew for each request. */
+  readonly byUrl?: boolean;
   /** The answer does not tell its consistency (Consul's key/value store does not). */
   readonly plain?: boolean;
 }
@@ -66,8 +68,10 @@ export function readRoute<T>(
       if (!isReadSpec(read)) return read;
       const cached = params.cached && read.cacheable;
       const sent = cached ? { ...headers, ...deps.cached.ask(read.key, request.headers['cache-control']) } : headers;
-      if (params.index === 0) return answer(deps, read, params, sent, read.live.run());
-      return blocked(deps, read, params, sent, request);
+      if (params.index !== 0) return blocked(deps, read, params, sent, request);
+      return read.byUrl && !cached
+        ? lasting(deps, read, params, sent)
+        : answer(deps, read, params, sent, read.live.run());
     },
   };
 }
@@ -100,6 +104,26 @@ async function blocked<T>(
   };
   const { index } = await blockingQuery(deps, params, run, read.live.watch, request.signal);
   return answer(deps, read, params, headers, last!, index);
+}
+
+/** The answer, and how to give it again; the same one while its data has the same version. */
+function lasting<T>(
+  deps: ReadRouteDeps,
+  read: ReadSpec<T>,
+  params: ReadParams,
+  headers: Record<string, string>,
+): RouteResponse {
+  let last: { readonly index: number; readonly response: RouteResponse } | undefined;
+  const { live } = read;
+  const again = (): RouteResponse => {
+    if (last && live.version && live.version() === last.index) return last.response;
+    const reading = live.run();
+    if (last?.index !== reading.index) {
+      last = { index: reading.index, response: { ...answer(deps, read, params, headers, reading), again } };
+    }
+    return last.response;
+  };
+  return again();
 }
 
 function answer<T>(

@@ -11,8 +11,8 @@ export interface RenderCacheOptions {
   readonly maxBytes: number;
 }
 
-/** Answers that stay below what a small process can afford. */
-export const RENDER_CACHE_DEFAULTS: RenderCacheOptions = { maxEntries: 8192, maxBytes: 32 * 1024 * 1024 };
+/** Thousands of services with tens of instances; a small catalog takes what it needs. */
+export const RENDER_CACHE_DEFAULTS: RenderCacheOptions = { maxEntries: 16_384, maxBytes: 64 * 1024 * 1024 };
 
 /**
  * Keeps each answer as bytes for as long as its data has the same version, so that it is serialised once however many

@@ -15,11 +15,16 @@ import { topicOf } from '../catalog/topics.ts';
 
 /** A read of the state that depends on these topics. The value is made when it is first asked for. */
 export function liveRead<T>(state: CatalogState, topics: readonly string[], read: () => T): LiveRead<T> {
+  const version = () => {
+    state.assertLoaded();
+    let index = 0;
+    for (const topic of topics) index = Math.max(index, state.topics.version(topic));
+    return index;
+  };
   return {
+    version,
     run() {
-      state.assertLoaded();
-      let index = 0;
-      for (const topic of topics) index = Math.max(index, state.topics.version(topic));
+      const index = version();
       let made: { readonly value: T } | undefined;
       return {
         get value() {
