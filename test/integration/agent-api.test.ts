@@ -218,7 +218,11 @@ describe('the machine and the cluster', () => {
   });
 
   it.each([
-    ['PUT /v1/agent/join/127.0.0.1:1', 500, /retry_join/],
+    [
+      'PUT /v1/agent/join/127.0.0.1:1',
+      500,
+      /^Failed to join 127.0.0.1:1: a server with a store of its own joins no other$/,
+    ],
     ['PUT /v1/agent/force-leave/nobody', 500, /^agent: No node found with name 'nobody'$/],
     ['PUT /v1/agent/force-leave/n1', 200, /^$/],
     ['PUT /v1/agent/token/default', 401, /^ACL support disabled$/],
