@@ -52,7 +52,12 @@ export function observedHttp(answer: Answer, step: Step): Record<string, unknown
     else if (answer.text !== undefined) seen.text = answer.text;
     else if (json !== undefined) seen.json = json;
   }
-  return step.mask === undefined ? seen : (masked(seen, new RegExp(step.mask, 'g')) as Record<string, unknown>);
+  return step.mask === undefined ? seen : (masked(seen, maskOf(step.mask)) as Record<string, unknown>);
+}
+
+/** The recordings write `(?s)` where a dot means line ends too. */
+function maskOf(mask: string): RegExp {
+  return mask.startsWith('(?s)') ? new RegExp(mask.slice(4), 'gs') : new RegExp(mask, 'g');
 }
 
 /** Status, media type and the presence of the two index headers. */
