@@ -37,6 +37,8 @@ export interface JournalBatch {
 interface Segment {
   readonly fd: number;
   readonly bytes: number;
+  /** Just made: there is nothing in it. */
+  readonly empty: boolean;
   /** The newest revision that it holds. */
   last: Revision;
 }
@@ -86,8 +88,9 @@ export class Journal {
    * @throws AppError `storeCorrupt` when a batch in between is damaged.
    */
   batchesAfter(revision: Revision): JournalBatch[] {
-    const buffer = Buffer.allocUnsafeSlow(this.segmentBytes);
-    const found = this.#segments
+    const kept = this.#segments.filter((segment) => !segment.empty);
+    const buffer = Buffer.allocUnsafeSlow(kept.length > 0 ? this.segmentBytes : 0);
+    const found = kept
       .flatMap((segment) => [...this.#records(readWhole(segment, buffer), revision)])
       .sort((a, b) => a.first - b.first);
     let next = revision + 1;
@@ -203,7 +206,7 @@ function openSegment(
   const found = Buffer.alloc(head.length);
   readSync(fd, found, 0, head.length, 0);
   const bytes = keptBytes ?? options.bytes;
-  if (size === bytes && found.equals(head)) return { fd, bytes, last: 0 };
+  if (size === bytes && found.equals(head)) return { fd, bytes, empty: false, last: 0 };
   closeSync(fd);
   // Without a known size it is what a process has left that was killed before the store was ever open.
   if (keptBytes === undefined) return makeSegment(path, options);
@@ -235,7 +238,7 @@ function makeSegment(path: string, options: { bytes: number; head: Buffer }): Se
     closeSync(fd);
     throw error;
   }
-  return { fd, bytes, last: 0 };
+  return { fd, bytes, empty: true, last: 0 };
 }
 
 function readWhole({ fd, bytes }: Segment, buffer: Buffer): Buffer {
