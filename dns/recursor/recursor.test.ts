@@ -10,6 +10,7 @@ import { SeededRandom } from '../../core/random.ts';
 import { Dig } from '../../test/support/dig.ts';
 import { framed } from '../../test/support/dns-client.ts';
 import { FakeCatalogReader } from '../../test/support/fake-catalog-reader.ts';
+import { freePort } from '../../test/support/processes/free-port.ts';
 import { answerSettings } from '../dns-options.ts';
 import { createResponder } from '../responder.ts';
 import { decodeMessage } from '../wire/decode-message.ts';
@@ -30,9 +31,10 @@ class Outside {
     this.#udp.on('message', (packet, from) => {
       for (const answer of this.#answers(packet)) this.#udp!.send(answer, from.port, from.address);
     });
-    this.#udp.bind(0, '127.0.0.1');
+    // One port for both transports: a port that UDP alone picks may be taken for TCP.
+    const port = await freePort();
+    this.#udp.bind(port, '127.0.0.1');
     await once(this.#udp, 'listening');
-    const { port } = this.#udp.address();
     this.#tcp = createServer((socket) => {
       socket.on('error', () => {});
       socket.on('data', (chunk: Buffer) => {
