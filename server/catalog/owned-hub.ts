@@ -1,7 +1,8 @@
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { OwnedCheck, OwnedEvent, OwnedInstance } from '../../api/shapes/owned.ts';
-import type { Clock, Timer } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
+import { Pause } from '../../core/pause.ts';
 import type { OwnedChange } from './change-set.ts';
 import type { CheckEntry, InstanceEntry } from './entries.ts';
 import type { CatalogState } from './state.ts';
@@ -115,17 +116,16 @@ export class OwnedHub {
 
 /** The bounded queue of one follower. */
 class Follower {
-  readonly #clock: Clock;
+  readonly #pause: Pause;
   readonly #options: OwnedHubOptions;
   readonly #signal: AbortSignal;
-  readonly #onAbort = () => this.#resume?.();
+  readonly #onAbort = () => this.#pause.resume();
   #events: OwnedEvent[] = [];
   #at = 0;
   #failure: AppError | undefined;
-  #resume: (() => void) | undefined;
 
   constructor(clock: Clock, options: OwnedHubOptions, signal: AbortSignal) {
-    this.#clock = clock;
+    this.#pause = new Pause(clock);
     this.#options = options;
     this.#signal = signal;
     signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -138,7 +138,7 @@ class Follower {
       return;
     }
     this.#events.push(event);
-    this.#resume?.();
+    this.#pause.resume();
   }
 
   /** What is queued is dropped: nothing that follows a gap may be seen. */
@@ -146,12 +146,13 @@ class Follower {
     this.#failure = error;
     this.#events = [];
     this.#at = 0;
-    this.#resume?.();
+    this.#pause.resume();
   }
 
   /** The next event; undefined when it is time for a heartbeat, or the signal aborted. @throws why it was cut off. */
   async next(): Promise<OwnedEvent | undefined> {
-    if (this.#at >= this.#events.length && !this.#failure && !this.#signal.aborted) await this.#wait();
+    if (this.#at >= this.#events.length && !this.#failure && !this.#signal.aborted)
+      await this.#pause.wait(this.#options.heartbeatMs);
     if (this.#failure) throw this.#failure;
     if (this.#at >= this.#events.length) return undefined;
     const event = this.#events[this.#at++];
@@ -164,19 +165,7 @@ class Follower {
 
   end(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#resume?.();
-  }
-
-  #wait(): Promise<void> {
-    return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      this.#resume = () => {
-        this.#resume = undefined;
-        timer?.cancel();
-        resolve();
-      };
-      timer = this.#clock.after(this.#options.heartbeatMs, () => this.#resume?.(), { keepAlive: true });
-    });
+    this.#pause.resume();
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { Pause } from '../../core/pause.ts';
 import type { FeedReader } from './feed.ts';
 import type { Touch } from './touch-log.ts';
 
@@ -20,21 +21,20 @@ export type Work = { readonly index: number } & (
  * each and skips those between.
  */
 export class StreamReader implements FeedReader {
-  readonly #clock: Clock;
+  readonly #pause: Pause;
   readonly #state: { readonly applied: number };
   readonly #options: StreamReaderOptions;
   readonly #signal: AbortSignal;
-  readonly #onAbort = () => this.#resume?.();
+  readonly #onAbort = () => this.#pause.resume();
   #pending = new Map<string, Touch>();
   #lost = false;
-  #resume: (() => void) | undefined;
 
   constructor(
     deps: { clock: Clock; state: { readonly applied: number } },
     options: StreamReaderOptions,
     signal: AbortSignal,
   ) {
-    this.#clock = deps.clock;
+    this.#pause = new Pause(deps.clock);
     this.#state = deps.state;
     this.#options = options;
     this.#signal = signal;
@@ -45,19 +45,20 @@ export class StreamReader implements FeedReader {
     if (this.#lost) return;
     this.#pending.set(touch.sortKey, touch);
     if (this.#pending.size > this.#options.maxPending) this.lose();
-    else this.#resume?.();
+    else this.#pause.resume();
   }
 
   /** Begins again with a snapshot. */
   lose(): void {
     this.#lost = true;
     this.#pending = new Map();
-    this.#resume?.();
+    this.#pause.resume();
   }
 
   /** Waits for something to send; `silence` when it is time for a heartbeat, or the signal aborted. */
   async next(): Promise<Work> {
-    if (this.#pending.size === 0 && !this.#lost && !this.#signal.aborted) await this.#wait();
+    if (this.#pending.size === 0 && !this.#lost && !this.#signal.aborted)
+      await this.#pause.wait(this.#options.heartbeatMs);
     // Taken in the same breath as what is pending: a change after it must not count as sent.
     const index = this.#state.applied;
     if (this.#lost) {
@@ -72,18 +73,6 @@ export class StreamReader implements FeedReader {
 
   end(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#resume?.();
-  }
-
-  #wait(): Promise<void> {
-    return new Promise((resolve) => {
-      let timer: Timer | undefined;
-      this.#resume = () => {
-        this.#resume = undefined;
-        timer?.cancel();
-        resolve();
-      };
-      timer = this.#clock.after(this.#options.heartbeatMs, () => this.#resume?.(), { keepAlive: true });
-    });
+    this.#pause.resume();
   }
 }
