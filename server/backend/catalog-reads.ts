@@ -99,7 +99,7 @@ export class StateCatalogReads implements NodeReads, ServiceReads {
   }
 
   connect(namespace: string, name: string): LiveRead<readonly HealthEntry[]> {
-    return liveRead(this.#state, [topicOf.connect(namespace, name.toLowerCase())], () =>
+    return liveRead(this.#state, [topicOf.meshEndpoints(`${namespace}/${name.toLowerCase()}`)], () =>
       this.#lookups.connect(namespace, name),
     );
   }

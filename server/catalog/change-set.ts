@@ -40,13 +40,16 @@ export class ChangeSet {
     this.instancesAfter.set(sortKey, after);
   }
 
-  /** `namespace/service` of every service whose mesh endpoints have changed. */
-  meshDestinations(): Set<string> {
-    const found = new Set<string>();
-    for (const entries of [this.instancesBefore, this.instancesAfter]) {
+  /** The mesh endpoints that have changed, by `namespace/service`: whether one of those that changed is still there. */
+  meshDestinations(): Map<string, boolean> {
+    const found = new Map<string, boolean>();
+    for (const [entries, live] of [
+      [this.instancesBefore, false],
+      [this.instancesAfter, true],
+    ] as const) {
       for (const entry of entries.values()) {
         const destination = entry && meshDestination(entry.namespace, entry.stored.record.content);
-        if (destination !== undefined) found.add(destination);
+        if (destination !== undefined) found.set(destination, live);
       }
     }
     return found;

@@ -559,7 +559,9 @@ export class CatalogState {
       topics.bump(topicOf.node(node.key), version, node.stored !== undefined);
       if (node.empty) this.#nodes.delete(node.key);
     }
-    for (const destination of changes.meshDestinations()) topics.bump(`connect/${destination}`, version, true);
+    for (const [destination, live] of changes.meshDestinations()) {
+      topics.bump(topicOf.meshEndpoints(destination), version, live);
+    }
     for (const node of changes.definitionNodes) topics.bump(topicOf.definitions(node), version, true);
     const bump = (topic: (namespace: string) => string, namespace: string) => {
       topics.bump(topic(namespace), version, true);

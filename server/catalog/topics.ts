@@ -172,8 +172,8 @@ export class Topics {
 /** Names of topics. Names are given in lower case; `*` as the namespace of a list stands for all. */
 export const topicOf = {
   service: (namespace: string, name: string) => `service/${namespace}/${name}`,
-  /** The mesh endpoints of a service. */
-  connect: (namespace: string, service: string) => `connect/${namespace}/${service}`,
+  /** The mesh endpoints of a service, given as `namespace/service`. */
+  meshEndpoints: (destination: string) => `connect/${destination}`,
   /** The ingress gateways of a service. */
   ingress: (namespace: string, service: string) => `ingress/${namespace}/${service}`,
   /** The services of a gateway. */
