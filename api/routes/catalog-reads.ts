@@ -126,7 +126,7 @@ function tagsByName(entries: readonly HealthEntry[]): Record<string, string[]> {
     for (const tag of service.Tags) known.add(tag);
     tags.set(service.Service, known);
   }
-  return Object.fromEntries([...tags].map(([name, known]) => [name, [...known].sort()]));
+  return Object.fromEntries([...tags].map(([name, known]) => [name, [...known]]));
 }
 
 function instancesRoute(
