@@ -4,7 +4,7 @@ import { readParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../shapes/catalog.ts';
 import type { LiveRead, NodeReads, NodeServices, ServiceReads, ServiceSummary } from './catalog-backend.ts';
-import { hasNodeMeta, hasTags } from './matching.ts';
+import { hasNodeMeta, hasTags, unionOfTags } from './matching.ts';
 import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
@@ -120,13 +120,13 @@ function servicesRoute(deps: ReadRouteDeps, backend: ServiceReads): Route {
 }
 
 function tagsByName(entries: readonly HealthEntry[]): Record<string, string[]> {
-  const tags = new Map<string, Set<string>>();
+  const tags = new Map<string, string[][]>();
   for (const { Service: service } of entries) {
-    const known = tags.get(service.Service) ?? new Set();
-    for (const tag of service.Tags) known.add(tag);
-    tags.set(service.Service, known);
+    const lists = tags.get(service.Service);
+    if (lists) lists.push(service.Tags);
+    else tags.set(service.Service, [service.Tags]);
   }
-  return Object.fromEntries([...tags].map(([name, known]) => [name, [...known]]));
+  return Object.fromEntries([...tags].map(([name, lists]) => [name, unionOfTags(lists)]));
 }
 
 function instancesRoute(

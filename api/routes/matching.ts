@@ -10,3 +10,14 @@ export function hasNodeMeta(node: Pick<Node, 'Meta'>, wanted: NodeMeta): boolean
 export function hasTags(instance: Pick<ServiceInstance, 'Tags'>, wanted: readonly string[]): boolean {
   return wanted.every((tag) => instance.Tags.some((own) => own.toLowerCase() === tag));
 }
+
+/**
+ * The union of tags of a service's instances, given in order: those of the first as it names them, then the others,
+ * sorted. So it changes with the set of tags and with the first instance only.
+ */
+export function unionOfTags(lists: readonly (readonly string[])[]): string[] {
+  const union = new Set(lists[0]);
+  const others = new Set<string>();
+  for (const tags of lists) for (const tag of tags) if (!union.has(tag)) others.add(tag);
+  return [...union, ...[...others].sort()];
+}

@@ -6,7 +6,7 @@ import type {
   ServiceReads,
   ServiceSummary,
 } from '../../api/routes/catalog-backend.ts';
-import { hasNodeMeta } from '../../api/routes/matching.ts';
+import { hasNodeMeta, unionOfTags } from '../../api/routes/matching.ts';
 import { ALL_NAMESPACES, type HealthCheck, type HealthEntry, type Node } from '../../api/shapes/catalog.ts';
 import type { CatalogLookups } from '../catalog/lookups.ts';
 import type { ServiceEntry } from '../catalog/service-index.ts';
@@ -147,7 +147,7 @@ function joined(namespace: string, services: ServiceSummary[]): ServiceSummary[]
 function summaryOnNodes(service: ServiceEntry, nodeMeta: NodeMeta): ServiceSummary[] {
   const entries = service.health().filter((entry) => hasNodeMeta(entry.Node, nodeMeta));
   if (entries.length === 0) return [];
-  return [{ name: service.name, tags: [...new Set(entries.flatMap((entry) => entry.Service.Tags))] }];
+  return [{ name: service.name, tags: unionOfTags(entries.map((entry) => entry.Service.Tags)) }];
 }
 
 function byKey(a: { key: string }, b: { key: string }): number {

@@ -1,3 +1,4 @@
+import { unionOfTags } from '../../api/routes/matching.ts';
 import { ALL_NAMESPACES, type HealthEntry } from '../../api/shapes/catalog.ts';
 import type { InstanceEntry } from './entries.ts';
 
@@ -21,9 +22,9 @@ export class ServiceEntry {
     return this.instances[0]?.service ?? this.key;
   }
 
-  /** The union of the tags of all instances, in the order in which these first name them. Must not be modified. */
+  /** The union of the tags of all instances (see unionOfTags). Must not be modified. */
   tags(): readonly string[] {
-    this.#tagList ??= [...new Set(this.instances.flatMap(({ tags }) => tags))];
+    this.#tagList ??= unionOfTags(this.instances.map(({ tags }) => tags));
     return this.#tagList;
   }
 
@@ -37,11 +38,11 @@ export class ServiceEntry {
     this.#health = undefined;
   }
 
-  /** Whether the name or the union of tags has changed with it. */
+  /** Whether the name or the union of tags may have changed with it. */
   add(entry: InstanceEntry): boolean {
-    const name = this.name;
+    const first = this.instances[0];
     this.instances.splice(this.#position(entry), 0, entry);
-    let changed = this.instances.length === 1 || name !== this.name;
+    let changed = this.instances[0] !== first;
     for (const tag of entry.tags) {
       const count = this.#tags.get(tag) ?? 0;
       this.#tags.set(tag, count + 1);
@@ -51,13 +52,12 @@ export class ServiceEntry {
     return changed;
   }
 
-  /** Whether the name or the union of tags has changed with it. */
+  /** Whether the name or the union of tags may have changed with it. */
   remove(entry: InstanceEntry): boolean {
     const at = this.#position(entry);
     if (this.instances[at] !== entry) return false;
-    const name = this.name;
     this.instances.splice(at, 1);
-    let changed = this.instances.length === 0 || name !== this.name;
+    let changed = at === 0;
     for (const tag of entry.tags) {
       const count = (this.#tags.get(tag) ?? 0) - 1;
       if (count > 0) this.#tags.set(tag, count);
@@ -68,6 +68,12 @@ export class ServiceEntry {
     }
     if (changed) this.#tagList = undefined;
     return changed;
+  }
+
+  /** Puts the new entry of an instance in the place of the old one. */
+  replace(before: InstanceEntry, after: InstanceEntry): void {
+    const at = this.#position(before);
+    if (this.instances[at] === before) this.instances[at] = after;
   }
 
   /** Where the entry is, or belongs. */
@@ -116,6 +122,14 @@ export class ServiceIndex {
     return { service, listChanged: service.add(entry) };
   }
 
+  /** When an instance keeps its service's name and its tags, the lists of services stay as they are. */
+  replace(before: InstanceEntry, after: InstanceEntry): { service: ServiceEntry; listChanged: boolean } | undefined {
+    const service = this.get(before.namespace, before.serviceKey);
+    if (!service || before.service !== after.service || !sameTags(before.tags, after.tags)) return undefined;
+    service.replace(before, after);
+    return { service, listChanged: false };
+  }
+
   remove(entry: InstanceEntry): { service: ServiceEntry; listChanged: boolean } | undefined {
     const services = this.#byNamespace.get(entry.namespace);
     const service = services?.get(entry.serviceKey);
@@ -127,4 +141,8 @@ export class ServiceIndex {
     }
     return { service, listChanged };
   }
+}
+
+function sameTags(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((tag, at) => tag === other[at]);
 }

@@ -447,14 +447,16 @@ export class CatalogState {
     const node = this.#nodeEntry(nodeKey);
     const before = node.instances.get(key);
     const after = stored && new InstanceEntry(node, key, stored, this.#base);
+    const replaced = before && after && this.#services.replace(before, after);
+    this.#noteService(replaced, changes);
     if (before) {
       node.instances.delete(key);
-      this.#noteService(this.#services.remove(before), changes);
+      if (!replaced) this.#noteService(this.#services.remove(before), changes);
       this.#unlistOwned(before);
     }
     if (after) {
       node.instances.set(key, after);
-      this.#noteService(this.#services.add(after), changes);
+      if (!replaced) this.#noteService(this.#services.add(after), changes);
       this.#listOwned(after);
     }
     changes.nodes.add(node);
