@@ -21,7 +21,7 @@ test: install ## Every test; parts that are not installed are skipped with a hin
 	@scripts/run-tests $(ARGS)
 
 unit: install ## The fast tests only: beside the sources, and the architecture's
-	@scripts/run-tests --testPathIgnorePatterns /node_modules/ /dist/ /.cache/ '/test/(conformance|e2e|fuzz|golden|integration|property|support)/' -- $(ARGS)
+	@scripts/run-tests --testPathIgnorePatterns /node_modules/ /dist/ /.cache/ '/test/(clients|conformance|e2e|fuzz|golden|integration|property|support)/' -- $(ARGS)
 
 lint: install ## Lint, formatting and types
 	biome ci --colors=off .
