@@ -30,6 +30,7 @@ import { queriesPart } from './prepared-queries/queries-part.ts';
 import { snapshotPart } from './snapshot/snapshot-part.ts';
 import type { StreamHubOptions } from './stream/stream-hub.ts';
 import { streamPart } from './stream/stream-part.ts';
+import { uiPart } from './ui/ui-part.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
 /** What the parts of a server beside the catalog are made from. */
@@ -95,5 +96,6 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     bulkHealthPart(deps),
     streamPart(deps, deps.streamLimits),
     explainPart(deps),
+    uiPart(deps),
   ];
 }

@@ -101,6 +101,19 @@ export const CHECK_ROW = struct({
 /** Of /v1/health/service and its kin. */
 export const HEALTH_ROW = struct({ Node: NODE_ROW, Service: INSTANCE_ROW, Checks: list(CHECK_ROW) });
 
+/** Of a node with its instances and checks. */
+export const NODE_CONTENT_ROW = struct({
+  ID: STRING,
+  Node: STRING,
+  Address: STRING,
+  Datacenter: STRING,
+  TaggedAddresses: map(STRING),
+  Meta: map(STRING),
+  Services: list(INSTANCE_ROW),
+  Checks: list(CHECK_ROW),
+  ...INDEXES,
+});
+
 /** Of /v1/catalog/service: the node's and the instance's fields side by side. */
 export const CATALOG_ROW = struct({
   ID: STRING,
