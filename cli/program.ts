@@ -40,8 +40,14 @@ function prepared(target: Program, io: CommandIo): Program {
       outputError: () => {}, // printed once by the caller
     })
     .helpCommand(false)
-    .exitOverride();
+    .exitOverride((error) => {
+      FAILED.set(error, target);
+      throw error;
+    });
 }
+
+/** Which program an error of usage came from: the help of a sub-command says more than that of its root. */
+const FAILED = new WeakMap<Error, Program>();
 
 const EXAMPLES = new WeakMap<Program, readonly string[]>();
 
@@ -107,10 +113,21 @@ export async function runProgram(target: Program, argv: readonly string[], io?: 
     if (!isCommanderError(error)) throw error;
     if (error.exitCode === 0) return 0;
     if (error.code === 'commander.help') return 1;
-    throw new AppError('config', `${error.message.replace(/^error: /, '')} (see '${target.name()} --help')`, {
-      cause: error,
-    });
+    throw new AppError('config', usageText(error, FAILED.get(error) ?? target), { cause: error });
   }
+}
+
+/** One line: what was wrong, what was nearly it, and where the right ones are listed. */
+function usageText(error: Error, failed: Program): string {
+  const what = error.message
+    .replace(/^error: /, '')
+    .replace(/\n\(Did you mean (?:one of )?(.*)\?\)$/, '; did you mean $1?');
+  return `${what} (see '${fullName(failed)} --help')`;
+}
+
+/** `lictor operator raft list-peers`. */
+function fullName(target: Program): string {
+  return target.parent ? `${fullName(target.parent)} ${target.name()}` : target.name();
 }
 
 /** Runs `fn` with a connected API client and closes it. */

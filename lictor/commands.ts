@@ -115,6 +115,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Estimate the network round trip between nodes',
     load: async () => (await import('../cli/rtt.ts')).rttCommand,
   },
+  services: {
+    group: 'Agents',
+    summary: 'Register and deregister services of this agent, and export services to peers',
+    load: async () => (await import('../cli/services.ts')).servicesCommand,
+  },
   session: {
     group: 'Store and lock',
     summary: 'Create, list, renew and destroy sessions',

@@ -1,5 +1,6 @@
 import type { CommandIo } from '../cli/command.ts';
 import { AppError, errorText } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
 import { COMMAND_GROUPS, COMMANDS, type CommandRow } from './commands.ts';
 
 type Commands = Readonly<Record<string, CommandRow>>;
@@ -43,7 +44,9 @@ export async function runCommand(
     return reported(name, io, async () => (await autocompletion()).changeAutocomplete(!autocomplete[1], io));
   const found = Object.hasOwn(commands, wanted) ? commands[wanted] : undefined;
   if (!found) {
-    io.stderr.write(`${name}: there is no command "${given}"; '${name} --help' lists them\n`);
+    const near = nearest(given, Object.keys(commands));
+    const guess = near ? `did you mean "${near}"? ` : '';
+    io.stderr.write(`${name}: there is no command "${given}"; ${guess}'${name} --help' lists them\n`);
     return 127;
   }
   return reported(`${name} ${wanted}`, io, async () => (await found.load()).run(rest, io));
