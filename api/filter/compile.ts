@@ -1,6 +1,7 @@
+import { patternSteps } from '../../core/regexp.ts';
 import type { Field } from './fields.ts';
 import { FilterError } from './lexer.ts';
-import { type Expression, type Operator, parseFilter, type Selector } from './parser.ts';
+import { type Expression, FILTER_LIMITS, type Operator, parseFilter, type Selector } from './parser.ts';
 import { regularExpression } from './regular-expression.ts';
 
 /** Whether a row is wanted. */
@@ -10,7 +11,20 @@ type Match = Extract<Expression, { kind: 'match' }>;
 
 /** Checks an expression against what rows look like and makes a predicate of it. @throws FilterError. */
 export function compileFilter(expression: string, row: Field): Predicate {
-  return compiled(parseFilter(expression), row);
+  const tree = parseFilter(expression);
+  const steps = stepsOf(tree);
+  if (steps > FILTER_LIMITS.patternSteps) {
+    throw new FilterError(
+      `the patterns have ${steps} steps with their repetitions written out, together more than ${FILTER_LIMITS.patternSteps}`,
+    );
+  }
+  return compiled(tree, row);
+}
+
+function stepsOf(expression: Expression): number {
+  if (expression.kind === 'not') return stepsOf(expression.operand);
+  if (expression.kind === 'match') return expression.operator.endsWith('Matches') ? patternSteps(expression.value) : 0;
+  return expression.operands.reduce((sum, operand) => sum + stepsOf(operand), 0);
 }
 
 function compiled(expression: Expression, row: Field): Predicate {

@@ -67,6 +67,10 @@ describe('filters', () => {
     ['Node.More == 1', /Selector "Node.More" is not valid/],
     ['ServicePort == abc', /strconv.ParseInt: parsing "abc": invalid syntax/],
     ['Node matches "["', /Failed to compile regular expression "\[": error parsing regexp: missing closing \]: `\[`/],
+    [
+      Array(3).fill('Node matches "a{900}"').join(' or '),
+      /patterns have 2700 steps with their repetitions written out, together more than 2000/,
+    ],
     [`Node == "${'x'.repeat(FILTER_LIMITS.length)}"`, /longer than 16384/],
     [`${'('.repeat(101)}Node == f1${')'.repeat(101)}`, /nested deeper than 100/],
   ])('refuse %.40s', (expression, text) => {

@@ -22,8 +22,8 @@ export interface Selector {
   readonly text: string;
 }
 
-/** Longer or deeper expressions are refused: both bound the work of one request. */
-export const FILTER_LIMITS = { length: 16_384, depth: 100 };
+/** What goes beyond these is refused; they bound the work of one request. Steps are those of all its patterns together. */
+export const FILTER_LIMITS = { length: 16_384, depth: 100, patternSteps: 2000 };
 
 /** Reads Consul's filter language: `or` < `and` < `not` < parentheses. @throws FilterError. */
 export function parseFilter(expression: string): Expression {
