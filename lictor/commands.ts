@@ -35,6 +35,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Print a script that completes commands and flags in your shell',
     load: async () => (await import('./completion-command.ts')).completionCommand,
   },
+  config: {
+    group: 'Secure',
+    summary: 'Read, list, write and delete configuration entries',
+    load: async () => (await import('../cli/config.ts')).configCommand,
+  },
   connect: {
     group: 'Secure',
     summary: 'Read or change the configuration of the certificate authority',

@@ -1,4 +1,5 @@
 import { formatGoDuration, parseGoDuration } from '../../../core/duration.ts';
+import { nearest } from '../../../core/nearest.ts';
 import { type FieldType, foldName, type NamedField } from './field-type.ts';
 
 /** Problems are counted up to this many; a body full of them must not make an answer of its size. */
@@ -11,14 +12,22 @@ const MAX_NANOSECONDS = 2 ** 63;
 /** What is wrong with a body, in the order in which it was found. */
 export class Problems {
   readonly texts: string[] = [];
+  readonly #guesses: boolean;
+
+  /** With `guesses` an unknown key is answered with the one that was meant; Consul's texts have none. */
+  constructor(options: { readonly guesses?: boolean } = {}) {
+    this.#guesses = options.guesses ?? false;
+  }
 
   add(text: string): undefined {
     if (this.texts.length < MAX_PROBLEMS) this.texts.push(text);
     return undefined;
   }
 
-  unknownKey(path: string): void {
-    this.add(`invalid config key ${JSON.stringify(path)}`);
+  unknownKey(path: string, key: string, fields: ReadonlyMap<string, NamedField>): void {
+    const near = this.#guesses ? nearest(foldName(key), fields.keys()) : undefined;
+    const guess = near === undefined ? '' : `, did you mean ${JSON.stringify(fields.get(near)!.name)}?`;
+    this.add(`invalid config key ${JSON.stringify(path)}${guess}`);
   }
 }
 
@@ -82,7 +91,7 @@ function decodeStruct(
   for (const [key, item] of Object.entries(given)) {
     const field = fields.get(foldName(key));
     if (field) values.set(field.name, item);
-    else problems.unknownKey(join(path, key));
+    else problems.unknownKey(join(path, key), key, fields);
   }
   const out: Record<string, unknown> = {};
   for (const { name, type } of fields.values()) {

@@ -76,14 +76,14 @@ export function decodeConfigBody(body: Buffer): ConfigEntry {
   return decodeConfigEntry(parsed);
 }
 
-/** @throws AppError `badRequest` as of a request body. */
-export function decodeConfigEntry(given: unknown): ConfigEntry {
+/** @throws AppError `badRequest` as of a request body, with `guesses` at what was meant where those are wanted. */
+export function decodeConfigEntry(given: unknown, options: { readonly guesses?: boolean } = {}): ConfigEntry {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw undecodable('want an object');
   const kind = Object.entries(given).find(([key]) => foldName(key) === 'kind')?.[1];
   if (kind === undefined) throw undecodable('Payload does not contain a kind/Kind key at the top level');
   if (typeof kind !== 'string') throw undecodable('Kind value in payload is not a string');
   if (!isConfigKind(kind)) throw undecodable(`invalid config entry kind: ${kind}`);
-  const problems = new Problems();
+  const problems = new Problems(options);
   const decoded = decodeField(DECODERS.get(kind)!, given, '', problems) as ConfigEntry;
   if (problems.texts.length > 0) throw undecodable(collected(problems.texts));
   const entry = { ...decoded, Name: decoded.Name ?? SPECS[kind].only ?? '' };
