@@ -7,6 +7,7 @@ import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
 import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
 import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
+import { tlsSettings, tlsWarnings } from './config/tls.ts';
 import { declaredWatches } from './config/watches.ts';
 
 export type {
@@ -16,6 +17,7 @@ export type {
   ConfigReloads,
   ParsedAgentConfig,
   PrepareConfig,
+  TlsSettings,
   WatchConfig,
   WatchHttp,
 } from './config/agent-config.ts';
@@ -37,8 +39,10 @@ export function parseAgentConfig(
   const warnings = [...flags.warnings, ...files.flatMap((file) => readConfig(raw, file))];
   for (const [key, value] of flags.raw) setRaw(raw, key, value);
   warnings.push(...fragments.flatMap((fragment) => readConfig(raw, fragment)));
-  const config = build(new Values(raw), flags.dev, world);
+  const values = new Values(raw);
+  const config = build(values, flags.dev, world);
   verify(config);
+  warnings.push(...tlsWarnings(values, config.tls.internalRpc), ...httpsWarnings(config));
   // A file may leave the servers to a flag that is given when the agent starts.
   if (!options.serversMayCome) verifyServers(config);
   return { config, warnings };
@@ -104,8 +108,11 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     advertiseAddress: evaluated(values.string('advertise_addr', ''), 'advertise_addr', world),
     clientAddress,
     httpAddress: address(values.string('addresses.http', clientAddress), 'addresses.http', world, true),
+    httpsAddress: address(values.string('addresses.https', clientAddress), 'addresses.https', world, true),
     dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns', world),
     ports: ports(values, mode),
+    tls: { https: tlsSettings(values, 'https'), internalRpc: tlsSettings(values, 'internalRpc') },
+    httpsHandshakeTimeoutMs: values.number('limits.https_handshake_timeout', 5_000),
     dns: dns(values),
     connect: connect(values),
     defaultIntentionPolicy: intentionPolicy(values.string('default_intention_policy', 'allow')),
@@ -163,6 +170,15 @@ function verify(config: AgentConfig): void {
     throw wrong('ports.sidecar_min_port', `${min} to ${max} must be a range of ports between 1 and 65535`);
   }
   if (config.checkOutputMaxBytes < 1) throw wrong('check_output_max_size', 'must be positive');
+}
+
+/** A configuration written for Consul may name a port for HTTPS that nothing can be served on. */
+function httpsWarnings({ ports, tls }: AgentConfig): string[] {
+  if (ports.https < 0 || tls.https.certFile !== '') return [];
+  if (!tls.https.verifyIncoming) {
+    return [`ports.https: HTTPS is not served without a certificate; give tls.https.cert_file and key_file`];
+  }
+  throw wrong('tls.https.verify_incoming', 'needs a certificate; give tls.https.cert_file and key_file');
 }
 
 function verifyServers(config: AgentConfig): void {
@@ -254,7 +270,7 @@ function address(given: string, key: string, world: ConfigFiles, unix = false): 
   if (isIP(text) !== 0 || text === 'localhost') return text === 'localhost' ? '127.0.0.1' : text;
   if (text.startsWith('unix://')) {
     if (unix && text.length > 'unix://'.length) return text;
-    throw wrong(key, 'a unix socket serves HTTP only; give unix:///path as addresses.http');
+    throw wrong(key, 'a unix socket serves HTTP only; give unix:///path as addresses.http or addresses.https');
   }
   if (text.split(/\s+/).every((part) => isIP(part) !== 0)) {
     throw wrong(key, `${JSON.stringify(text)} must be one IP address; 0.0.0.0 or :: listens on all`);

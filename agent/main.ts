@@ -1,7 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { hostname, networkInterfaces } from 'node:os';
 import { RequestTimings } from '../api/http/request-timings.ts';
-import { createHttpServer, type HttpServer } from '../api/http/server.ts';
+import type { HttpServer } from '../api/http/server.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RunContext, Runnable } from '../core/lifecycle.ts';
@@ -12,8 +10,10 @@ import type { Random } from '../core/random.ts';
 import type { AgentIdentity } from './backend/agent-info.ts';
 import { forwardRoutes } from './backend/forward-routes.ts';
 import { type ComposedAgent, composeAgent } from './composition.ts';
-import type { AgentConfig, ConfigFiles, ConfigReloads } from './config.ts';
+import { systemConfigFiles } from './config/system-files.ts';
+import type { AgentConfig, ConfigReloads } from './config.ts';
 import { HttpMeshAuthority } from './connect/http-mesh-authority.ts';
+import { agentHttpListeners } from './http-listeners.ts';
 import { HttpCatalogSource } from './local-view/http-catalog-source.ts';
 import { LocalView } from './local-view/local-view.ts';
 import { HttpServerCatalog } from './server-pool/http-server-catalog.ts';
@@ -39,8 +39,10 @@ export interface ClientAgent {
   readonly agent: ComposedAgent;
   /** The catalog as DNS reads it. */
   readonly view: LocalView;
-  /** undefined when the HTTP port is off. */
+  /** undefined when the port is off. */
   readonly http: HttpServer | undefined;
+  /** HTTP and HTTPS, to be run. */
+  readonly listeners: readonly Runnable[];
   /** Closes the connections to the servers when it stops: to be started first. */
   readonly connections: Runnable;
 }
@@ -63,20 +65,10 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
     ...(reloads ? { reload: () => reloads.reload() } : {}),
   });
   reloads?.add((next) => () => agent.reconfigure(next));
-  const http =
-    config.ports.http < 0
-      ? undefined
-      : createHttpServer(
-          { ...deps, timings },
-          {
-            routes: [...agent.routes, ...forwardRoutes({ pool }, config)],
-            host: config.httpAddress,
-            port: config.ports.http,
-            portFlag: '-http-port',
-            maxConnectionsPerClient: () => (reloads?.current ?? config).maxConnectionsPerClient,
-          },
-        );
-  return { agent, view, http, connections: runnable('server-connections', async () => () => pool.close()) };
+  const routes = [...agent.routes, ...forwardRoutes({ pool }, config)];
+  const { http, members } = agentHttpListeners(config, { ...deps, timings, files: systemConfigFiles }, routes);
+  const connections = runnable('server-connections', async () => () => pool.close());
+  return { agent, view, http, listeners: members, connections };
 }
 
 /**
@@ -89,21 +81,11 @@ export async function runClientAgent(
   ctx: RunContext,
   listeners: (view: LocalView) => readonly Runnable[] = () => [],
 ): Promise<void> {
-  const { agent, view, http, connections } = composeClientAgent(config, deps);
-  const members = [connections, agent.localState, ...(http ? [http] : []), ...listeners(view), view, agent.work];
+  const client = composeClientAgent(config, deps);
+  const { agent, view, connections } = client;
+  const members = [connections, agent.localState, ...client.listeners, ...listeners(view), view, agent.work];
   await new RunGroup(deps, { name: 'agent', members }).run(ctx);
 }
-
-/** Files and machine as `parseAgentConfig` reads them. */
-export const systemConfigFiles: ConfigFiles = {
-  readFile: (path) => readFileSync(path, 'utf8'),
-  readFolder: (path) => readdirSync(path),
-  hostname,
-  addresses: () =>
-    Object.entries(networkInterfaces()).flatMap(([name, list]) =>
-      (list ?? []).map(({ address, internal }) => ({ name, address, internal })),
-    ),
-};
 
 /** The servers as members; none while they cannot be reached. */
 async function serverMembers(view: LocalView): Promise<readonly Member[]> {

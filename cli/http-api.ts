@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
-import { AppError, errorText } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
 import type { ApiOptions } from './api-options.ts';
+import { connectionAdvice } from './connection-advice.ts';
 
 export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -189,8 +190,8 @@ export class HttpApi {
     const { address } = this.#options;
     if (this.#signal?.aborted) return new AppError('unavailable', 'interrupted', { cause });
     if (deadline.aborted) return new AppError('deadline', `${address} gave no answer in time`, { cause });
-    const hint = 'is an agent running there? Set -http-addr or CONSUL_HTTP_ADDR';
-    return new AppError('unavailable', `no answer from ${address} (${errorText(cause)}); ${hint}`, { cause });
+    const { reason, advice } = connectionAdvice(cause, this.#options);
+    return new AppError('unavailable', `no answer from ${address} (${reason}); ${advice}`, { cause });
   }
 
   #refused(status: number, path: string, body: string): AppError {

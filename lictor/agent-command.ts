@@ -1,7 +1,7 @@
 import { parseFlags } from '../agent/config/flags.ts';
 import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS } from '../agent/config/keys.ts';
+import { systemConfigFiles } from '../agent/config/system-files.ts';
 import { parseAgentConfig } from '../agent/config.ts';
-import { systemConfigFiles } from '../agent/main.ts';
 import type { Command, FlagDescription } from '../cli/command.ts';
 
 const EXAMPLES = [

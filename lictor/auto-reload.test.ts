@@ -13,7 +13,7 @@ describe('AutoReload', () => {
     let reloads = 0;
     const reload = async () => void reloads++;
     const stop = new AbortController();
-    const running = new AutoReload({ clock, reload }, { paths: [file, folder] }).run({
+    const running = new AutoReload({ clock, reload }, { paths: () => [file, folder] }).run({
       signal: stop.signal,
       ready: () => {},
     });

@@ -7,7 +7,7 @@ import { Metrics } from '../core/metrics.ts';
 import { observeProcess } from '../core/process-metrics.ts';
 import { SystemRandom } from '../core/random.ts';
 import { createDns } from '../dns/dns-server.ts';
-import { AutoReload } from './auto-reload.ts';
+import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { dnsOptions } from './dns-options.ts';
@@ -37,7 +37,8 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
     await runClientAgent(config, { ...deps, ...leaving, identity }, { signal, ready }, (view) => {
       const watches = configWatches(config, { ...deps, io, port: () => config.ports.http });
       const reload = () => reloads.reloadAndLog();
-      const auto = config.autoReload ? [new AutoReload({ ...deps, reload }, { paths: configPaths })] : [];
+      const paths = () => watchedPaths(configPaths, reloads);
+      const auto = config.autoReload ? [new AutoReload({ ...deps, reload }, { paths })] : [];
       if (config.ports.dns < 0) return [...watches, ...auto];
       const dns = createDns({ ...deps, reader: view }, dnsOptions(config));
       reloads.add((next) => dns.prepare(dnsOptions(next)));

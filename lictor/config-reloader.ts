@@ -3,7 +3,16 @@ import { errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 
 /** What changes while the agent runs, by field; everything else needs a restart. */
-const RELOADABLE = ['checks', 'dns', 'logLevel', 'maxConnectionsPerClient', 'nodeMeta', 'services', 'watches'] as const;
+const RELOADABLE = [
+  'checks',
+  'dns',
+  'logLevel',
+  'maxConnectionsPerClient',
+  'nodeMeta',
+  'services',
+  'tls',
+  'watches',
+] as const;
 
 /** What an agent's process starts from. */
 export interface AgentStart {

@@ -12,7 +12,7 @@ import { SystemRandom } from '../core/random.ts';
 import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../store/memory/memory-store.ts';
 import type { Store } from '../store/store.ts';
-import { AutoReload } from './auto-reload.ts';
+import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { stableNodeId } from './node-identity.ts';
@@ -48,7 +48,9 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
     });
     const port = () => roles.address('http')?.port ?? config.ports.http;
     const reload = () => reloader.reloadAndLog();
-    const auto = config.autoReload ? [new AutoReload({ clock, reload }, { paths: configPaths })] : [];
+    const auto = config.autoReload
+      ? [new AutoReload({ clock, reload }, { paths: () => watchedPaths(configPaths, reloader) })]
+      : [];
     const watches = configWatches(config, { clock, log, io, reloads: reloader, port });
     await new RunGroup({ clock, log }, { name: 'agent', members: [roles.runnable, ...watches, ...auto] }).run({
       signal,

@@ -1,6 +1,8 @@
 import { tmpdir } from 'node:os';
 import { type ComposedAgent, composeAgent } from '../agent/composition.ts';
+import { systemConfigFiles } from '../agent/config/system-files.ts';
 import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
+import { agentHttpListeners } from '../agent/http-listeners.ts';
 import { RequestTimings } from '../api/http/request-timings.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import type { Clock } from '../core/clock.ts';
@@ -34,7 +36,7 @@ export interface ServerAgent {
   readonly server: ComposedServer;
   readonly agent: ComposedAgent;
   /** Where a listener is; undefined when its port is off. @throws AppError `unavailable` before it listens. */
-  address(listener: 'http' | 'dns' | 'server'): { host: string; port: number } | undefined;
+  address(listener: 'http' | 'https' | 'dns' | 'server'): { host: string; port: number } | undefined;
 }
 
 /** Where a node is: its id, and the address under which others reach it. */
@@ -78,16 +80,15 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
   });
   const listeners = createListeners(config, { ...deps, timings }, { server, agent });
   deps.reloads?.add((next) => () => agent.reconfigure(next));
-  const members = [agent.localState, ...Object.values(listeners).filter((one) => one !== undefined)];
   return {
     server,
     agent,
     runnable: new RunGroup(deps, {
       name: 'server agent',
       // Listeners open before the catalog is loaded: reads say so (no leader, SERVFAIL) rather than refuse connections.
-      members: [...members, server.runnable, agent.work],
+      members: [agent.localState, ...listeners.members, server.runnable, agent.work],
     }),
-    address: (name) => listeners[name]?.address(),
+    address: (name) => listeners.byName[name]?.address(),
   };
 }
 
@@ -101,38 +102,27 @@ function createListeners(
   config: AgentConfig,
   deps: ServerAgentDeps & { readonly timings: RequestTimings },
   roles: { server: ComposedServer; agent: ComposedAgent },
-): Record<'http' | 'dns' | 'server', Listener | undefined> {
-  const routes = [...roles.agent.routes, ...roles.server.routes];
-  const limits = { maxConnectionsPerClient: () => (deps.reloads?.current ?? config).maxConnectionsPerClient };
+): { byName: Record<'http' | 'https' | 'dns' | 'server', Listener | undefined>; members: Runnable[] } {
   const dns =
     config.ports.dns < 0 ? undefined : createDns({ ...deps, reader: roles.server.catalogReader }, dnsOptions(config));
   if (dns) deps.reloads?.add((next) => dns.prepare(dnsOptions(next)));
-  return {
-    http:
-      config.ports.http < 0
-        ? undefined
-        : createHttpServer(deps, {
-            routes,
-            host: config.httpAddress,
-            port: config.ports.http,
-            portFlag: '-http-port',
-            ...limits,
-          }),
-    // Agents in client mode speak to the servers here, and all of a machine's agents share its address.
-    server:
-      config.ports.server < 0
-        ? undefined
-        : createHttpServer(
-            { ...deps, timings: undefined },
-            {
-              routes: roles.server.routes,
-              host: config.bindAddress,
-              port: config.ports.server,
-              name: 'server',
-              portFlag: '-server-port',
-              maxConnectionsPerClient: 10_000,
-            },
-          ),
-    dns,
-  };
+  const routes = [...roles.agent.routes, ...roles.server.routes];
+  const { http, https, members } = agentHttpListeners(config, { ...deps, files: systemConfigFiles }, routes);
+  // Agents in client mode speak to the servers here, and all of a machine's agents share its address.
+  const server =
+    config.ports.server < 0
+      ? undefined
+      : createHttpServer(
+          { ...deps, timings: undefined },
+          {
+            routes: roles.server.routes,
+            host: config.bindAddress,
+            port: config.ports.server,
+            name: 'server',
+            portFlag: '-server-port',
+            maxConnectionsPerClient: 10_000,
+          },
+        );
+  const others = [server, dns].filter((one) => one !== undefined);
+  return { byName: { http, https, server, dns }, members: [...members, ...others] };
 }

@@ -1,5 +1,5 @@
+import { systemConfigFiles } from '../agent/config/system-files.ts';
 import { parseAgentConfig } from '../agent/config.ts';
-import { systemConfigFiles } from '../agent/main.ts';
 import { CommandExit, type CommandIo } from '../cli/command.ts';
 import { json } from '../cli/output.ts';
 import { checkFormat, command, program } from '../cli/program.ts';

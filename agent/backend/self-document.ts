@@ -1,5 +1,5 @@
 import { cpus } from 'node:os';
-import type { AgentConfig } from '../config/agent-config.ts';
+import type { AgentConfig, TlsSettings } from '../config/agent-config.ts';
 import type { LocalState } from '../local-state/local-state.ts';
 import type { AgentIdentity } from './agent-info.ts';
 
@@ -39,8 +39,10 @@ export function stableConfig(config: AgentConfig, identity: AgentIdentity): obje
 /** `DebugConfig`: what tools read of the configuration in force, under Consul's names. Never secrets. */
 export function debugConfig(config: AgentConfig, identity: AgentIdentity): object {
   const { ports, dns } = config;
-  const at = (scheme: string, host: string, port: number) => (port < 0 ? [] : [`${scheme}://${hostPort(host, port)}`]);
-  const { httpAddress } = config;
+  const at = (scheme: string, host: string, port: number) => {
+    if (port < 0) return [];
+    return [host.startsWith('unix:') ? host : `${scheme}://${hostPort(host, port)}`];
+  };
   return {
     ACLsEnabled: false,
     AdvertiseAddrLAN: identity.address,
@@ -69,9 +71,11 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     EnableRemoteScriptChecks: config.enableScriptChecks,
     GRPCPort: ports.grpc,
     GRPCTLSPort: ports.grpcTls,
-    HTTPAddrs: httpAddress.startsWith('unix:') ? [httpAddress] : at('tcp', httpAddress, ports.http),
+    HTTPAddrs: at('tcp', config.httpAddress, ports.http),
     HTTPMaxConnsPerClient: config.maxConnectionsPerClient,
     HTTPPort: ports.http,
+    HTTPSAddrs: at('tcp', config.httpsAddress, ports.https),
+    HTTPSHandshakeTimeout: seconds(config.httpsHandshakeTimeoutMs),
     HTTPSPort: ports.https,
     KVMaxValueSize: config.kv.kvMaxValueBytes,
     LeaveOnTerm: config.leaveOnTerminate === true,
@@ -88,9 +92,25 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     ServerPort: ports.server,
     SessionTTLMin: seconds(config.kv.sessionTtlMinMs),
     SkipLeaveOnInt: config.skipLeaveOnInterrupt !== false,
+    TLS: { HTTPS: tlsDocument(config.tls.https), InternalRPC: tlsDocument(config.tls.internalRpc) },
     TaggedAddresses: { lan: identity.address, wan: identity.address },
     TxnMaxReqLen: config.kv.txnMaxBytes,
     Version: identity.consulVersion,
+  };
+}
+
+/** Under Consul's names; keys are never shown, nor where they are. */
+function tlsDocument(tls: TlsSettings): object {
+  return {
+    CAFile: tls.caFile,
+    CAPath: tls.caPath,
+    CertFile: tls.certFile,
+    CipherSuites: tls.cipherSuites,
+    KeyFile: 'hidden',
+    TLSMinVersion: { TLSv1: 'TLSv1_0', 'TLSv1.1': 'TLSv1_1', 'TLSv1.2': 'TLSv1_2', 'TLSv1.3': 'TLSv1_3' }[
+      tls.minVersion
+    ],
+    VerifyIncoming: tls.verifyIncoming,
   };
 }
 

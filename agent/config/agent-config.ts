@@ -35,6 +35,21 @@ export interface AgentDnsConfig {
   readonly soa: { readonly refresh: number; readonly retry: number; readonly expire: number; readonly minTtl: number };
 }
 
+/** TLS of one interface; paths are '' when not given. */
+export interface TlsSettings {
+  /** Where the keys are, for messages: `tls.https`. */
+  readonly section: string;
+  readonly caFile: string;
+  readonly caPath: string;
+  /** Given both or none. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly minVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+  /** OpenSSL's names; the runtime's choice when empty. */
+  readonly cipherSuites: readonly string[];
+  readonly verifyIncoming: boolean;
+}
+
 /** A watch and what it starts on each change; exactly one handler. */
 export interface WatchConfig {
   readonly type: string;
@@ -74,8 +89,11 @@ export interface AgentConfig {
   /** Where clients are served; HTTP and DNS may have their own. */
   readonly clientAddress: string;
   readonly httpAddress: string;
+  readonly httpsAddress: string;
   readonly dnsAddress: string;
   readonly ports: AgentPorts;
+  readonly tls: { readonly https: TlsSettings; readonly internalRpc: TlsSettings };
+  readonly httpsHandshakeTimeoutMs: number;
   readonly dns: AgentDnsConfig;
   readonly connect: {
     readonly enabled: boolean;

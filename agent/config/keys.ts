@@ -16,12 +16,16 @@ export type ValueKind =
 export const KEYS: Readonly<Record<string, ValueKind>> = {
   'addresses.dns': 'string',
   'addresses.http': 'string',
+  'addresses.https': 'string',
   advertise_addr: 'string',
   alt_domain: 'string',
   auto_reload_config: 'bool',
   bind_addr: 'string',
   bootstrap: 'bool',
   bootstrap_expect: 'int',
+  ca_file: 'string',
+  ca_path: 'string',
+  cert_file: 'string',
   check: 'objects',
   check_output_max_size: 'int',
   check_update_interval: 'duration',
@@ -51,8 +55,10 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   domain: 'string',
   enable_local_script_checks: 'bool',
   enable_script_checks: 'bool',
+  key_file: 'string',
   leave_on_terminate: 'bool',
   'limits.http_max_conns_per_client': 'int',
+  'limits.https_handshake_timeout': 'duration',
   'limits.kv_max_value_size': 'int',
   'limits.txn_max_req_len': 'int',
   log_level: 'string',
@@ -78,8 +84,35 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   services: 'objects',
   skip_leave_on_interrupt: 'bool',
   start_join: 'strings',
+  'tls.defaults.verify_outgoing': 'bool',
+  'tls.https.verify_outgoing': 'bool',
+  'tls.internal_rpc.verify_outgoing': 'bool',
+  'tls.internal_rpc.verify_server_hostname': 'bool',
+  ...tlsKeys('tls.defaults.', 'tls.https.', 'tls.internal_rpc.'),
+  tls_cipher_suites: 'string',
+  tls_min_version: 'string',
+  verify_incoming: 'bool',
+  verify_incoming_https: 'bool',
+  verify_incoming_rpc: 'bool',
+  verify_outgoing: 'bool',
+  verify_server_hostname: 'bool',
   watches: 'objects',
 };
+
+function tlsKeys(...sections: string[]): Record<string, ValueKind> {
+  const fields: Record<string, ValueKind> = {
+    ca_file: 'string',
+    ca_path: 'string',
+    cert_file: 'string',
+    key_file: 'string',
+    tls_cipher_suites: 'string',
+    tls_min_version: 'string',
+    verify_incoming: 'bool',
+  };
+  return Object.fromEntries(
+    sections.flatMap((section) => Object.entries(fields).map(([name, kind]) => [`${section}${name}`, kind])),
+  );
+}
 
 /**
  * Consul's keys without meaning here: accepted with a warning line, so that a configuration written for Consul is not
@@ -94,7 +127,6 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
   'acl_ttl',
   'addresses.grpc',
   'addresses.grpc_tls',
-  'addresses.https',
   'advertise_addr_ipv4',
   'advertise_addr_ipv6',
   'advertise_addr_wan',
@@ -107,9 +139,6 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
   'auto_encrypt',
   'autopilot',
   'cache',
-  'cert_file',
-  'ca_file',
-  'ca_path',
   'cloud',
   'config_entries',
   'default_query_time',
@@ -134,7 +163,6 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
   'gossip_lan',
   'gossip_wan',
   'http_config',
-  'key_file',
   'license_path',
   'limits',
   'locality',
@@ -182,19 +210,13 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
   'syslog_facility',
   'telemetry',
   'tls',
-  'tls_cipher_suites',
-  'tls_min_version',
+  'tls_prefer_server_cipher_suites',
   'translate_wan_addrs',
   'ui',
   'ui_config',
   'ui_dir',
   'unix_sockets',
   'use_streaming_backend',
-  'verify_incoming',
-  'verify_incoming_https',
-  'verify_incoming_rpc',
-  'verify_outgoing',
-  'verify_server_hostname',
   'version',
   'xds',
 ];
@@ -206,8 +228,6 @@ export const KEYS_WITHOUT_EFFECT: readonly string[] = [
 export const UNPROTECTED_KEYS: Readonly<Record<string, string>> = {
   acl: 'access control lists are not supported yet: every request is allowed',
   encrypt: 'there is no gossip to encrypt yet',
-  tls: 'TLS between agents and servers is not supported yet: traffic is in the clear',
-  verify_incoming: 'TLS is not supported yet: clients are not verified',
 };
 
 /** Command-line flags (Consul's names) and the key each one sets; `true` and `false` are flags without a value. */

@@ -87,16 +87,18 @@ function withoutEffect(source: Source, key: string, value: unknown): void {
 const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
   connect: ['enable_mesh_gateway_wan_federation', 'enable_serverless_plugin', 'test_ca_leaf_root_change_spread'],
   ports: ['sidecar_min_port', 'sidecar_max_port', 'expose_min_port', 'expose_max_port'],
-  addresses: ['https', 'grpc', 'grpc_tls'],
+  addresses: ['grpc', 'grpc_tls'],
   limits: [
     'rpc_handshake_timeout',
     'rpc_client_timeout',
     'rpc_max_conns_per_client',
     'rpc_rate',
     'rpc_max_burst',
-    'https_handshake_timeout',
     'request_limits',
   ],
+  tls: ['grpc'],
+  'tls.defaults': ['use_auto_cert'],
+  'tls.https': ['use_auto_cert'],
   dns_config: ['allow_stale', 'cache_max_age', 'max_stale', 'prefer_namespace', 'use_cache', 'service_ttl', 'soa'],
 };
 

@@ -1,17 +1,19 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { LabelledCounter, Metrics } from '../../core/metrics.ts';
-import { limitConnections } from './connection-limit.ts';
+import { type Connections, limitConnections } from './connection-limit.ts';
+import { createListener, type ListenerOptions, replaceTls } from './listener.ts';
 import { type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
 import { HttpRouteRequest, isPrintablePath } from './request.ts';
 import type { RequestTimings } from './request-timings.ts';
 import { type AnswerForm, errorResponse, respond, respondAgain } from './respond.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
+import type { ServerTls } from './server-tls.ts';
 import { removeDeadSocket, socketPath } from './unix-socket.ts';
 
 export interface HttpServerDeps {
@@ -22,7 +24,7 @@ export interface HttpServerDeps {
   readonly timings?: RequestTimings | undefined;
 }
 
-export interface HttpServerOptions {
+export interface HttpServerOptions extends ListenerOptions {
   readonly routes: readonly Route[];
   /** An address, or `unix:///path` of a socket file. */
   readonly host: string;
@@ -36,9 +38,6 @@ export interface HttpServerOptions {
   readonly maxBodyBytes?: number;
   /** Connections of one client address; 200 when not given (Consul's http_max_conns_per_client). */
   readonly maxConnectionsPerClient?: number | (() => number);
-  /** Time to receive the headers, and headers with body; 10 s and 60 s when not given. */
-  readonly headersTimeoutMs?: number;
-  readonly requestTimeoutMs?: number;
   /** How long a stop waits for answers under way; 5 s when not given. */
   readonly drainMs?: number;
 }
@@ -47,6 +46,8 @@ export interface HttpServerOptions {
 export interface HttpServer extends Runnable {
   /** @throws AppError `unavailable` before the listener is ready. */
   address(): { host: string; port: number };
+  /** Other certificates for connections to come; only for a listener that began with some. */
+  setTls(tls: ServerTls): void;
 }
 
 const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE'];
@@ -68,18 +69,28 @@ class RouteServer implements HttpServer {
   readonly #deps: HttpServerDeps;
   readonly #options: HttpServerOptions;
   readonly #requests: LabelledCounter;
+  readonly #handshakes: LabelledCounter;
   readonly #stopping = new AbortController();
   readonly #ready: ReadyAnswers;
+  #tls: ServerTls | undefined;
+  #listener: Server | undefined;
+  #connections: Connections | undefined;
   #bound: { host: string; port: number } | undefined;
 
   constructor(deps: HttpServerDeps, options: HttpServerOptions) {
     this.name = options.name ?? 'http';
     this.#deps = deps;
     this.#options = options;
+    this.#tls = options.tls;
     this.#requests = deps.metrics.counter({
       name: 'lictor_http_requests_total',
       help: 'HTTP requests answered, by method, route and status',
       labels: ['method', 'route', 'status'],
+    });
+    this.#handshakes = deps.metrics.counter({
+      name: 'lictor_http_tls_failures_total',
+      help: 'TLS handshakes of HTTP clients that failed, by listener',
+      labels: ['listener'],
     });
     this.#ready = new ReadyAnswers((route) => this.#requests.bound({ method: 'GET', route, status: 200 }));
   }
@@ -89,23 +100,22 @@ class RouteServer implements HttpServer {
     return this.#bound;
   }
 
+  setTls(tls: ServerTls): void {
+    this.#tls = tls;
+    if (this.#listener) replaceTls(this.#listener, tls);
+  }
+
   async run(ctx: RunContext): Promise<void> {
-    let openConnections = () => 0;
-    const app = this.#createApp((server) => {
-      // Connections of a socket file have no client address that could be counted.
-      const unix = socketPath(this.#options.host) !== undefined;
-      const { maxConnectionsPerClient: max = 200 } = this.#options;
-      openConnections = limitConnections(server, () => (unix ? Infinity : typeof max === 'number' ? max : max()));
-    });
+    const app = this.#createApp();
     this.#mount(app);
     await this.#listen(app);
     this.#deps.log.info('listening', { listener: this.name, host: this.#bound?.host, port: this.#bound?.port });
     ctx.ready();
     await aborted(ctx.signal);
-    await this.#drain(app, openConnections);
+    await this.#drain(app);
   }
 
-  #createApp(prepare: (server: Server) => void): FastifyInstance {
+  #createApp(): FastifyInstance {
     const app = fastify({
       logger: false,
       bodyLimit: this.#options.maxBodyBytes ?? 1024 * 1024,
@@ -113,33 +123,38 @@ class RouteServer implements HttpServer {
       routerOptions: { maxParamLength: 8192, querystringParser: () => ({}) },
       forceCloseConnections: 'idle',
       frameworkErrors: (error, _request, reply) => this.#frameworkError(error, reply as FastifyReply),
-      serverFactory: (handler) => {
-        const server = createServer(
-          {
-            headersTimeout: this.#options.headersTimeoutMs ?? 10_000,
-            requestTimeout: this.#options.requestTimeoutMs ?? 60_000,
-            // Above the 90 s of Go's default transport: the client closes first and never meets a closed connection.
-            keepAliveTimeout: 120_000,
-          },
-          (request: IncomingMessage, response: ServerResponse) => {
-            const ready = this.#ready.find(request);
-            if (ready && !this.#stopping.signal.aborted) {
-              this.#answerAgain(ready, request, response);
-              return;
-            }
-            // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
-            delete request.headers['content-type'];
-            handler(request, response);
-          },
-        );
-        prepare(server);
-        return server;
-      },
+      serverFactory: (handler) => this.#createListener(handler),
     });
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     app.setErrorHandler((error, _request, reply) => this.#frameworkError(error, reply));
     return app as unknown as FastifyInstance;
+  }
+
+  #createListener(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+      if (this.#connections?.isRefused(request.socket)) return;
+      const ready = this.#ready.find(request);
+      if (ready && !this.#stopping.signal.aborted) {
+        this.#answerAgain(ready, request, response);
+        return;
+      }
+      // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
+      delete request.headers['content-type'];
+      handler(request, response);
+    };
+    const { maxConnectionsPerClient: max = 200, host } = this.#options;
+    const server = createListener({ ...this.#options, tls: this.#tls }, onRequest, (remoteAddress, reason) => {
+      this.#deps.log.debug('a TLS handshake failed', { listener: this.name, remoteAddress, reason });
+      this.#handshakes.add(1, { listener: this.name });
+    });
+    // Connections of a socket file have no client address that could be counted.
+    const unix = socketPath(host) !== undefined;
+    this.#connections = limitConnections(server, () => (unix ? Infinity : typeof max === 'number' ? max : max()), {
+      tls: this.#tls !== undefined,
+    });
+    this.#listener = server;
+    return server;
   }
 
   #mount(app: FastifyInstance): void {
@@ -312,12 +327,15 @@ class RouteServer implements HttpServer {
   }
 
   /** New connections are refused, blocked queries are ended, answers under way get `drainMs`. */
-  async #drain(app: FastifyInstance, openConnections: () => number): Promise<void> {
+  async #drain(app: FastifyInstance): Promise<void> {
     this.#stopping.abort();
+    this.#connections?.closeUnfinished();
     const timer = this.#deps.clock.after(
       this.#options.drainMs ?? 5000,
       () => {
-        this.#deps.log.warn('connections were cut at the end of the drain time', { open: openConnections() });
+        this.#deps.log.warn('connections were cut at the end of the drain time', {
+          open: this.#connections?.count(),
+        });
         app.server.closeAllConnections();
       },
       { keepAlive: true },

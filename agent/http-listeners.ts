@@ -1,0 +1,73 @@
+import type { RequestTimings } from '../api/http/request-timings.ts';
+import type { Route } from '../api/http/route.ts';
+import { createHttpServer, type HttpServer } from '../api/http/server.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Runnable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { AgentConfig, ConfigReloads } from './config.ts';
+import { CertificateWatch, type Served } from './tls/certificate-watch.ts';
+import { readServerCertificate, type TlsFiles } from './tls/server-certificate.ts';
+
+export interface HttpListenersDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly timings: RequestTimings;
+  /** Certificates and keys. */
+  readonly files: TlsFiles;
+  readonly reloads?: ConfigReloads | undefined;
+}
+
+/** Where an agent serves its API; undefined what its configuration switches off. */
+export interface HttpListeners {
+  readonly http: HttpServer | undefined;
+  readonly https: HttpServer | undefined;
+  /** Both, and what watches over the certificate. */
+  readonly members: readonly Runnable[];
+}
+
+/**
+ * The HTTP and HTTPS listeners of an agent over the same routes, kept in step with its configuration.
+ * @throws AppError `config` for certificates and keys that cannot be served.
+ */
+export function agentHttpListeners(
+  config: AgentConfig,
+  deps: HttpListenersDeps,
+  routes: readonly Route[],
+): HttpListeners {
+  const current = () => deps.reloads?.current ?? config;
+  const shared = { routes, maxConnectionsPerClient: () => current().maxConnectionsPerClient };
+  const { ports } = config;
+  const http =
+    ports.http < 0
+      ? undefined
+      : createHttpServer(deps, { ...shared, host: config.httpAddress, port: ports.http, portFlag: '-http-port' });
+  if (ports.https < 0 || config.tls.https.certFile === '') {
+    return { http, https: undefined, members: http ? [http] : [] };
+  }
+  const read = (from: AgentConfig): Served => {
+    const settings = from.tls.https;
+    return { settings, certificate: readServerCertificate(settings, deps.files) };
+  };
+  let served = read(config);
+  const https = createHttpServer(deps, {
+    ...shared,
+    name: 'https',
+    host: config.httpsAddress,
+    port: ports.https,
+    portFlag: '-https-port',
+    tls: served.certificate.tls,
+    handshakeTimeoutMs: config.httpsHandshakeTimeoutMs,
+  });
+  const watch = new CertificateWatch(deps, () => served);
+  deps.reloads?.add((next) => {
+    const changed = read(next);
+    return () => {
+      served = changed;
+      https.setTls(changed.certificate.tls);
+      watch.look();
+    };
+  });
+  return { http, https, members: [...(http ? [http] : []), https, watch] };
+}

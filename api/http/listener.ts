@@ -1,0 +1,59 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { errorText } from '../../core/errors.ts';
+import { contextOptions, type ServerTls } from './server-tls.ts';
+
+export interface ListenerOptions {
+  /** Plain when not given. */
+  readonly tls?: ServerTls | undefined;
+  /** Time for a TLS handshake; 5 s when not given (Consul's https_handshake_timeout). */
+  readonly handshakeTimeoutMs?: number | undefined;
+  /** Time to receive the headers, and headers with body; 10 s and 60 s when not given. */
+  readonly headersTimeoutMs?: number | undefined;
+  readonly requestTimeoutMs?: number | undefined;
+}
+
+/** Hears of handshakes that fail: whose, and why. */
+export type OnTlsFailure = (remoteAddress: string, reason: string) => void;
+
+/** Node's server, with or without TLS, and the time limits of its connections. */
+export function createListener(options: ListenerOptions, handler: RequestListener, onTlsFailure: OnTlsFailure): Server {
+  const limits = {
+    headersTimeout: options.headersTimeoutMs ?? 10_000,
+    requestTimeout: options.requestTimeoutMs ?? 60_000,
+    // Above the 90 s of Go's default transport: the client closes first and never meets a closed connection.
+    keepAliveTimeout: 120_000,
+  };
+  const { tls } = options;
+  if (!tls) return createServer(limits, handler);
+  const server = createTlsServer(
+    {
+      ...limits,
+      ...contextOptions(tls),
+      handshakeTimeout: options.handshakeTimeoutMs ?? 5_000,
+      requestCert: tls.verifyClients,
+      rejectUnauthorized: tls.verifyClients,
+    },
+    handler,
+  );
+  server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    onTlsFailure(socket.remoteAddress ?? '', reasonOf(error, socket));
+  });
+  // A subclass of the same class in all that is used here.
+  return server as unknown as Server;
+}
+
+/** Connections to come use this; those that are open keep what they have. Sessions of before cannot be resumed. */
+export function replaceTls(listener: Server, tls: ServerTls): void {
+  const server = listener as unknown as TlsServer & { requestCert: boolean; rejectUnauthorized: boolean };
+  server.setSecureContext(contextOptions(tls));
+  // Node reads both for each connection (node:tls, `tlsConnectionListener`); setSecureContext does not take them.
+  server.requestCert = tls.verifyClients;
+  server.rejectUnauthorized = tls.verifyClients;
+}
+
+/** A client's certificate that was not accepted ends as a broken connection; why is known only here. */
+function reasonOf(error: Error, socket: TLSSocket): string {
+  return socket.authorizationError ? `its certificate was refused: ${socket.authorizationError}` : errorText(error);
+}
