@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { parseAgentConfig } from '../../agent/config.ts';
 import { type ClientAgent, composeClientAgent } from '../../agent/main.ts';
 import { createHttpServer, type HttpServer } from '../../api/http/server.ts';
-import { SystemClock } from '../../core/clock.ts';
+import { type Clock, SystemClock } from '../../core/clock.ts';
 import { RunGroup, type Runnable } from '../../core/lifecycle.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
@@ -22,9 +22,9 @@ export interface Running<T> {
 
 /** A server with its HTTP port on loopback; give store and port to start the same one again. */
 export async function startServer(
-  options: { store?: Store; port?: number } = {},
+  options: { store?: Store; port?: number; clock?: Clock } = {},
 ): Promise<Running<{ server: ComposedServer; store: Store; port: number }>> {
-  const deps = { ...shared, metrics: new Metrics() };
+  const deps = { ...shared, clock: options.clock ?? shared.clock, metrics: new Metrics() };
   const store = options.store ?? openMemoryStore();
   const server = composeServer(
     {
