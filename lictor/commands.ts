@@ -70,6 +70,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Show why the instances of a service are answered, or are not',
     load: async () => (await import('../cli/explain.ts')).explainCommand,
   },
+  intention: {
+    group: 'Secure',
+    summary: 'Say which service may call which, and check it',
+    load: async () => (await import('../cli/intention.ts')).intentionCommand,
+  },
   keygen: {
     group: 'Secure',
     summary: 'Make a gossip encryption key',
