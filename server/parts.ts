@@ -22,6 +22,7 @@ import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { chainPart } from './discovery-chain/chain-part.ts';
 import { eventsPart } from './events/events-part.ts';
 import { explainPart } from './explain/explain-part.ts';
+import { gatewaysPart } from './gateways/gateways-part.ts';
 import { intentionsPart } from './intentions/intentions-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
 import { namespacesPart } from './namespaces/namespaces-part.ts';
@@ -79,17 +80,19 @@ export function serverParts(deps: PartDeps): ServerPart[] {
   const queries = queriesPart(deps, kv.sessions);
   const config = configPart(deps);
   const intentions = intentionsPart(deps, config, { defaultPolicy: deps.connect.defaultIntentionPolicy });
+  const gateways = gatewaysPart(deps, config.table);
   const ca = caPart(deps, intentions.intentions, deps.connect);
   return [
     config,
     intentions,
+    gateways,
     chainPart(deps, config.table, ca.ca),
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
     kv,
     queries,
     eventsPart(deps),
     ca,
-    dnsPart(deps, queries.backend),
+    dnsPart(deps, queries.backend, gateways.ingress),
     operatorPart(deps),
     snapshotPart(deps),
     namespacesPart(deps),

@@ -47,10 +47,6 @@ export interface ServiceReads {
   service(namespace: string, name: string): LiveRead<readonly HealthEntry[]>;
   /** The mesh endpoints of a service: its proxies, and instances that speak the mesh's TLS themselves. */
   connect(namespace: string, name: string): LiveRead<readonly HealthEntry[]>;
-  /** The ingress gateways that expose a service. */
-  ingress(namespace: string, name: string): LiveRead<readonly HealthEntry[]>;
-  /** The services that a gateway serves, in Consul's form. */
-  gatewayServices(namespace: string, gateway: string): LiveRead<readonly object[]>;
   /** Every instance of a namespace, by service, node and id. */
   instances(namespace: string): LiveRead<readonly HealthEntry[]>;
   /** By node and id; `any` gives all. */

@@ -21,14 +21,6 @@ export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Serv
     servicesRoute(deps, backend),
     instancesRoute(deps, '/v1/catalog/service/:name', 'service', (namespace, name) => backend.service(namespace, name)),
     instancesRoute(deps, '/v1/catalog/connect/:name', 'connect', (namespace, name) => backend.connect(namespace, name)),
-    readRoute<readonly object[]>(deps, '/v1/catalog/gateway-services/:gateway', ({ namespace }, { params }) => {
-      if (!params.gateway) return missing('gateway name');
-      return {
-        key: keyOf('gateway-services', namespace, params.gateway.toLowerCase()),
-        live: backend.gatewayServices(namespace, params.gateway),
-        json: (services) => services,
-      };
-    }),
     readRoute<NodeServices | undefined>(deps, '/v1/catalog/node/:node', ({ namespace, filter }, { params }) => {
       if (!params.node) return missing('node name');
       const keep = filterOf(filter, INSTANCE_ROW);

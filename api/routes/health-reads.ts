@@ -11,12 +11,11 @@ import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 /** GET /v1/health/{service,connect}/:name and /{checks/:service,node/:node,state/:state} (Consul HTTP API, "Health"). */
 export function healthReadRoutes(deps: ReadRouteDeps, backend: NodeReads & ServiceReads): Route[] {
   return [
-    instancesRoute(deps, '/v1/health/service/:name', 'health', (namespace, name) => backend.service(namespace, name)),
-    instancesRoute(deps, '/v1/health/connect/:name', 'health-connect', (namespace, name) =>
-      backend.connect(namespace, name),
+    healthInstancesRoute(deps, '/v1/health/service/:name', 'health', (namespace, name) =>
+      backend.service(namespace, name),
     ),
-    instancesRoute(deps, '/v1/health/ingress/:name', 'health-ingress', (namespace, name) =>
-      backend.ingress(namespace, name),
+    healthInstancesRoute(deps, '/v1/health/connect/:name', 'health-connect', (namespace, name) =>
+      backend.connect(namespace, name),
     ),
     serviceChecksRoute(deps, backend),
     readRoute<readonly HealthCheck[]>(deps, '/v1/health/node/:node', ({ namespace, filter }, { params }) => {
@@ -48,7 +47,8 @@ export function healthReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Servi
   ];
 }
 
-function instancesRoute(
+/** Instances with their checks, with the parameters of Consul's health reads. `kind` names the read. */
+export function healthInstancesRoute(
   deps: ReadRouteDeps,
   path: string,
   kind: string,

@@ -13,12 +13,20 @@ import type { ServiceEntry } from '../catalog/service-index.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { topicOf } from '../catalog/topics.ts';
 
-/** A read of the state that depends on these topics. The value is made when it is first asked for. */
-export function liveRead<T>(state: CatalogState, topics: readonly string[], read: () => T): LiveRead<T> {
+/**
+ * A read of the state that depends on these topics. The value is made when it is first asked for. Where it depends on what
+ * is there, `topics` gives the present ones; others may come and go only with a change of one that stays.
+ */
+export function liveRead<T>(
+  state: CatalogState,
+  topics: readonly string[] | (() => readonly string[]),
+  read: () => T,
+): LiveRead<T> {
+  const present = typeof topics === 'function' ? topics : () => topics;
   const version = () => {
     state.assertLoaded();
     let index = 0;
-    for (const topic of topics) index = Math.max(index, state.topics.version(topic));
+    for (const topic of present()) index = Math.max(index, state.topics.version(topic));
     return index;
   };
   return {
@@ -35,7 +43,7 @@ export function liveRead<T>(state: CatalogState, topics: readonly string[], read
         applied: state.applied,
       };
     },
-    watch: (wake) => state.topics.watch(topics, wake),
+    watch: (wake) => state.topics.watch(present(), wake),
   };
 }
 
@@ -102,15 +110,6 @@ export class StateCatalogReads implements NodeReads, ServiceReads {
     return liveRead(this.#state, [topicOf.meshEndpoints(`${namespace}/${name.toLowerCase()}`)], () =>
       this.#lookups.connect(namespace, name),
     );
-  }
-
-  /** Gateways are made by configuration entries; there are none without them. */
-  ingress(namespace: string, name: string): LiveRead<readonly HealthEntry[]> {
-    return liveRead(this.#state, [topicOf.ingress(namespace, name.toLowerCase())], () => []);
-  }
-
-  gatewayServices(namespace: string, gateway: string): LiveRead<readonly object[]> {
-    return liveRead(this.#state, [topicOf.gateway(namespace, gateway.toLowerCase())], () => []);
   }
 
   instances(namespace: string): LiveRead<readonly HealthEntry[]> {

@@ -14,6 +14,8 @@ export interface DnsLookupDeps {
     resolve(idOrName: string): ResolvedQuery | undefined;
     execute(resolved: ResolvedQuery, options: ExecuteOptions): LiveRead<QueryAnswer>;
   };
+  /** The instances of the ingress gateways that expose a service. */
+  readonly ingress: (namespace: string, service: string) => readonly HealthEntry[];
   /** The virtual address of a service; undefined when it has none. */
   readonly virtualAddress: (namespace: string, service: string) => string | undefined;
 }
@@ -45,10 +47,10 @@ export class StateDnsLookups implements DnsLookups {
     return { service: Service.Service, ttlSeconds, entries: Nodes };
   }
 
-  /** No ingress gateway can be told yet which services it exposes, so none exposes any. */
   async mesh(kind: 'connect' | 'ingress', namespace: string, service: string): Promise<readonly HealthEntry[]> {
     this.#deps.state.assertLoaded();
-    return kind === 'connect' ? this.#deps.lookups.connect(namespace, service) : [];
+    const { lookups, ingress } = this.#deps;
+    return kind === 'connect' ? lookups.connect(namespace, service) : ingress(namespace, service);
   }
 
   async virtual(namespace: string, service: string): Promise<{ found: boolean; address: string | undefined }> {

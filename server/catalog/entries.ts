@@ -111,6 +111,11 @@ export class InstanceEntry {
     return this.stored.record.content.Service;
   }
 
+  /** '' for an ordinary service. */
+  get kind(): string {
+    return this.stored.record.content.Kind ?? '';
+  }
+
   get tags(): readonly string[] {
     return this.stored.record.content.Tags;
   }

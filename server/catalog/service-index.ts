@@ -22,6 +22,11 @@ export class ServiceEntry {
     return this.instances[0]?.service ?? this.key;
   }
 
+  /** The kind of its first instance; '' for an ordinary service. */
+  get kind(): string {
+    return this.instances[0]?.kind ?? '';
+  }
+
   /** The union of the tags of all instances (see unionOfTags). Must not be modified. */
   tags(): readonly string[] {
     this.#tagList ??= unionOfTags(this.instances.map(({ tags }) => tags));
@@ -38,7 +43,7 @@ export class ServiceEntry {
     this.#health = undefined;
   }
 
-  /** Whether the name or the union of tags may have changed with it. */
+  /** Whether the name, the kind or the union of tags may have changed with it. */
   add(entry: InstanceEntry): boolean {
     const first = this.instances[0];
     this.instances.splice(this.#position(entry), 0, entry);
@@ -52,7 +57,7 @@ export class ServiceEntry {
     return changed;
   }
 
-  /** Whether the name or the union of tags may have changed with it. */
+  /** Whether the name, the kind or the union of tags may have changed with it. */
   remove(entry: InstanceEntry): boolean {
     const at = this.#position(entry);
     if (this.instances[at] !== entry) return false;
@@ -122,10 +127,11 @@ export class ServiceIndex {
     return { service, listChanged: service.add(entry) };
   }
 
-  /** When an instance keeps its service's name and its tags, the lists of services stay as they are. */
+  /** When an instance keeps its service's name, its kind and its tags, the lists of services stay as they are. */
   replace(before: InstanceEntry, after: InstanceEntry): { service: ServiceEntry; listChanged: boolean } | undefined {
     const service = this.get(before.namespace, before.serviceKey);
     if (!service || before.service !== after.service || !sameTags(before.tags, after.tags)) return undefined;
+    if (before.kind !== after.kind) return undefined;
     service.replace(before, after);
     return { service, listChanged: false };
   }

@@ -183,7 +183,7 @@ export const topicOf = {
   /** What the agent of a node has to run. */
   definitions: (node: string) => `definitions/${node}`,
   nodes: 'nodes',
-  /** Names and tags of the services of a namespace. */
+  /** Names, kinds and tags of the services of a namespace. */
   services: (namespace: string) => `services/${namespace}`,
   /** Every instance of a namespace and the nodes that they are on. */
   instances: (namespace: string) => `instances/${namespace}`,

@@ -111,10 +111,14 @@ function findRoute(
   const path = url.split('?')[0]!;
   for (const route of routes) {
     if (route.method !== method) continue;
-    const pattern = route.path.replace(/:([^/]+)$/, '(?<$1>.*)').replace(/:([^/]+)/g, '(?<$1>[^/]+)');
+    const named = route.path.replace(/:([^/]+)$/, '(?<$1>.*)').replace(/:([^/]+)/g, '(?<$1>[^/]+)');
+    const pattern = named.replace(/\*$/, '(?<rest>.*)');
     const found = new RegExp(`^${pattern}$`).exec(path);
     if (!found) continue;
-    const params = Object.entries(found.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]);
+    const params = Object.entries(found.groups ?? {}).map(([name, value]) => [
+      route.path.endsWith('*') && name === 'rest' ? '*' : name,
+      decodeURIComponent(value),
+    ]);
     return { route, params: Object.fromEntries(params) };
   }
   throw new Error(`no route for ${method} ${path}`);

@@ -1,0 +1,41 @@
+import type { GatewayService } from '../../api/shapes/gateway.ts';
+import { ServedServer } from '../support/served-server.ts';
+
+let served: ServedServer;
+beforeAll(async () => {
+  served = await ServedServer.start();
+});
+afterAll(() => served.stop());
+
+const register = (service: string, more: object = {}) =>
+  served.put('/v1/catalog/register', { Node: 'n1', Address: '10.0.0.1', Service: { Service: service, ...more } });
+
+describe('gateways over HTTP', () => {
+  it('have the services of their entries, and block', async () => {
+    const path = '/v1/catalog/gateway-services/gw';
+    expect(await served.call(`GET ${path}`)).toMatchObject({ status: 200, text: '[]' });
+    expect(await served.call('GET /v1/catalog/gateway-services/')).toMatchObject({ text: 'Missing gateway name' });
+    const { index } = await served.call(`GET ${path}`);
+    const waiting = served.call(`GET ${path}?index=${index}&wait=30s`);
+    await served.put('/v1/config', { Kind: 'terminating-gateway', Name: 'gw', Services: [{ Name: '*', SNI: 'x' }] });
+    expect((await waiting).text).toBe('[]');
+    await register('web');
+    const [row] = await served.json<GatewayService[]>(path);
+    expect(row).toMatchObject({ Service: { Name: 'web' }, SNI: 'x', FromWildcard: true, ServiceKind: 'service' });
+  });
+
+  it('are found from the service, with the filters of other health reads', async () => {
+    await register('edge', { Kind: 'ingress-gateway', Port: 8443, Tags: ['public'] });
+    await served.put('/v1/config', {
+      Kind: 'ingress-gateway',
+      Name: 'edge',
+      Listeners: [{ Port: 8443, Services: [{ Name: 'web' }] }],
+    });
+    const count = async (query: string) => (await served.json<object[]>(`/v1/health/ingress/web${query}`)).length;
+    expect(await count('')).toBe(1);
+    expect(await count('?passing&tag=public')).toBe(1);
+    expect(await count('?filter=Service.Port==1')).toBe(0);
+    expect((await served.call('DELETE /v1/config/ingress-gateway/edge')).status).toBe(200);
+    expect(await count('')).toBe(0);
+  });
+});
