@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit lint format typecheck lock crds cli-docs kube dist bench fuzz clean
+.PHONY: help install demo test unit lint format typecheck lock crds cli-docs kube clients dist bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ cli-docs: install ## Generate docs/cli.md from the commands
 
 kube: ## Build the kube-apiserver that the integration tests use (needs Go; minutes the first time)
 	@scripts/build-kube
+
+clients: ## Make the Consul clients that test/clients runs (needs Go; minutes the first time)
+	@scripts/install-clients
 
 dist: install ## Plain JavaScript under dist/ and a packed tarball
 	@scripts/make-dist
