@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit lint format typecheck lock crds cli-docs kube clients dist bench fuzz clean
+.PHONY: help install demo test unit lint format typecheck lock crds cli-docs kube clients etcd dist bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ kube: ## Build the kube-apiserver that the integration tests use (needs Go; minu
 
 clients: ## Make the Consul clients that test/clients runs (needs Go; minutes the first time)
 	@scripts/install-clients
+
+etcd: ## Build the current etcd that the store's tests use beside the installed one (needs Go)
+	@scripts/build-etcd
 
 dist: install ## Plain JavaScript under dist/ and a packed tarball
 	@scripts/make-dist

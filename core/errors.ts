@@ -72,7 +72,7 @@ export const ERROR_TABLE = {
     'SERVFAIL',
     'UNAVAILABLE',
     true,
-    'The store refuses writes after a disk error; reads go on. Mend the disk and restart.',
+    'The store refuses writes, because its disk failed or is full; reads go on. The text says what to mend.',
   ),
   storeCorrupt: row(
     500,
@@ -110,6 +110,13 @@ export const ERROR_TABLE = {
     'A flag, configuration key or manifest is wrong; the text names it and what would be right.',
   ),
   deadline: row(504, 'SERVFAIL', 'DEADLINE_EXCEEDED', true, 'A call did not answer in time.'),
+  outcomeUnknown: row(
+    504,
+    'SERVFAIL',
+    'UNKNOWN',
+    false,
+    'A write was sent, but whether it took effect could not be found out; read before deciding.',
+  ),
   unavailable: row(503, 'SERVFAIL', 'UNAVAILABLE', true, 'A remote part cannot be reached; retry.'),
   shuttingDown: row(503, 'SERVFAIL', 'UNAVAILABLE', true, 'The process is stopping; use another one.'),
   addressInUse: row(

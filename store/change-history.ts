@@ -25,7 +25,7 @@ export class ChangeHistory {
   #first = 0;
   #floor: Revision;
   #bytes = 0;
-  #closed = false;
+  #end: AppError | undefined;
   readonly #waiting = new Set<() => void>();
   readonly #limits: HistoryLimits;
   readonly #onDrop: (events: StoreEvents) => void;
@@ -69,7 +69,12 @@ export class ChangeHistory {
 
   /** Ends all watches with `shuttingDown`. */
   close(): void {
-    this.#closed = true;
+    this.fail(new AppError('shuttingDown', 'the store is closed'));
+  }
+
+  /** Ends all watches with this error. */
+  fail(error: AppError): void {
+    this.#end ??= error;
     this.#wake();
   }
 
@@ -77,7 +82,7 @@ export class ChangeHistory {
   async *watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncGenerator<StoreEvents, void, void> {
     let seen = after;
     while (!signal.aborted) {
-      if (this.#closed) throw new AppError('shuttingDown', 'the store is closed');
+      if (this.#end) throw this.#end;
       if (seen < this.#floor) throw compacted(seen, this.#floor);
       if (seen >= this.newest) {
         await this.#nextChange(signal);

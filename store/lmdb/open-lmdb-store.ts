@@ -21,6 +21,7 @@ import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { DEFAULT_HISTORY, type HistoryLimits } from '../change-history.ts';
 import type { Key, Store } from '../store.ts';
+import { syncMetrics } from '../sync-metrics.ts';
 import { DEFAULT_TXN_LIMITS, type TxnLimits } from '../txn-rules.ts';
 import { checkDataFile } from './data-file.ts';
 import { DATA_FILE, LmdbEnvironment, type LmdbView } from './environment.ts';
@@ -223,23 +224,6 @@ function writeManifest(dir: string, manifest: Manifest): void {
   const folder = openSync(dir, 'r');
   fsyncSync(folder);
   closeSync(folder);
-}
-
-function syncMetrics(
-  metrics: Pick<Metrics, 'histogram'> | undefined,
-): ((seconds: number, txns: number) => void) | undefined {
-  const seconds = metrics?.histogram(
-    { name: 'lictor_store_sync_seconds', help: 'Time until a batch of commits was on disk.' },
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
-  );
-  const txns = metrics?.histogram(
-    { name: 'lictor_store_batch_transactions', help: 'Transactions that shared one sync to disk.' },
-    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
-  );
-  return (tookSeconds, count) => {
-    seconds?.observe(tookSeconds);
-    txns?.observe(count);
-  };
 }
 
 function corrupt(what: string): AppError {

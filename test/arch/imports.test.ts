@@ -29,6 +29,7 @@ const FENCED: { specifier: RegExp; only: RegExp; why: string }[] = [
     why: 'its lengths and errors are wrapped in one place',
   },
   { specifier: /^lmdb/, only: /^store\/lmdb\//, why: 'engines stay behind the store contract' },
+  { specifier: /^@grpc\//, only: /^store\/etcd\//, why: 'engines stay behind the store contract' },
   {
     specifier: /^@peculiar\/x509/,
     only: /^core\/x509\/library\.ts$/,

@@ -1,18 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { SeededRandom, SystemRandom } from '../../core/random.ts';
 import { EVERYTHING, take } from '../../store/contract/shorthand.ts';
+import { openEtcdStore } from '../../store/etcd/open-etcd-store.ts';
 import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Compare, KeyRange, Op, Store, StoreEvents, Txn } from '../../store/store.ts';
+import { CURRENT_ETCD, describeEtcd, INSTALLED_ETCD } from '../support/etcd/binaries.ts';
+import { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
 
 /*
- * The same random operations on the memory engine, which is the model, and on LMDB: every answer must be equal, also
- * after LMDB was closed and opened again.
+ * The same random operations on the memory engine, which is the model, and on another: every answer must be equal, also
+ * after the other was closed and opened again.
  */
 const RUNS = Number(process.env.LICTOR_STORE_RUNS ?? 12);
 const STEPS = 60;
@@ -98,7 +101,8 @@ async function events(store: Store, after: number): Promise<StoreEvents[]> {
   return take(store.watch(EVERYTHING, after, new AbortController().signal), store.revision() - after);
 }
 
-describe('LMDB and the memory model', () => {
+/** Compares an engine, opened by folder, with the model. */
+function describeModel(openEngine: (dir: string) => Promise<Store>): void {
   let dir = '';
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'lictor-model-'));
@@ -108,17 +112,15 @@ describe('LMDB and the memory model', () => {
   });
 
   it.each(Array.from({ length: RUNS }, (_, i) => i + 1))(
-    'give the same answers to random operations, seed %d',
+    'gives the same answers to random operations, seed %d',
     async (seed) => {
       const dice = new Dice(seed);
-      const open = (): Promise<Store> =>
-        openLmdbStore({ dir, history, clock: new SystemClock(), log: silentLogger, random: new SystemRandom() });
       const model = openMemoryStore({ history });
-      let lmdb = await open();
+      let engine = await openEngine(dir);
       /** The oldest revision that both can watch from. */
       let floor = 0;
       const same = async (call: (store: Store) => Promise<unknown>): Promise<void> => {
-        const [expected, actual] = [await outcome(call(model)), await outcome(call(lmdb))];
+        const [expected, actual] = [await outcome(call(model)), await outcome(call(engine))];
         expect(actual).toEqual(expected);
       };
       for (let step = 0; step < STEPS; step++) {
@@ -134,23 +136,42 @@ describe('LMDB and the memory model', () => {
           const after = floor + dice.below(model.revision() - floor + 1);
           await same((store) => events(store, after));
         } else if (action === 18) {
-          await lmdb.close();
-          lmdb = await open();
-          floor = lmdb.revision();
+          await engine.close();
+          engine = await openEngine(dir);
+          floor = engine.revision();
         } else {
           const signal = new AbortController().signal;
           const chunks: Uint8Array[] = [];
-          for await (const chunk of dice.of([model, lmdb]).snapshot(signal)) chunks.push(chunk);
+          for await (const chunk of dice.of([model, engine]).snapshot(signal)) chunks.push(chunk);
           async function* stream(): AsyncGenerator<Uint8Array, void, void> {
             yield* chunks;
           }
           await same((store) => store.restore(stream()));
           floor = model.revision();
         }
-        expect(lmdb.revision()).toBe(model.revision());
+        expect(engine.revision()).toBe(model.revision());
       }
       await same((store) => store.read(EVERYTHING));
-      await lmdb.close();
+      await engine.close();
     },
+    60_000,
   );
+}
+
+const deps = { history, clock: new SystemClock(), log: silentLogger, random: new SystemRandom() };
+
+describe('LMDB and the memory model', () => {
+  describeModel((dir) => openLmdbStore({ dir, ...deps }));
+});
+
+describe.each([INSTALLED_ETCD, CURRENT_ETCD])('$name and the memory model', (binary) => {
+  describeEtcd(binary, 'over its gRPC API', (file) => {
+    let etcd: EtcdCluster;
+    beforeAll(async () => {
+      etcd = await EtcdCluster.start({ file });
+    }, 120_000);
+    afterAll(() => etcd.stop());
+
+    describeModel((dir) => openEtcdStore({ endpoints: etcd.endpoints, prefix: `${basename(dir)}/`, ...deps }));
+  });
 });

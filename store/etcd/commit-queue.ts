@@ -1,0 +1,294 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import type { Random } from '../../core/random.ts';
+import type { CommitResult, Op, Txn } from '../store.ts';
+import type { EtcdClient } from './etcd-client.ts';
+import { EtcdError } from './etcd-error.ts';
+import type { Follower } from './follower.ts';
+import { decodeHead, encodeHead, type Head } from './layout.ts';
+import type { Loader } from './loader.ts';
+import type { EtcdKeyValue } from './messages.ts';
+import type { Content, Replica } from './replica.ts';
+import { type BatchLimits, TxnBatch } from './txn-batch.ts';
+
+/** Commits that wait for the one under way. */
+const MAX_WAITING = 8192;
+/** A batch takes no more once it has so many bytes: half of what etcd takes leaves room for one large transaction. */
+const FULL_BATCH_BYTES = 1024 * 1024;
+const MAX_BATCH_TXNS = 64;
+const RETRY_MS = 100;
+/** How long the watch may take to bring what etcd says is there before it is opened anew. */
+const CATCH_UP_MS = 2000;
+/** An outcome is looked for so long at least, however long its commit has waited. */
+const MIN_RESOLVE_MS = 3000;
+
+interface Waiting {
+  readonly txn: Txn;
+  /** Monotonic; when it is refused if it has not been sent. */
+  readonly until: number;
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface CommitQueueDeps {
+  readonly client: EtcdClient;
+  readonly loader: Loader;
+  readonly replica: Replica;
+  readonly follower: Pick<Follower, 'restart'>;
+  readonly clock: Clock;
+  readonly random: Pick<Random, 'uuid'>;
+  readonly onSync?: (seconds: number, txns: number) => void;
+}
+
+export interface CommitQueueOptions {
+  /** Operations of one transaction beside the head's. */
+  readonly maxOps: number;
+  /** How long a commit may wait for etcd. */
+  readonly commitMs: number;
+}
+
+/** What became of a transaction without an answer. */
+type Outcome = 'committed' | 'refused' | 'unknown';
+
+/**
+ * Commits one batch after another: evaluated on the replica, and sent as one transaction that etcd does only if the head
+ * is the one that the replica knows. So whatever the batch relies on holds, in etcd, at the moment of the commit; and
+ * whoever writes with an older view is refused. No answer is given before etcd has confirmed the view it came from.
+ */
+export class CommitQueue {
+  readonly #deps: CommitQueueDeps;
+  readonly #options: CommitQueueOptions;
+  #waiting: Waiting[] = [];
+  /** Tasks that need the writer for themselves. */
+  readonly #tasks: (() => Promise<void>)[] = [];
+  #writer: Promise<void> | undefined;
+  #maxTxns = MAX_BATCH_TXNS;
+  /** Why the last attempt came to nothing. */
+  #lastError: unknown;
+  /** The transaction whose outcome is looked for, and whether the watch has brought it. */
+  #sought: { readonly id: string; seen: boolean } | undefined;
+
+  constructor(deps: CommitQueueDeps, options: CommitQueueOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    deps.replica.onTransaction = (id) => {
+      if (this.#sought?.id === id) this.#sought.seen = true;
+    };
+  }
+
+  /** Takes the transaction, whose values it copies. @throws AppError `queueFull`. */
+  commit(txn: Txn): Promise<CommitResult> {
+    if (this.#waiting.length >= MAX_WAITING) {
+      throw new AppError('queueFull', `${MAX_WAITING} commits already wait for etcd; retry with back-off`);
+    }
+    const copied = { compares: txn.compares, ops: txn.ops.map(copyOp) };
+    const until = this.#deps.clock.monotonic() + this.#options.commitMs;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ txn: copied, until, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  /** Runs `task` while no commit is under way; those that come meanwhile wait. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#tasks.push(() => task().then(resolve, reject));
+      this.#wake();
+    });
+  }
+
+  /** Resolves when nothing waits any more. */
+  async settled(): Promise<void> {
+    await this.#writer;
+  }
+
+  /** Waits until the replica knows etcd's revision `at`; opens its watch anew when that takes long. */
+  async catchUp(at: number, until: number): Promise<boolean> {
+    const { replica, follower, clock } = this.#deps;
+    while (!(await replica.reached(at, clock, CATCH_UP_MS))) {
+      if (replica.failure || clock.monotonic() >= until) return false;
+      follower.restart('starved');
+    }
+    return true;
+  }
+
+  /**
+   * Finds out about the transaction `id`, which compared the head of `seen`, by putting another head in its place: once
+   * that is done, or somebody has done it, the transaction can no longer take effect.
+   */
+  async resolve(id: string, seen: Content, until: number): Promise<{ outcome: Outcome; kv?: EtcdKeyValue }> {
+    const { clock, replica } = this.#deps;
+    const loads = replica.loads;
+    this.#sought = { id, seen: false };
+    try {
+      for (;;) {
+        if (this.#sought.seen || replica.content.head.id === id) return { outcome: 'committed' };
+        // What was loaded does not tell what happened before.
+        if (replica.loads !== loads || replica.failure) return { outcome: 'unknown' };
+        if (replica.content.headRevision > seen.headRevision) return { outcome: 'refused' };
+        const kv = await this.#fence(seen);
+        if (kv && decodeHead(kv.key, kv.value).id === id) return { outcome: 'committed', kv };
+        if (kv) await this.catchUp(kv.modRevision, until);
+        if (clock.monotonic() >= until && replica.content.headRevision <= seen.headRevision) {
+          return { outcome: 'unknown' };
+        }
+      }
+    } finally {
+      this.#sought = undefined;
+    }
+  }
+
+  #wake(): void {
+    this.#writer ??= this.#write();
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#tasks.length > 0) {
+      // Whoever was answered just now gets the chance to join the next batch.
+      await nextTurn();
+      await this.#tasks.shift()?.();
+      this.#refuseLate();
+      if (this.#waiting.length > 0) await this.#step();
+    }
+    // Still in the turn in which nothing was left: a commit that comes now starts the writer again.
+    this.#writer = undefined;
+  }
+
+  /** Takes a batch, and either answers it or puts it back for another try. */
+  async #step(): Promise<void> {
+    const { replica, clock } = this.#deps;
+    if (replica.failure) return this.#reject(this.#waiting.splice(0), replica.failure);
+    const { content } = replica;
+    const base = { index: content.index, revision: content.head.revision, layout: content.layout };
+    const batch = new TxnBatch(base, this.#batchLimits());
+    let count = 0;
+    while (count < this.#waiting.length && batch.add(this.#waiting[count]!.txn)) count++;
+    const taken = this.#waiting.splice(0, count);
+    try {
+      const done = batch.ops.length === 0 ? await this.#confirm(content) : await this.#send(batch, content, taken);
+      if (done) {
+        taken.forEach((one, i) => {
+          one.resolve(batch.results[i]!);
+        });
+      } else {
+        this.#waiting.unshift(...taken);
+      }
+    } catch (error) {
+      this.#lastError = error;
+      if (!this.#mayHelp(error, taken)) return this.#reject(taken, error);
+      this.#waiting.unshift(...taken);
+      await clock.sleep(RETRY_MS);
+    }
+  }
+
+  /** Whether the view that the answers come from is the newest. */
+  async #confirm(content: Content): Promise<boolean> {
+    const { kv, at } = await this.#deps.loader.head(content.generation);
+    if (kv?.modRevision === content.headRevision) return true;
+    await this.catchUp(kv?.modRevision ?? at, this.#deps.clock.monotonic() + this.#options.commitMs);
+    return false;
+  }
+
+  /** Whether etcd has taken the batch. @throws EtcdError when it certainly has not; AppError `outcomeUnknown`. */
+  async #send(batch: TxnBatch, content: Content, taken: readonly Waiting[]): Promise<boolean> {
+    const { client, replica, clock } = this.#deps;
+    const head: Head = {
+      id: this.#deps.random.uuid(),
+      revision: batch.revision,
+      base: content.head.base,
+      previous: content.headRevision,
+      changes: batch.events.map((events) => events.changes.length),
+    };
+    const started = clock.monotonic();
+    const until = Math.max(taken[0]!.until, started + MIN_RESOLVE_MS);
+    try {
+      const { layout, headRevision } = content;
+      const response = await client.txn({
+        compares: [{ key: layout.head, modRevision: headRevision }],
+        success: [{ kind: 'put', key: layout.head, value: [encodeHead(head)] }, ...batch.ops],
+        failure: [{ kind: 'range', key: layout.head }],
+      });
+      if (response.succeeded) {
+        this.#deps.onSync?.((clock.monotonic() - started) / 1000, batch.events.length);
+        replica.applied(batch.events, head, response.header.revision);
+        return true;
+      }
+      await this.catchUp(response.ranges[0]?.kvs[0]?.modRevision ?? response.header.revision, until);
+      return false;
+    } catch (error) {
+      if (!(error instanceof EtcdError) || !error.sent) throw error;
+      const { outcome, kv } = await this.resolve(head.id, content, until);
+      if (outcome === 'refused') return false;
+      if (outcome === 'unknown') throw outcomeUnknown(error);
+      if (kv) replica.applied(batch.events, head, kv.modRevision);
+      return true;
+    }
+  }
+
+  /** Puts an empty transaction in the place of one without an answer; the head that is there instead, if any. */
+  async #fence(seen: Content): Promise<EtcdKeyValue | undefined> {
+    const { client, replica, clock, random } = this.#deps;
+    const { layout, headRevision, head } = seen;
+    const fence: Head = { ...head, id: random.uuid(), previous: headRevision, changes: [] };
+    try {
+      const response = await client.txn({
+        compares: [{ key: layout.head, modRevision: headRevision }],
+        success: [{ kind: 'put', key: layout.head, value: [encodeHead(fence)] }],
+        failure: [{ kind: 'range', key: layout.head }],
+      });
+      if (response.succeeded) replica.applied([], fence, response.header.revision);
+      return response.ranges[0]?.kvs[0];
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      this.#lastError = error;
+      await clock.sleep(RETRY_MS);
+      return undefined;
+    }
+  }
+
+  /** Whether a failed batch is worth another try: members may be away for a moment, a batch may be cut. */
+  #mayHelp(error: unknown, taken: readonly Waiting[]): boolean {
+    if (!(error instanceof EtcdError)) return false;
+    if (error.reason === 'tooLarge' && taken.length > 1) {
+      this.#maxTxns = Math.max(1, taken.length >> 1);
+      return true;
+    }
+    return ['unreachable', 'timeout', 'busy', 'other'].includes(error.reason);
+  }
+
+  #batchLimits(): BatchLimits {
+    return { maxOps: this.#options.maxOps, fullBytes: FULL_BATCH_BYTES, maxTxns: this.#maxTxns };
+  }
+
+  #refuseLate(): void {
+    const now = this.#deps.clock.monotonic();
+    let late = 0;
+    while (late < this.#waiting.length && this.#waiting[late]!.until <= now) late++;
+    if (late === 0) return;
+    const why = this.#lastError === undefined ? 'others wrote all the time' : errorText(this.#lastError);
+    const error = new AppError('unavailable', `etcd took no write for ${this.#options.commitMs / 1000} s (${why})`, {
+      cause: this.#lastError,
+    });
+    this.#reject(this.#waiting.splice(0, late), error);
+  }
+
+  #reject(waiting: readonly Waiting[], error: unknown): void {
+    for (const one of waiting) one.reject(error);
+  }
+}
+
+function outcomeUnknown(cause: EtcdError): AppError {
+  return new AppError(
+    'outcomeUnknown',
+    `whether etcd has taken the write could not be found out (${cause.message}); read before deciding`,
+    { cause },
+  );
+}
+
+function copyOp(op: Op): Op {
+  return op.kind === 'put' ? { ...op, value: new Uint8Array(op.value) } : op;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,96 @@
+import { AppError, type ErrorCode } from '../../core/errors.ts';
+
+/** Why a call to etcd failed, as far as the engine acts on it. */
+export type EtcdReason =
+  | 'compacted'
+  | 'futureRevision'
+  | 'tooLarge'
+  | 'noSpace'
+  | 'busy'
+  | 'refused'
+  | 'corrupt'
+  | 'unreachable'
+  | 'timeout'
+  | 'other';
+
+/** A failed call. `sent` false: it certainly changed nothing; true: it may have taken effect. */
+export class EtcdError extends AppError {
+  readonly reason: EtcdReason;
+  readonly sent: boolean;
+
+  constructor(verdict: Verdict, message: string, cause?: unknown) {
+    super(verdict.code, message, cause === undefined ? {} : { cause });
+    this.reason = verdict.reason;
+    this.sent = verdict.sent;
+  }
+}
+
+interface Verdict {
+  readonly reason: EtcdReason;
+  readonly code: ErrorCode;
+  readonly sent: boolean;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+const REVISION_GONE: Verdict = { reason: 'compacted', code: 'compacted', sent: false };
+const REVISION_TO_COME: Verdict = { reason: 'futureRevision', code: 'unavailable', sent: false };
+const NO_SPACE: Verdict = {
+  reason: 'noSpace',
+  code: 'storeReadOnly',
+  sent: false,
+  advice:
+    'etcd takes no more writes, because its database has reached the quota (--quota-backend-bytes); compact and ' +
+    'defragment it or raise the quota, then disarm the NOSPACE alarm (etcdctl alarm disarm)',
+};
+const TOO_LARGE: Verdict = {
+  reason: 'tooLarge',
+  code: 'tooLarge',
+  sent: false,
+  advice: "raise etcd's --max-request-bytes or --max-txn-ops, or write less at once",
+};
+const BUSY: Verdict = { reason: 'busy', code: 'queueFull', sent: false };
+const REFUSED: Verdict = {
+  reason: 'refused',
+  code: 'permissionDenied',
+  sent: false,
+  advice: 'etcd must accept the client certificate without a user name',
+};
+const CORRUPT: Verdict = { reason: 'corrupt', code: 'storeCorrupt', sent: false };
+const NEVER_SENT: Verdict = { reason: 'unreachable', code: 'unavailable', sent: false };
+const CUT_OFF: Verdict = { reason: 'unreachable', code: 'unavailable', sent: true };
+const LATE: Verdict = { reason: 'timeout', code: 'deadline', sent: true };
+const OTHER: Verdict = { reason: 'other', code: 'unavailable', sent: true };
+
+/** Etcd's own texts (its api/v3rpc/rpctypes) and grpc-js's, the first that fits counts. */
+const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
+  [/required revision has been compacted/, REVISION_GONE],
+  [/required revision is a future revision/, REVISION_TO_COME],
+  [/database space exceeded/, NO_SPACE],
+  [/request is too large|too many operations in txn|message larger than max|larger than the maximum/i, TOO_LARGE],
+  [/etcdserver: too many requests/, BUSY],
+  [/user name is empty|permission denied|invalid auth token|authentication failed/, REFUSED],
+  [/corrupt cluster/, CORRUPT],
+  [/No connection established|Name resolution failed|Failed to connect/, NEVER_SENT],
+];
+
+/** gRPC status codes (grpc.io, "Status codes"). */
+const BY_CODE: Readonly<Record<number, Verdict>> = {
+  4: LATE,
+  7: REFUSED,
+  14: CUT_OFF,
+  15: CORRUPT,
+  16: REFUSED,
+};
+
+/** The error of a call that ended with this gRPC status. `to`: what was asked of whom. */
+export function etcdError(status: { code: number; details: string }, to: string): EtcdError {
+  const verdict = BY_TEXT.find(([pattern]) => pattern.test(status.details))?.[1] ?? BY_CODE[status.code] ?? OTHER;
+  const advice = verdict.advice ? `; ${verdict.advice}` : '';
+  return new EtcdError(verdict, `${to}: ${status.details}${advice}`);
+}
+
+/** The answers come from a cluster that is not the one of before. */
+export function otherCluster(to: string): EtcdError {
+  return new EtcdError(CORRUPT, `${to} belongs to another etcd cluster than the endpoints asked before`);
+}

@@ -1,0 +1,197 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import type { EtcdClient, WatchStream } from './etcd-client.ts';
+import type { Loader } from './loader.ts';
+import type { WatchResponse } from './messages.ts';
+import type { Replica } from './replica.ts';
+
+/** Why a watch had to be opened again. */
+export type WatchEnd = 'lost' | 'silent' | 'starved' | 'compacted' | 'gap' | 'moved';
+
+export interface FollowerDeps {
+  readonly client: EtcdClient;
+  readonly loader: Loader;
+  readonly replica: Replica;
+  readonly clock: Clock;
+  readonly random: Pick<Random, 'next'>;
+  readonly log: Logger;
+  readonly onEnd?: (reason: WatchEnd) => void;
+}
+
+const MIN_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 2000;
+
+/**
+ * Keeps the replica on etcd's heels by one watch. A stream that ends, falls silent or brings less than etcd has is opened
+ * again, at another member and after the last revision that was complete; where that is compacted, or something does not
+ * fit, everything is loaded anew.
+ */
+export class Follower {
+  readonly #deps: FollowerDeps;
+  readonly #probeMs: number;
+  /** Etcd's revision that the next stream begins with. */
+  #from: number;
+  #pauseMs = MIN_PAUSE_MS;
+  #end: (reason: WatchEnd) => void = () => {};
+  /** Streams one after another that brought less than there was. */
+  #starved = 0;
+
+  /** `from`: etcd's revision after the one that the replica was loaded at. */
+  constructor(deps: FollowerDeps, options: { from: number; probeMs: number }) {
+    this.#deps = deps;
+    this.#probeMs = options.probeMs;
+    this.#from = options.from;
+  }
+
+  /** Until the signal aborts or the replica has failed. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, replica, log } = this.#deps;
+    while (!signal.aborted && !replica.failure) {
+      const reason = await this.#stream(signal);
+      replica.interrupted();
+      this.#from = Math.max(this.#from, replica.content.headRevision + 1);
+      if (reason === undefined) return;
+      this.#deps.onEnd?.(reason);
+      log.debug('the watch on etcd is opened again', { reason, from: this.#from });
+      const mustLoad = reason === 'gap' || (reason === 'starved' && this.#starved > 1);
+      if (mustLoad || reason === 'compacted') await this.#recover(mustLoad, signal);
+      // After half to all of the pause, so that servers do not come back in step.
+      await clock.sleep(this.#pauseMs * (0.5 + random.next() / 2), signal);
+      this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
+    }
+  }
+
+  /** Opens the watch anew, because it lacks something that etcd has; or loads everything, because it does not fit. */
+  restart(reason: 'starved' | 'gap'): void {
+    this.#end(reason);
+  }
+
+  /** One stream from its opening to its end; undefined when the signal has aborted. */
+  async #stream(signal: AbortSignal): Promise<WatchEnd | undefined> {
+    const { client, replica, log } = this.#deps;
+    const over = new AbortController();
+    const { generation, layout } = replica.content;
+    let heard = false;
+    const reason = await new Promise<WatchEnd | undefined>((resolve) => {
+      this.#end = resolve;
+      if (signal.aborted) return resolve(undefined);
+      signal.addEventListener('abort', () => resolve(undefined), { once: true, signal: over.signal });
+      const stream = client.watch(
+        { ...layout.all, startRevision: this.#from },
+        {
+          response: (response) => {
+            heard = true;
+            const end = this.#receive(response, generation);
+            if (end) resolve(end);
+          },
+          lost: (error) => {
+            log.warn('the watch on etcd was lost', { err: error });
+            resolve('lost');
+          },
+        },
+      );
+      over.signal.addEventListener('abort', () => stream.cancel(), { once: true });
+      const asked = (): boolean => {
+        const answered = heard;
+        heard = false;
+        return answered;
+      };
+      this.#probe(stream, asked, over.signal).then(
+        (end) => end && resolve(end),
+        (error) => log.error('the watch on etcd cannot be checked', { err: error }),
+      );
+    });
+    over.abort();
+    return reason;
+  }
+
+  #receive(response: WatchResponse, generation: string): WatchEnd | undefined {
+    const { replica, log } = this.#deps;
+    // An own restore has put another generation in the place of the one that is watched here.
+    if (replica.content.generation !== generation) return 'moved';
+    if (response.compactRevision > 0) return 'compacted';
+    if (response.canceled) {
+      log.warn('etcd ended the watch', { reason: response.cancelReason });
+      return 'lost';
+    }
+    this.#pauseMs = MIN_PAUSE_MS;
+    try {
+      replica.receive(response.events);
+      return undefined;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'storeCorrupt') replica.fail(error);
+      log.warn('the watch on etcd does not continue what is known: loading anew', { reason: errorText(error) });
+      return 'gap';
+    }
+  }
+
+  /**
+   * Asks regularly for a sign of life, and a quorum for the newest head: a watch that is alive but lacks it twice is
+   * starved (etcd #17529).
+   */
+  async #probe(stream: WatchStream, answered: () => boolean, over: AbortSignal): Promise<WatchEnd | undefined> {
+    const { client, replica, clock } = this.#deps;
+    let expected = 0;
+    for (;;) {
+      await clock.sleep(this.#probeMs, over);
+      if (over.aborted) return undefined;
+      if (replica.content.headRevision < expected) {
+        this.#starved++;
+        client.moveOn();
+        return 'starved';
+      }
+      if (expected > 0) this.#starved = 0;
+      if (!answered()) {
+        client.moveOn();
+        return 'silent';
+      }
+      stream.probe();
+      expected = (await this.#newestHead()) ?? 0;
+    }
+  }
+
+  /** Undefined when no quorum answers: then the stream's own end tells. */
+  async #newestHead(): Promise<number | undefined> {
+    const { loader, replica } = this.#deps;
+    try {
+      const { kv, at } = await loader.head(replica.content.generation);
+      // Without a head the generation is gone, of which the watch must tell.
+      return kv ? kv.modRevision : at;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Finds where to go on from; tries until it succeeds, the signal aborts or the replica has failed. */
+  async #recover(mustLoad: boolean, signal: AbortSignal): Promise<void> {
+    const { loader, replica, clock, log } = this.#deps;
+    let load = mustLoad;
+    while (!signal.aborted && !replica.failure) {
+      try {
+        if (!load) {
+          const { kv, at } = await loader.head(replica.content.generation);
+          // Etcd has forgotten changes, but none of this store.
+          if (kv?.modRevision === replica.content.headRevision) {
+            this.#from = at + 1;
+            return;
+          }
+          load = true;
+        }
+        const { content, at } = await loader.content();
+        if (signal.aborted) return;
+        replica.adopt(content);
+        this.#starved = 0;
+        this.#from = at + 1;
+        return;
+      } catch (error) {
+        if (error instanceof AppError && (error.code === 'storeCorrupt' || error.code === 'storeVersion')) {
+          replica.fail(error);
+        }
+        log.warn('the store cannot be loaded from etcd', { err: error });
+        await clock.sleep(MAX_PAUSE_MS, signal);
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Random } from '../../core/random.ts';
+import { DEFAULT_HISTORY, type HistoryLimits } from '../change-history.ts';
+import type { Store } from '../store.ts';
+import { syncMetrics } from '../sync-metrics.ts';
+import { DEFAULT_TXN_LIMITS, type TxnLimits } from '../txn-rules.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { parseEndpoints } from './endpoints.ts';
+import { DEFAULT_TIMEOUTS, EtcdClient, type EtcdTimeouts, type EtcdTls } from './etcd-client.ts';
+import { EtcdStore } from './etcd-store.ts';
+import { Follower } from './follower.ts';
+import { Layout } from './layout.ts';
+import { Loader } from './loader.ts';
+import { Replica } from './replica.ts';
+import { Restorer } from './restorer.ts';
+
+export interface OpenEtcdStoreOptions {
+  /** E.g. `https://etcd-0.etcd:2379`; the members of one cluster. */
+  readonly endpoints: readonly string[];
+  readonly tls?: EtcdTls;
+  /** All keys of the store begin with it; it ends with `/`. Default `lictor/`. */
+  readonly prefix?: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+  readonly metrics?: Pick<Metrics, 'histogram' | 'counter'>;
+  /** Less than etcd takes of one transaction (--max-txn-ops, --max-request-bytes): the engine adds some of its own. */
+  readonly limits?: Partial<TxnLimits>;
+  readonly history?: Partial<HistoryLimits>;
+  readonly timeouts?: Partial<EtcdStoreTimeouts>;
+}
+
+export interface EtcdStoreTimeouts extends EtcdTimeouts {
+  /** How long a commit may wait for etcd before it is refused. */
+  readonly commitMs: number;
+  /** Pause between two looks at whether the watch is alive and complete. */
+  readonly probeMs: number;
+}
+
+const DEFAULT_STORE_TIMEOUTS: EtcdStoreTimeouts = { ...DEFAULT_TIMEOUTS, commitMs: 15_000, probeMs: 5000 };
+
+/** Etcd's defaults less the head's operation, and room for the prefix, the entries' heads and field numbers. */
+export const ETCD_TXN_LIMITS: TxnLimits = {
+  maxTxnOps: DEFAULT_TXN_LIMITS.maxTxnOps - 1,
+  maxTxnBytes: DEFAULT_TXN_LIMITS.maxTxnBytes - 64 * 1024,
+};
+
+/**
+ * Opens the store below a prefix of etcd, or makes a new one, and loads its keys.
+ * @throws AppError `config`, `unavailable`, `storeVersion`, `storeCorrupt`, `permissionDenied`.
+ */
+export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Store> {
+  const { clock, log, random } = options;
+  const prefix = checkPrefix(options.prefix ?? 'lictor/');
+  const timeouts = { ...DEFAULT_STORE_TIMEOUTS, ...options.timeouts };
+  const limits = { ...ETCD_TXN_LIMITS, ...options.limits };
+  const endpoints = parseEndpoints(options.endpoints, options.tls !== undefined);
+  // Only who uses etcd loads the library, which takes 20 MB.
+  const grpc = await import('@grpc/grpc-js');
+  const client = new EtcdClient({ grpc, clock }, { endpoints, timeouts, ...(options.tls ? { tls: options.tls } : {}) });
+  try {
+    const layout = new Layout(prefix);
+    const loader = new Loader(client, layout, random);
+    const { content, at } = await loader.content();
+    const replica = new Replica(content, { ...DEFAULT_HISTORY, ...options.history });
+    const onEnd = watchMetrics(options.metrics);
+    const follower = new Follower(
+      { client, loader, replica, clock, random, log, onEnd },
+      { from: at + 1, probeMs: timeouts.probeMs },
+    );
+    const onSync = syncMetrics(options.metrics);
+    const queue = new CommitQueue(
+      { client, loader, replica, follower, clock, random, onSync },
+      { maxOps: limits.maxTxnOps, commitMs: timeouts.commitMs },
+    );
+    const restorer = new Restorer({ client, loader, replica, queue, layout, clock, random, log });
+    const stopping = new AbortController();
+    const following = follower.run(stopping.signal);
+    const onClose = async (): Promise<void> => {
+      stopping.abort();
+      client.close();
+      await following;
+    };
+    return new EtcdStore({ loader, replica, queue, restorer, onClose }, limits);
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+function checkPrefix(prefix: string): string {
+  if (/^[\x21-\x7e]{0,199}\/$/.test(prefix)) return prefix;
+  throw new AppError(
+    'config',
+    `the prefix in etcd must be up to 200 printable ASCII characters that end with /, not ${JSON.stringify(prefix)}`,
+  );
+}
+
+function watchMetrics(metrics: Pick<Metrics, 'counter'> | undefined): (reason: string) => void {
+  const counter = metrics?.counter({
+    name: 'lictor_store_watch_restarts_total',
+    help: 'Times the watch on etcd was opened again, by reason: lost, silent, starved, compacted, gap, moved',
+    labels: ['reason'],
+  });
+  return (reason) => counter?.add(1, { reason });
+}

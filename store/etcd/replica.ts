@@ -1,0 +1,220 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import { ChangeHistory, type HistoryLimits } from '../change-history.ts';
+import type { Revision, StoreChange, StoreEvents } from '../store.ts';
+import type { KeyIndex } from './key-index.ts';
+import { decodeHead, ENTRY_HEAD_BYTES, entryRevisions, foreign, type GenerationLayout, type Head } from './layout.ts';
+import type { EtcdEvent } from './messages.ts';
+
+/** A state of the store that etcd had: what the replica knows of it, all but the values. */
+export interface Content {
+  readonly generation: string;
+  readonly layout: GenerationLayout;
+  readonly head: Head;
+  /** Etcd's revision of the head: as long as it stays, so does the content. */
+  readonly headRevision: number;
+  readonly index: KeyIndex;
+}
+
+/** The stream of changes does not continue what is known: everything must be loaded anew. */
+export class GapError extends Error {}
+
+/** Changes of one revision of etcd, of which some are still to come. */
+interface Pending {
+  readonly head: Head;
+  readonly etcdRevision: number;
+  readonly events: EtcdEvent[];
+  missing: number;
+}
+
+/**
+ * What this process knows of the store, moved on by own commits and by etcd's watch, whichever tells first. Every
+ * transaction names the head before it and counts its changes, so that a change which is missing, repeated or out of
+ * order shows at once, whatever the reason.
+ */
+export class Replica {
+  readonly history: ChangeHistory;
+  /** Told of the id of every transaction that the watch brings. */
+  onTransaction: (id: string) => void = () => {};
+  #content: Content;
+  #pending: Pending | undefined;
+  #loads = 0;
+  #failure: AppError | undefined;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(content: Content, limits: HistoryLimits) {
+    this.#content = content;
+    this.history = new ChangeHistory({ floor: content.head.revision, limits });
+  }
+
+  /** Its index changes with the next transaction; the rest stays as it is. */
+  get content(): Content {
+    return this.#content;
+  }
+
+  get revision(): Revision {
+    return this.#content.head.revision;
+  }
+
+  /** How often everything was loaded anew. */
+  get loads(): number {
+    return this.#loads;
+  }
+
+  /** Why nothing can be read or written until a restart. */
+  get failure(): AppError | undefined {
+    return this.#failure;
+  }
+
+  /** Moves on by an own transaction that etcd has taken at this revision; nothing when the watch was faster. */
+  applied(events: readonly StoreEvents[], head: Head, etcdRevision: number): void {
+    const { index, headRevision } = this.#content;
+    if (etcdRevision <= headRevision) return;
+    if (head.previous !== headRevision) throw new AppError('internal', 'a batch follows another head than it compared');
+    for (const { revision, changes } of events) {
+      for (const change of changes) {
+        if (change.kind === 'delete') index.delete(change.key);
+        else index.set(change.entry.key, change.entry.createRevision, revision);
+      }
+      this.history.append({ revision, changes });
+    }
+    this.#moveTo(head, etcdRevision);
+  }
+
+  /** Moves on by what a watch tells. @throws GapError, AppError `storeCorrupt`. */
+  receive(events: readonly EtcdEvent[]): void {
+    for (const event of events) {
+      const at = event.kv.modRevision;
+      if (at <= this.#content.headRevision) continue;
+      if (!this.#pending) this.#pending = this.#begin(event);
+      else if (at !== this.#pending.etcdRevision)
+        throw new GapError(`changes of etcd's revision ${this.#pending.etcdRevision} are missing`);
+      else this.#pending.missing--;
+      if (!this.#content.layout.isHead(event.kv.key)) this.#pending.events.push(event);
+      if (this.#pending.missing > 0) continue;
+      const pending = this.#pending;
+      this.#pending = undefined;
+      this.#finish(pending);
+    }
+  }
+
+  /** Forgets a transaction that was received by half, because its stream has ended. */
+  interrupted(): void {
+    this.#pending = undefined;
+  }
+
+  /** Takes a content that was loaded anew. Watches that cannot go on from it end with `compacted`. */
+  adopt(content: Content): void {
+    const mine = this.#content;
+    if (content.generation === mine.generation && content.headRevision <= mine.headRevision) return;
+    if (content.head.revision < mine.head.revision) {
+      this.fail(
+        new AppError(
+          'storeCorrupt',
+          `etcd went back from revision ${mine.head.revision} to ${content.head.revision}, as after a restore of an ` +
+            'older backup; restart the servers',
+        ),
+      );
+      return;
+    }
+    this.#loads++;
+    this.#pending = undefined;
+    const same = content.generation === mine.generation && content.head.revision === mine.head.revision;
+    this.#content = content;
+    if (!same) this.history.reset(content.head.revision);
+    this.#wake();
+  }
+
+  /** From now on nothing can be read or written. */
+  fail(error: AppError): void {
+    this.#failure ??= error;
+    this.history.fail(this.#failure);
+    this.#wake();
+  }
+
+  /** Waits until it knows this revision of etcd, or has failed; whether it does. */
+  async reached(etcdRevision: number, clock: Clock, withinMs: number): Promise<boolean> {
+    const until = clock.monotonic() + withinMs;
+    while (this.#content.headRevision < etcdRevision && !this.#failure) {
+      const leftMs = until - clock.monotonic();
+      if (leftMs <= 0) return false;
+      await this.#change(clock, leftMs);
+    }
+    return this.#content.headRevision >= etcdRevision;
+  }
+
+  #begin(event: EtcdEvent): Pending {
+    const { layout, headRevision, head: mine } = this.#content;
+    const { key, value, modRevision } = event.kv;
+    // Every transaction of an engine puts the head first.
+    if (!layout.isHead(key)) throw changedByOthers(key);
+    if (event.deleted) throw new GapError('the head was removed');
+    const head = decodeHead(key, value);
+    if (head.movedTo) throw new GapError(`the store has moved to generation ${head.movedTo}`);
+    if (head.previous !== headRevision || head.revision - head.changes.length !== mine.revision) {
+      throw new GapError(`revision ${head.revision} does not follow ${mine.revision}`);
+    }
+    const missing = head.changes.reduce((sum, count) => sum + count, 0);
+    return { head, etcdRevision: modRevision, events: [], missing };
+  }
+
+  #finish({ head, etcdRevision, events }: Pending): void {
+    const { layout, index } = this.#content;
+    let at = 0;
+    let revision = head.revision - head.changes.length;
+    for (const count of head.changes) {
+      revision++;
+      const changes = events.slice(at, at + count).map((event) => toChange(event, layout, { ...head, revision }));
+      for (const change of changes) {
+        if (change.kind === 'delete') index.delete(change.key);
+        else index.set(change.entry.key, change.entry.createRevision, revision);
+      }
+      at += count;
+      this.history.append({ revision, changes });
+    }
+    this.#moveTo(head, etcdRevision);
+    this.onTransaction(head.id);
+  }
+
+  #moveTo(head: Head, headRevision: number): void {
+    this.#content = { ...this.#content, head, headRevision };
+    this.#wake();
+  }
+
+  #change(clock: Clock, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = clock.after(ms, done, { keepAlive: true });
+      this.#waiting.add(done);
+    });
+  }
+
+  #wake(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+}
+
+function changedByOthers(key: Buffer): AppError {
+  return new AppError(
+    'storeCorrupt',
+    `etcd's key ${JSON.stringify(key.toString())} was changed by something else than a server; keep others away from ` +
+      'the prefix, then restart the servers',
+  );
+}
+
+/** The change that an event of etcd stands for, in bytes of its own. */
+function toChange(event: EtcdEvent, layout: GenerationLayout, head: Head): StoreChange {
+  const { key: etcdKey, value } = event.kv;
+  const key = layout.keyOf(etcdKey);
+  if (event.deleted) return { kind: 'delete', key, modRevision: head.revision };
+  const { createRevision, modRevision } = entryRevisions(etcdKey, value, head);
+  if (modRevision !== head.revision) throw foreign(etcdKey);
+  return {
+    kind: 'put',
+    entry: { key, value: new Uint8Array(value.subarray(ENTRY_HEAD_BYTES)), createRevision, modRevision },
+  };
+}

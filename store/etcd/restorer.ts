@@ -1,0 +1,224 @@
+import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Random } from '../../core/random.ts';
+import { readSnapshot } from '../snapshot-format.ts';
+import type { Key, Revision } from '../store.ts';
+import type { CommitQueue } from './commit-queue.ts';
+import type { EtcdClient } from './etcd-client.ts';
+import { EtcdError } from './etcd-error.ts';
+import { KeyIndex } from './key-index.ts';
+import { encodeHead, encodeRoot, entryHead, type GenerationLayout, type Head, type Layout } from './layout.ts';
+import type { Loader } from './loader.ts';
+import type { EtcdOp } from './messages.ts';
+import type { Content, Replica } from './replica.ts';
+
+export interface RestorerDeps {
+  readonly client: EtcdClient;
+  readonly loader: Loader;
+  readonly replica: Replica;
+  readonly queue: CommitQueue;
+  readonly layout: Layout;
+  readonly clock: Clock;
+  readonly random: Pick<Random, 'uuid'>;
+  readonly log: Logger;
+}
+
+/** Entries that share one transaction. */
+const CHUNK_OPS = 100;
+const CHUNK_BYTES = 512 * 1024;
+/** Keys of an old generation that are deleted at once, so that others get their turn. */
+const DELETE_KEYS = 1000;
+/** How long the last step may take. */
+const SWITCH_MS = 30_000;
+
+/** A generation that is being filled. Each of its transactions compares the marker, so that none can come late. */
+interface Filling {
+  readonly name: string;
+  readonly layout: GenerationLayout;
+  readonly marker: Buffer;
+  /** Etcd's revision of the marker. */
+  markerRevision: number;
+  readonly keys: Key[];
+}
+
+/**
+ * Restores by filling a new generation beside the present one, which nobody sees, and then switching to it in one
+ * transaction that follows the present head.
+ */
+export class Restorer {
+  readonly #deps: RestorerDeps;
+
+  constructor(deps: RestorerDeps) {
+    this.#deps = deps;
+  }
+
+  async restore(chunks: AsyncIterable<Uint8Array>): Promise<Revision> {
+    await this.#removeLeftovers();
+    const filling = await this.#begin();
+    try {
+      const theirs = await this.#fill(filling, chunks);
+      const old = await this.#deps.queue.exclusively(() => this.#switch(filling, theirs));
+      await this.#cleanUp(old.generation);
+      return this.#deps.replica.revision;
+    } catch (error) {
+      await this.#cleanUp(filling.name);
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<Filling> {
+    const { client, layout, random } = this.#deps;
+    const name = random.uuid();
+    const marker = layout.marker(name);
+    const { header } = await client.txn({
+      compares: [],
+      success: [{ kind: 'put', key: marker, value: [Buffer.alloc(0)] }],
+      failure: [],
+    });
+    return { name, layout: layout.generation(name), marker, markerRevision: header.revision, keys: [] };
+  }
+
+  /** Writes the whole snapshot; its revision. @throws AppError `storeCorrupt` when it is damaged. */
+  async #fill(filling: Filling, chunks: AsyncIterable<Uint8Array>): Promise<Revision> {
+    let theirs = 0;
+    let ops: EtcdOp[] = [];
+    let bytes = 0;
+    const onHeader = (revision: Revision): void => {
+      theirs = revision;
+    };
+    for await (const { key, value } of readSnapshot(chunks, onHeader)) {
+      filling.keys.push(key);
+      const size = key.length + value.byteLength;
+      if (ops.length > 0 && (ops.length === CHUNK_OPS || bytes + size > CHUNK_BYTES)) {
+        await this.#put(filling, ops);
+        ops = [];
+        bytes = 0;
+      }
+      ops.push({ kind: 'put', key: filling.layout.entry(key), value: [entryHead(0, 0), value] });
+      bytes += size;
+    }
+    if (ops.length > 0) await this.#put(filling, ops);
+    return theirs;
+  }
+
+  async #put(filling: Filling, ops: readonly EtcdOp[]): Promise<void> {
+    const response = await this.#deps.client.txn({
+      compares: [{ key: filling.marker, modRevision: filling.markerRevision }],
+      success: [{ kind: 'put', key: filling.marker, value: [Buffer.alloc(0)] }, ...ops],
+      failure: [],
+    });
+    if (!response.succeeded) throw overtaken();
+    filling.markerRevision = response.header.revision;
+  }
+
+  /** Makes the generation the one that counts; the content that it replaces. */
+  async #switch(filling: Filling, theirs: Revision): Promise<Content> {
+    const { client, replica, queue, clock } = this.#deps;
+    const until = clock.monotonic() + SWITCH_MS;
+    for (;;) {
+      if (replica.failure) throw replica.failure;
+      const old = replica.content;
+      const revision = Math.max(theirs, old.head.revision) + 1;
+      const head: Head = { id: this.#deps.random.uuid(), revision, base: revision, previous: 0, changes: [] };
+      try {
+        const response = await client.txn(await this.#switchTxn(filling, old, head));
+        if (response.succeeded) {
+          replica.adopt(contentOf(filling, head, response.header.revision));
+          return old;
+        }
+        if (clock.monotonic() >= until) throw overtaken();
+        const [present] = response.ranges[0]?.kvs ?? [];
+        // The head is the expected one: then it was the marker that somebody has removed.
+        if (present?.modRevision === old.headRevision) throw overtaken();
+        await queue.catchUp(present?.modRevision ?? response.header.revision, until);
+      } catch (error) {
+        if (!(error instanceof EtcdError) || clock.monotonic() >= until) throw error;
+        if (await this.#switched(filling, old, head, until)) return old;
+      }
+    }
+  }
+
+  async #switchTxn(filling: Filling, old: Content, head: Head): Promise<Parameters<EtcdClient['txn']>[0]> {
+    const { loader, layout } = this.#deps;
+    const root = await loader.root();
+    const left: Head = { ...old.head, id: head.id, previous: old.headRevision, changes: [], movedTo: filling.name };
+    return {
+      compares: [
+        { key: old.layout.head, modRevision: old.headRevision },
+        { key: filling.marker, modRevision: filling.markerRevision },
+      ],
+      success: [
+        { kind: 'put', key: old.layout.head, value: [encodeHead(left)] },
+        { kind: 'put', key: layout.root, value: [encodeRoot({ ...root, generation: filling.name })] },
+        { kind: 'put', key: filling.layout.head, value: [encodeHead(head)] },
+        { kind: 'delete', key: filling.marker },
+      ],
+      failure: [{ kind: 'range', key: old.layout.head }],
+    };
+  }
+
+  /** After a switch without an answer: whether it took effect. If not, it cannot any more. */
+  async #switched(filling: Filling, old: Content, head: Head, until: number): Promise<boolean> {
+    const { loader, replica, queue } = this.#deps;
+    const found = await loader.head(filling.name);
+    if (found.kv) {
+      replica.adopt(contentOf(filling, head, found.kv.modRevision));
+      return true;
+    }
+    const { outcome } = await queue.resolve(head.id, old, until);
+    if (outcome === 'refused') return false;
+    const late = await loader.head(filling.name);
+    if (!late.kv) return false;
+    replica.adopt(contentOf(filling, head, late.kv.modRevision));
+    return true;
+  }
+
+  /** Removes what restores that were cut short have left; one that is still at work then fails: the later one counts. */
+  async #removeLeftovers(): Promise<void> {
+    const { client, layout, loader } = this.#deps;
+    const { generation } = await loader.root();
+    await client.txn({ compares: [], success: [{ kind: 'delete', ...layout.restoring }], failure: [] });
+    let { key } = layout.data;
+    for (;;) {
+      const { kvs } = await client.range({ ...layout.data, key, limit: 1, keysOnly: true });
+      if (!kvs[0]) return;
+      const name = layout.generationOf(kvs[0].key);
+      if (name !== generation) await this.#remove(name);
+      key = layout.generation(name).all.end!;
+    }
+  }
+
+  /** Should it fail, the next restore does it. */
+  async #cleanUp(generation: string): Promise<void> {
+    const { client, layout, log } = this.#deps;
+    try {
+      await client.txn({ compares: [], success: [{ kind: 'delete', key: layout.marker(generation) }], failure: [] });
+      await this.#remove(generation);
+    } catch (error) {
+      log.warn('what a restore has replaced could not be removed from etcd yet', { err: error });
+    }
+  }
+
+  async #remove(generation: string): Promise<void> {
+    const { client, layout, loader } = this.#deps;
+    if ((await loader.root()).generation === generation) return;
+    const { all } = layout.generation(generation);
+    for (;;) {
+      const { kvs, more } = await client.range({ ...all, limit: DELETE_KEYS, keysOnly: true });
+      if (kvs.length === 0) return;
+      const end = more ? Buffer.concat([kvs.at(-1)!.key, Buffer.alloc(1)]) : all.end!;
+      await client.txn({ compares: [], success: [{ kind: 'delete', key: all.key, end }], failure: [] });
+    }
+  }
+}
+
+function contentOf(filling: Filling, head: Head, headRevision: number): Content {
+  const index = new KeyIndex();
+  for (const key of filling.keys) index.set(key, head.revision, head.revision);
+  return { generation: filling.name, layout: filling.layout, head, headRevision, index };
+}
+
+function overtaken(): AppError {
+  return new AppError('conflict', 'another restore began meanwhile; only the last one counts');
+}

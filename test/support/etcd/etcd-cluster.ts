@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { eventually } from '../eventually.ts';
+import { freePort } from '../processes/free-port.ts';
+import { fastTempFolder, removeFolder } from '../processes/temp-folder.ts';
+import { startTied, type TiedProcess } from '../processes/tied-process.ts';
+
+export interface EtcdClusterOptions {
+  /** The program. */
+  readonly file: string;
+  /** Default 1. */
+  readonly members?: number;
+  /** Further arguments of every member. */
+  readonly args?: readonly string[];
+  /** `https` with the certificate arguments in `args`. Default `http`. */
+  readonly scheme?: 'http' | 'https';
+}
+
+interface Member {
+  readonly name: string;
+  readonly clientPort: number;
+  readonly peerPort: number;
+  process: TiedProcess;
+}
+
+/** Room for a few hundred MB of data. */
+const FOLDER_BYTES = 512 * 2 ** 20;
+
+/** A cluster of real etcds of this test's own, which it may therefore break. */
+export class EtcdCluster {
+  readonly #options: EtcdClusterOptions;
+  readonly #folder: string;
+  readonly #members: Member[] = [];
+
+  private constructor(options: EtcdClusterOptions) {
+    this.#options = options;
+    this.#folder = fastTempFolder('etcd', FOLDER_BYTES);
+  }
+
+  /** Starts one and waits until all members serve. */
+  static async start(options: EtcdClusterOptions): Promise<EtcdCluster> {
+    const cluster = new EtcdCluster(options);
+    const ports = await Promise.all(
+      Array.from({ length: options.members ?? 1 }, async () => [await freePort(), await freePort()] as const),
+    );
+    const initial = ports.map(([, peerPort], i) => `m${i}=http://127.0.0.1:${peerPort}`).join(',');
+    for (const [i, [clientPort, peerPort]] of ports.entries()) {
+      const place = { name: `m${i}`, clientPort, peerPort };
+      cluster.#members.push({ ...place, process: await cluster.#spawn(place, initial) });
+    }
+    if (options.scheme !== 'https') await Promise.all(cluster.#members.map((_, i) => cluster.#serves(i)));
+    return cluster;
+  }
+
+  get endpoints(): string[] {
+    return this.#members.map((_, i) => this.url(i));
+  }
+
+  url(member = 0): string {
+    return `${this.#options.scheme ?? 'http'}://127.0.0.1:${this.#members[member]!.clientPort}`;
+  }
+
+  /** The running process of a member: `pause`, `resume`, `kill`. */
+  process(member = 0): TiedProcess {
+    return this.#members[member]!.process;
+  }
+
+  async kill(member = 0): Promise<void> {
+    await this.#members[member]!.process.kill();
+  }
+
+  /** Starts a member again on its data and ports; waits until it serves. */
+  async restart(member = 0): Promise<void> {
+    const place = this.#members[member]!;
+    place.process = await this.#spawn(place, '');
+    await this.#serves(member);
+  }
+
+  /** The member that leads. */
+  async leader(): Promise<number> {
+    return eventually(
+      async () => {
+        for (const [i, member] of this.#members.entries()) {
+          if (!member.process.running) continue;
+          const status = await this.call<{ leader?: string; header: { member_id: string } }>(
+            'maintenance/status',
+            {},
+            i,
+          );
+          if (status.leader && status.leader === status.header.member_id) return i;
+        }
+        throw new Error('no member leads');
+      },
+      { withinMs: 60_000 },
+    );
+  }
+
+  /** Hands the leadership from the leader to another member. */
+  async moveLeader(to: number): Promise<void> {
+    const from = await this.leader();
+    const status = await this.call<{ header: { member_id: string } }>('maintenance/status', {}, to);
+    await this.call('maintenance/transfer-leadership', { targetID: status.header.member_id }, from);
+  }
+
+  /** Forgets all history up to now; etcd's revision. */
+  async compact(member = 0): Promise<number> {
+    const read = await this.call<{ header: { revision: string } }>(
+      'kv/range',
+      { key: base64('compact-probe') },
+      member,
+    );
+    await this.call('kv/compaction', { revision: read.header.revision, physical: true }, member);
+    return Number(read.header.revision);
+  }
+
+  /** Puts a key past every engine; etcd's revision. */
+  async put(key: string, value: string): Promise<number> {
+    const body = { key: base64(key), value: base64(value) };
+    const { header } = await this.call<{ header: { revision: string } }>('kv/put', body);
+    return Number(header.revision);
+  }
+
+  /** The keys with a prefix. */
+  async keys(prefix: string): Promise<string[]> {
+    const body = { key: base64(prefix), range_end: base64(`${prefix}\u{10FFFF}`), keys_only: true };
+    const { kvs } = await this.call<{ kvs?: { key: string }[] }>('kv/range', body);
+    return (kvs ?? []).map(({ key }) => Buffer.from(key, 'base64').toString());
+  }
+
+  /** A call to etcd's JSON gateway (etcd.io, "gRPC gateway"). */
+  async call<T>(path: string, body: unknown, member = 0): Promise<T> {
+    const response = await fetch(`${this.url(member)}/v3/${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.process.kill()));
+    removeFolder(this.#folder);
+  }
+
+  #spawn(place: Omit<Member, 'process'>, initial: string): Promise<TiedProcess> {
+    const { name, clientPort, peerPort } = place;
+    const scheme = this.#options.scheme ?? 'http';
+    const args = [
+      ...['--name', name, '--data-dir', join(this.#folder, name)],
+      ...['--listen-client-urls', `${scheme}://127.0.0.1:${clientPort}`],
+      ...['--advertise-client-urls', `${scheme}://127.0.0.1:${clientPort}`],
+      ...['--listen-peer-urls', `http://127.0.0.1:${peerPort}`],
+      ...['--initial-advertise-peer-urls', `http://127.0.0.1:${peerPort}`],
+      ...(initial === '' ? [] : ['--initial-cluster', initial]),
+      ...(this.#options.args ?? []),
+    ];
+    return startTied({
+      name: `etcd ${name}`,
+      command: this.#options.file,
+      args,
+      logFile: join(this.#folder, `${name}.log`),
+      removeOnDeath: [this.#folder],
+    });
+  }
+
+  /** Also that it has a leader: a range is linearizable. */
+  async #serves(member: number): Promise<void> {
+    const { process, name } = this.#members[member]!;
+    await eventually(
+      async () => {
+        if (!process.running) return true;
+        await this.call('kv/range', { key: base64('serves') }, member);
+        return true;
+      },
+      { withinMs: 60_000, everyMs: 50, what: `etcd ${name} serves` },
+    );
+    if (!process.running) throw new Error(`etcd ${name} has ended:\n${process.logTail()}`);
+  }
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}

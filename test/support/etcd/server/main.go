@@ -1,0 +1,12 @@
+// Command server is etcd itself, built from its published Go modules for the tests.
+package main
+
+import (
+	"os"
+
+	"go.etcd.io/etcd/server/v3/etcdmain"
+)
+
+func main() {
+	etcdmain.Main(os.Args)
+}
