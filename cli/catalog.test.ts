@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import { catalogCommand } from './catalog.ts';
 import type { Command } from './command.ts';
-import { membersCommand } from './members.ts';
 import { resolveCommand } from './resolve.ts';
 
 const node = (name: string, address: string) => ({
@@ -30,6 +29,16 @@ const ANSWERS: Record<string, unknown> = {
     { Node: node('n2', '10.0.0.2'), Service: { ID: 'web-2', Address: '::1', Port: 80 }, Checks: [] },
   ],
   '/v1/health/service/none': [],
+  '/v1/catalog/service/web': ['n1', 'n2', 'n2'].map((Node) => ({
+    Node,
+    ID: '1234567890',
+    Address: '10.0.0.1',
+    Datacenter: 'dc1',
+    TaggedAddresses: { wan: '2.2.2.2', lan: '10.0.0.1' },
+    NodeMeta: { rack: 'r1' },
+    ServiceID: 'web-1',
+  })),
+  '/v1/catalog/service/none': [],
 };
 
 let server: Server;
@@ -75,6 +84,21 @@ describe('lictor catalog', () => {
     expect(await run(catalogCommand, 'nodes', '-service', 'web')).toContain('n2');
   });
 
+  it('shows everything of nodes, narrows the question down, and says when nothing is left', async () => {
+    expect(await run(catalogCommand, 'nodes', '-service=web', '-detailed')).toBe(
+      'Node  ID          Address   DC   TaggedAddresses            Meta\nn1    1234567890  10.0.0.1  dc1  lan=10.0.0.1, wan=2.2.2.2  rack=r1\nn2    1234567890  10.0.0.1  dc1  lan=10.0.0.1, wan=2.2.2.2  rack=r1\n',
+    );
+    const narrow = ['-node-meta=a=b', '-node-meta=c=d=e', '-filter=Node == "n1"', '-near=_agent'];
+    expect(await run(catalogCommand, 'nodes', '-service=none', ...narrow)).toMatch(/^No nodes match the given query/);
+    expect(asked.at(-1)).toBe(
+      '/v1/catalog/service/none?filter=Node+%3D%3D+%22n1%22&near=_agent&node-meta=a%3Ab&node-meta=c%3Ad%3De',
+    );
+    await run(catalogCommand, 'services', '-node-meta=a=b');
+    expect(asked.at(-1)).toBe('/v1/catalog/services?node-meta=a%3Ab');
+    await expect(run(catalogCommand, 'services', '-node=n1', '-node-meta=a=b')).rejects.toThrow(/exclude each other/);
+    await expect(run(catalogCommand, 'nodes', '-node-meta=a')).rejects.toThrow(/write key=value/);
+  });
+
   it('prints JSON for machines', async () => {
     expect(JSON.parse(await run(catalogCommand, 'services', '--format', 'json'))).toEqual(
       ANSWERS['/v1/catalog/services'],
@@ -109,11 +133,5 @@ describe('lictor resolve', () => {
     await expect(run(resolveCommand, 'web', '-http-addr', '127.0.0.1:1')).rejects.toThrow(
       /Set -http-addr or CONSUL_HTTP_ADDR/,
     );
-  });
-});
-
-describe('lictor members', () => {
-  it('prints status and type', async () => {
-    expect(await run(membersCommand)).toMatch(/n1 +10\.0\.0\.1:8301 +alive +server +1\.0 +dc1/);
   });
 });

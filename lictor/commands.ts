@@ -70,10 +70,25 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Show why the instances of a service are answered, or are not',
     load: async () => (await import('../cli/explain.ts')).explainCommand,
   },
+  'force-leave': {
+    group: 'Agents',
+    summary: 'Take a failed agent out of the catalog',
+    load: async () => (await import('../cli/force-leave.ts')).forceLeaveCommand,
+  },
+  info: {
+    group: 'Agents',
+    summary: 'Show what the agent says of itself',
+    load: async () => (await import('../cli/info.ts')).infoCommand,
+  },
   intention: {
     group: 'Secure',
     summary: 'Say which service may call which, and check it',
     load: async () => (await import('../cli/intention.ts')).intentionCommand,
+  },
+  join: {
+    group: 'Agents',
+    summary: 'Make the agent join other agents',
+    load: async () => (await import('../cli/join.ts')).joinCommand,
   },
   keygen: {
     group: 'Secure',
@@ -84,6 +99,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     group: 'Store and lock',
     summary: 'Read and write the key/value store',
     load: async () => (await import('../cli/kv.ts')).kvCommand,
+  },
+  leave: {
+    group: 'Agents',
+    summary: 'Make the agent leave in good order and end',
+    load: async () => (await import('../cli/leave.ts')).leaveCommand,
   },
   lint: {
     group: 'Files and tools',
@@ -104,6 +124,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     group: 'Agents',
     summary: 'List the agents that this agent knows',
     load: async () => (await import('../cli/members.ts')).membersCommand,
+  },
+  monitor: {
+    group: 'Agents',
+    summary: "Show the agent's log as it is written",
+    load: async () => (await import('../cli/monitor.ts')).monitorCommand,
   },
   operator: {
     group: 'Run',
