@@ -3,7 +3,7 @@ import { AppError } from '../core/errors.ts';
 import { type ApiOptions, apiOptions, type ClientSettings } from './api-options.ts';
 import { normaliseFlags } from './arguments.ts';
 import { type Command, CommandExit, type CommandIo } from './command.ts';
-import { HttpApi } from './http-api.ts';
+import type { HttpApi } from './http-api.ts';
 
 /** Flags that every client command has. */
 export interface ClientFlags extends ClientSettings {
@@ -132,7 +132,10 @@ function fullName(target: Program): string {
 
 /** Runs `fn` with a connected API client and closes it. */
 export async function withApi<T>(flags: ClientFlags, io: CommandIo, fn: (api: HttpApi) => Promise<T>): Promise<T> {
-  const api = new HttpApi(clientOptions(flags, io), io.signal);
+  const options = clientOptions(flags, io);
+  // Commands that call nobody, such as `lictor dev`, do without the HTTP client's memory.
+  const { HttpApi: Api } = await import('./http-api.ts');
+  const api = new Api(options, io.signal);
   try {
     return await fn(api);
   } finally {

@@ -1,5 +1,14 @@
-import { RE2JS } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
 import { AppError, errorText } from './errors.ts';
+
+/** The engine is read with the first pattern: most processes see none. */
+let engine: typeof RE2JS | undefined;
+
+function compile(pattern: string): RE2JS {
+  engine ??= (createRequire(import.meta.url)('re2js') as { RE2JS: typeof RE2JS }).RE2JS;
+  return engine.compile(pattern);
+}
 
 /** A longer pattern is refused: nobody writes it by hand, and a program grows with its pattern. */
 const MAX_PATTERN_LENGTH = 1024;
@@ -35,7 +44,7 @@ export function compileRegexp(pattern: string): Regexp {
   }
   let compiled: RE2JS;
   try {
-    compiled = RE2JS.compile(pattern);
+    compiled = compile(pattern);
   } catch (cause) {
     throw new AppError('badRequest', errorText(cause), { cause });
   }

@@ -28,6 +28,8 @@ export interface ServerAgentDeps {
   readonly stop?: () => void;
   /** Changes the running agent with its files; without it the configuration stays as it was given. */
   readonly reloads?: ConfigReloads;
+  /** The certificate authority is made when it is first asked for; false when absent. */
+  readonly caOnDemand?: boolean;
 }
 
 /** A server-mode agent: both roles in one process, and its listeners. */
@@ -59,6 +61,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       // 0 in the catalog says: no port, nobody joins here.
       coordinates: !config.disableCoordinates,
       connect: config.connect.enabled,
+      caOnDemand: deps.caOnDemand ?? false,
       caConfig: config.connect.caConfig,
       defaultIntentionPolicy: config.defaultIntentionPolicy,
       kvLimits: config.kv,

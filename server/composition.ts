@@ -66,6 +66,8 @@ export interface ServerConfig {
   readonly connect?: boolean;
   /** What a new authority begins with (Consul's connect.ca_config). */
   readonly caConfig?: Readonly<Record<string, unknown>>;
+  /** The certificate authority is made when it is first asked for, not at the start; false when absent. */
+  readonly caOnDemand?: boolean;
   /** When no intention fits; `allow` when not given. */
   readonly defaultIntentionPolicy?: 'allow' | 'deny';
   /** Blocking queries that may wait at a time; 100,000 when not given. */
@@ -138,6 +140,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     coordinatesEnabled: config.coordinates ?? true,
     connect: {
       enabled: config.connect ?? true,
+      onDemand: config.caOnDemand ?? false,
       initialConfig: config.caConfig ?? {},
       defaultIntentionPolicy: config.defaultIntentionPolicy ?? 'allow',
     },

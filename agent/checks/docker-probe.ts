@@ -1,6 +1,6 @@
-import { request } from 'node:http';
 import type { Clock } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
+import { request } from '../../core/node-http.ts';
 import { BoundedOutput, verdictOfExit } from './bounded-output.ts';
 import type { CheckResult } from './check-state.ts';
 import { DockerStream } from './docker-stream.ts';

@@ -1,7 +1,8 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
+import { request as httpRequest, STATUS_CODES } from '../../core/node-http.ts';
 import type { CheckResult } from './check-state.ts';
 import { cutOutput, decodeCut, dialErrorText } from './output.ts';
 import type { HttpPlan } from './probe-plan.ts';

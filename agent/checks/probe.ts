@@ -1,7 +1,4 @@
 import type { CheckResult } from './check-state.ts';
-import { probeDocker } from './docker-probe.ts';
-import { probeGrpc } from './grpc-probe.ts';
-import { probeH2Ping } from './h2-ping-probe.ts';
 import { type HttpProbeDeps, probeHttp } from './http-probe.ts';
 import type { ProbedPlan } from './probe-plan.ts';
 import { probeScript } from './script-probe.ts';
@@ -14,7 +11,7 @@ import { probeUdp } from './udp-probe.ts';
  */
 export type Probe = (plan: ProbedPlan, signal: AbortSignal) => Promise<CheckResult>;
 
-/** The probe over real sockets and processes. */
+/** The probe over real sockets and processes. HTTP/2 and Docker are read when a check needs them. */
 export function networkProbe(deps: HttpProbeDeps): Probe {
   return async (plan, signal) => {
     switch (plan.kind) {
@@ -25,13 +22,13 @@ export function networkProbe(deps: HttpProbeDeps): Probe {
       case 'udp':
         return probeUdp(deps, plan, signal);
       case 'grpc':
-        return probeGrpc(deps, plan, signal);
+        return (await import('./grpc-probe.ts')).probeGrpc(deps, plan, signal);
       case 'h2ping':
-        return probeH2Ping(deps, plan, signal);
+        return (await import('./h2-ping-probe.ts')).probeH2Ping(deps, plan, signal);
       case 'script':
         return probeScript(deps, plan, signal);
       case 'docker':
-        return probeDocker(deps, plan, signal);
+        return (await import('./docker-probe.ts')).probeDocker(deps, plan, signal);
       case 'os_service':
         return {
           status: 'critical',

@@ -6,7 +6,6 @@ import { AppError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import { generateKeyPem } from '../../core/x509/keys.ts';
-import { createSigningRequest } from '../../core/x509/signing-request.ts';
 import type { MeshAuthority } from './mesh-authority.ts';
 import type { RootFollower } from './root-follower.ts';
 
@@ -154,6 +153,8 @@ export class LeafCertificates {
     const { authority, clock, random, roots } = this.#deps;
     const { TrustDomain } = (await roots.get()).roots;
     const uri = spiffeUri(TrustDomain, entry.id);
+    // What makes requests is read with the first one: most agents never have one.
+    const { createSigningRequest } = await import('../../core/x509/signing-request.ts');
     const keyPem = await generateKeyPem({ type: 'ec', bits: 256 });
     const issued = await authority.sign(await createSigningRequest(keyPem, uri));
     const index = Math.max(issued.Index, (entry.kept?.leaf.ModifyIndex ?? 0) + 1);

@@ -1,7 +1,8 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { errorText } from '../../core/errors.ts';
+import { createServer } from '../../core/node-http.ts';
 import { contextOptions, type ServerTls } from './server-tls.ts';
 
 export interface ListenerOptions {

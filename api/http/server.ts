@@ -120,6 +120,8 @@ class RouteServer implements HttpServer {
       logger: false,
       bodyLimit: this.#options.maxBodyBytes ?? 1024 * 1024,
       exposeHeadRoutes: false,
+      // No route has a schema: neither a validator nor a serialiser is read.
+      schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
       routerOptions: { maxParamLength: 8192, querystringParser: () => ({}) },
       forceCloseConnections: 'idle',
       frameworkErrors: (error, _request, reply) => this.#frameworkError(error, reply as FastifyReply),
@@ -353,4 +355,8 @@ function otherMethod(method: string, allow: string): RouteResponse {
   // Consul sends its JSON media type with the empty answer to OPTIONS.
   if (method === 'OPTIONS') return { headers: { allow, 'content-type': 'application/json' } };
   return { status: 405, headers: { allow }, text: `method ${method} not allowed` };
+}
+
+function noSchemas(): never {
+  throw new AppError('internal', 'routes have no schemas');
 }

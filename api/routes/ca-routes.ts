@@ -19,6 +19,8 @@ import { type ReadRouteDeps, readRoute } from './read-route.ts';
 
 /** The certificate authority of a cluster, as its endpoints ask it. */
 export interface CaBackend {
+  /** Resolves when the authority has a root; one that is made on demand begins with it. */
+  ready(): Promise<void>;
   roots(): LiveRead<CaRoots>;
   configuration(): CaConfiguration;
   /** @throws AppError `badRequest` with Consul's text. */
@@ -64,7 +66,18 @@ export function caRoutes(deps: ReadRouteDeps, backend: CaBackend, options: { ena
       handle: ({ body }) => ({ json: backend.authorize(decodeAuthorize(body)) }),
     },
   ];
-  return options.enabled ? routes : routes.map(whenDisabled);
+  return routes.map((route) => (options.enabled ? whenReady(backend, route) : whenDisabled(route)));
+}
+
+/** The same endpoint, which waits for the authority. */
+export function whenReady(authority: Pick<CaBackend, 'ready'>, route: Route): Route {
+  return {
+    ...route,
+    handle: async (request) => {
+      await authority.ready();
+      return route.handle(request);
+    },
+  };
 }
 
 /** The same endpoint where the mesh is switched off. */

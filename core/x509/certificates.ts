@@ -1,5 +1,3 @@
-import { createPublicKey, type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
-import { AppError } from '../errors.ts';
 import { keyIdOf, type SigningKeys } from './keys.ts';
 import {
   AuthorityKeyIdentifierExtension,
@@ -14,12 +12,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from './library.ts';
-
-/** When a certificate counts, in milliseconds since the Unix epoch; certificates hold whole seconds. */
-export interface Validity {
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
-}
+import { readCertificate, type Validity } from './reading.ts';
 
 /** Names that a certificate speaks for. */
 export interface AlternativeNames {
@@ -128,50 +121,6 @@ export async function crossSign(root: string, issuer: Issuer, request: Validity 
     ],
   });
   return pem(certificate);
-}
-
-/** What is read of a certificate. */
-export interface CertificateFacts extends Validity {
-  /** Hexadecimal digits, at least two. */
-  readonly serial: string;
-  /** SHA-1 of the whole certificate, lower case with colons. */
-  readonly fingerprint: string;
-  /** Of its public key: SHA-256, hexadecimal. */
-  readonly keyId: string;
-  readonly publicKey: KeyObject;
-  readonly ca: boolean;
-  readonly uris: readonly string[];
-}
-
-/** @throws AppError `badRequest` for what is no certificate in PEM. */
-export function readCertificate(text: string): CertificateFacts {
-  let certificate: NodeCertificate;
-  try {
-    certificate = new NodeCertificate(text);
-  } catch {
-    throw new AppError('badRequest', 'must be one X.509 certificate in PEM');
-  }
-  const { publicKey } = certificate;
-  return {
-    serial: certificate.serialNumber.toLowerCase(),
-    fingerprint: certificate.fingerprint.toLowerCase(),
-    keyId: keyIdOf(publicKey.export({ type: 'spki', format: 'der' })),
-    publicKey,
-    ca: certificate.ca,
-    uris: new X509Certificate(text)
-      .getExtensions(SubjectAlternativeNameExtension)
-      .flatMap((extension) => extension.names.toJSON())
-      .filter((name) => name.type === 'url')
-      .map((name) => name.value),
-    notBeforeMs: Date.parse(certificate.validFrom),
-    notAfterMs: Date.parse(certificate.validTo),
-  };
-}
-
-/** Whether a private key is that of a certificate. */
-export function belongsTo(key: KeyObject, certificate: CertificateFacts): boolean {
-  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' });
-  return keyIdOf(publicKey) === certificate.keyId;
 }
 
 function validity({ notBeforeMs, notAfterMs }: Validity): { notBefore: Date; notAfter: Date } {

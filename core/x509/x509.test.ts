@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { createRoot, issueLeaf, readCertificate } from './certificates.ts';
+import { createRoot, issueLeaf } from './certificates.ts';
 import { generateKeyPem, type KeyKind, signingKeys } from './keys.ts';
 import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from './library.ts';
+import { readCertificate } from './reading.ts';
 import { createSigningRequest, readSigningRequest } from './signing-request.ts';
 
 const START = Date.UTC(2026, 0, 1);
@@ -47,11 +48,12 @@ describe('certificates', () => {
     expect(readCertificate(leaf)).toMatchObject({
       serial: '0400',
       ca: false,
-      uris: [URI],
       notBeforeMs: START,
       notAfterMs: START + DAY,
     });
-    expect(readCertificate(root)).toMatchObject({ serial: '0a', ca: true, uris: ['spiffe://t.consul'] });
+    expect(readCertificate(root)).toMatchObject({ serial: '0a', ca: true });
+    expect(parsed.subjectAltName).toBe(`URI:${URI}`);
+    expect(new X509Certificate(root).subjectAltName).toBe('URI:spiffe://t.consul');
   });
 
   it('says the same to openssl', async () => {

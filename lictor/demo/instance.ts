@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
 import { AppError } from '../../core/errors.ts';
+import { createServer } from '../../core/node-http.ts';
 
 /**
  * One real HTTP service of the demo: `/healthz` answers 200, anything else says who answers. Runs until the signal

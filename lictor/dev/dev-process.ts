@@ -25,7 +25,7 @@ function notReady(object: Service | HealthCheck): string[] {
 
 /** Puts a server-mode agent and the reconcilers of a folder of manifests into one process. */
 export function composeDev(folder: string, config: AgentConfig, place: NodePlace, deps: ServerAgentDeps): DevProcess {
-  const roles = composeServerAgent(config, place, deps);
+  const roles = composeServerAgent(config, place, { ...deps, caOnDemand: true });
   const operator = composeFileOperator({
     ...deps,
     folder,

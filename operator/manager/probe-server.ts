@@ -1,7 +1,7 @@
-import { createServer } from 'node:http';
 import { AppError } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Metrics } from '../../core/metrics.ts';
+import { createServer } from '../../core/node-http.ts';
 
 export interface ProbeServerOptions {
   readonly host: string;

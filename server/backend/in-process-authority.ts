@@ -16,12 +16,14 @@ export class InProcessAuthority {
     options: { index: number; waitMs: number },
     signal: AbortSignal,
   ): Promise<{ index: number; roots: CaRoots }> {
+    await this.#deps.ca.ready();
     const { run, watch } = this.#deps.ca.roots();
     const { index, value } = await blockingQuery(this.#deps, options, run, watch, signal);
     return { index, roots: value };
   }
 
-  sign(csr: string): Promise<IssuedCertificate> {
+  async sign(csr: string): Promise<IssuedCertificate> {
+    await this.#deps.ca.ready();
     return this.#deps.ca.sign(csr);
   }
 

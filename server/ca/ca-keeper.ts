@@ -12,6 +12,8 @@ export interface CaKeeperDeps {
   readonly state: CatalogState;
   readonly table: Pick<CaTable, 'state'>;
   readonly writer: Pick<CaWriter, 'initialize' | 'prune'>;
+  /** Until it resolves there need not be an authority. */
+  readonly wanted: Promise<void>;
 }
 
 const RETRY_MS = 500;
@@ -28,8 +30,9 @@ export class CaKeeper implements Runnable {
 
   /** @throws AppError `config` when the authority cannot be made as it is configured. */
   async run(ctx: RunContext): Promise<void> {
-    const { clock, state } = this.#deps;
+    const { clock, state, wanted } = this.#deps;
     ctx.ready();
+    await Promise.race([wanted, aborted(ctx.signal)]);
     let wake = () => {};
     const unwatch = state.topics.watch([CA_ROOTS_TOPIC], () => wake());
     try {

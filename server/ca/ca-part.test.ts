@@ -9,7 +9,7 @@ import { SystemRandom } from '../../core/random.ts';
 import { generateKeyPem } from '../../core/x509/keys.ts';
 import { createSigningRequest } from '../../core/x509/signing-request.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
-import type { Store } from '../../store/store.ts';
+import { prefixRange, type Store } from '../../store/store.ts';
 import { composeServer } from '../composition.ts';
 
 const signals: AbortController[] = [];
@@ -18,7 +18,7 @@ afterEach(() => {
 });
 
 /** A server on a store, once it has an active root; the fake clock stands still. */
-async function started(store: Store, caConfig: Record<string, unknown> = {}) {
+async function started(store: Store, caConfig: Record<string, unknown> = {}, caOnDemand = false) {
   const deps = {
     clock: new FakeClock(Date.UTC(2026, 0, 1)),
     random: new SystemRandom(),
@@ -35,6 +35,7 @@ async function started(store: Store, caConfig: Record<string, unknown> = {}) {
       spoolDir: tmpdir(),
       store,
       caConfig,
+      caOnDemand,
     },
     deps,
   );
@@ -83,6 +84,16 @@ describe('certificate authority', () => {
     const [first, second] = await Promise.all([eventually(one.roots), eventually(two.roots)]);
     expect(first.Roots).toHaveLength(1);
     expect(second).toEqual(first);
+  });
+
+  it('waits on demand until somebody asks, who then has a root at once', async () => {
+    const store = openMemoryStore();
+    const lazy = await started(store, {}, true);
+    for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+    const made = async () => (await store.read(prefixRange(''))).entries.some(({ key }) => key.includes('connect-ca'));
+    expect(await made()).toBe(false);
+    expect((await lazy.roots()).Roots).toHaveLength(1);
+    expect(await made()).toBe(true);
   });
 
   it('takes the cluster id that is configured, and refuses one that is none', async () => {

@@ -3,6 +3,7 @@ import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import { liveRead } from '../backend/catalog-reads.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
 import { authorize, type DefaultIntentionPolicy, type Intentions } from './authorize.ts';
+import { CaDemand } from './ca-demand.ts';
 import { CaKeeper } from './ca-keeper.ts';
 import { CaSigner } from './ca-signer.ts';
 import { CA_ROOTS_TOPIC, CaTable } from './ca-table.ts';
@@ -10,6 +11,8 @@ import { CaWriter, caNotReady } from './ca-writer.ts';
 
 export interface CaPartOptions {
   readonly enabled: boolean;
+  /** The authority is made when somebody first asks for it, not when the server starts. */
+  readonly onDemand: boolean;
   /** The agent's ca_config. */
   readonly initialConfig: Readonly<Record<string, unknown>>;
   readonly defaultIntentionPolicy: DefaultIntentionPolicy;
@@ -25,7 +28,9 @@ export function caPart(deps: PartDeps, intentions: Intentions, options: CaPartOp
   const table = new CaTable();
   const writer = new CaWriter({ ...deps, table }, { initial: options.initialConfig });
   const signer = new CaSigner({ ...deps, table }, { datacenter });
+  const demand = new CaDemand({ ...deps, table }, options);
   const backend: CaBackend = {
+    ready: () => demand.ready(),
     roots: () =>
       liveRead(state, [CA_ROOTS_TOPIC], () => {
         if (!table.state) throw caNotReady();
@@ -50,6 +55,6 @@ export function caPart(deps: PartDeps, intentions: Intentions, options: CaPartOp
     ca: backend,
     tables: [table],
     routes: caRoutes(deps.reads, backend, options),
-    runnables: options.enabled ? [new CaKeeper({ ...deps, table, writer })] : [],
+    runnables: options.enabled ? [new CaKeeper({ ...deps, table, writer, wanted: demand.wanted })] : [],
   };
 }

@@ -4,9 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
-import { issueLeaf } from '../../core/x509/certificates.ts';
 import { colonHex, newSerial, type SigningKeys, signingKeys } from '../../core/x509/keys.ts';
-import { readSigningRequest } from '../../core/x509/signing-request.ts';
 import { settingsOf } from './ca-config.ts';
 import type { CaTable } from './ca-table.ts';
 import { caNotReady } from './ca-writer.ts';
@@ -58,6 +56,10 @@ export class CaSigner {
 
   async #issue(csr: string, ttlMs: number): Promise<IssuedCertificate> {
     const { table, clock, random, state } = this.#deps;
+    const [{ readSigningRequest }, { issueLeaf }] = await Promise.all([
+      import('../../core/x509/signing-request.ts'),
+      import('../../core/x509/certificates.ts'),
+    ]);
     const { uri, publicKey } = await readSigningRequest(csr);
     this.#checkIdentity(uri);
     const root = table.active;

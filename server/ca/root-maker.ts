@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
-import { belongsTo, createRoot, crossSign, type Issuer, readCertificate } from '../../core/x509/certificates.ts';
+import type { Issuer } from '../../core/x509/certificates.ts';
 import { colonHex, generateKeyPem, keyKindOf, newSerial, readPrivateKey, signingKeys } from '../../core/x509/keys.ts';
+import { belongsTo, readCertificate } from '../../core/x509/reading.ts';
 import type { CaSettings } from './ca-config.ts';
 import type { RootRecord } from './ca-table.ts';
 
@@ -16,6 +17,11 @@ export interface MadeRoot {
 const NAME = 'Consul CA Primary Cert';
 /** Machines whose clocks are behind by this accept a new certificate at once. */
 export const CLOCK_SKEW_MS = 60_000;
+
+/** What makes certificates is read when one is made: it takes more memory than the rest of the authority. */
+function certificates(): Promise<typeof import('../../core/x509/certificates.ts')> {
+  return import('../../core/x509/certificates.ts');
+}
 
 /** Makes roots from settings: the keys and certificates that were given, or new ones. */
 export class RootMaker {
@@ -45,6 +51,7 @@ export class RootMaker {
 
   /** The new root with the old one's word for it. */
   async crossSigned(made: MadeRoot, old: RootRecord, oldKeyPem: string): Promise<MadeRoot> {
+    const { crossSign } = await certificates();
     const issuer: Issuer = { certificate: old.pem, keys: await signingKeys(oldKeyPem) };
     const intermediate = await crossSign(made.root.pem, issuer, {
       serial: newSerial(this.#random),
@@ -55,6 +62,7 @@ export class RootMaker {
   }
 
   async #signed(keyPem: string, ttlMs: number, clusterId: string): Promise<string> {
+    const { createRoot } = await certificates();
     const now = this.#clock.now();
     return createRoot({
       keys: await signingKeys(keyPem),

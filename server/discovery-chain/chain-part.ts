@@ -1,4 +1,4 @@
-import type { CaBackend } from '../../api/routes/ca-routes.ts';
+import { type CaBackend, whenReady } from '../../api/routes/ca-routes.ts';
 import { chainRoutes } from '../../api/routes/chain-routes.ts';
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import { liveRead } from '../backend/catalog-reads.ts';
@@ -10,25 +10,24 @@ import { ChainEntries } from './chain-entries.ts';
 import { compileChain } from './compile-chain.ts';
 
 /** Discovery chains over the configuration entries of this server. */
-export function chainPart(deps: PartDeps, table: ConfigTable, ca: Pick<CaBackend, 'roots'>): ServerPart {
+export function chainPart(deps: PartDeps, table: ConfigTable, ca: Pick<CaBackend, 'ready' | 'roots'>): ServerPart {
   const { state, virtualAddresses } = deps;
   const entries = new ChainEntries(table);
-  return {
-    routes: chainRoutes(deps.reads, {
-      chain(service, datacenter, overrides) {
-        const topics = [
-          configTopic.chain(service),
-          configTopic.kind('proxy-defaults'),
-          virtualAddressTopic(`${DEFAULT_NAMESPACE}/${service.toLowerCase()}`),
-          CA_ROOTS_TOPIC,
-        ];
-        return liveRead(state, topics, () => {
-          const trustDomain = ca.roots().run().value.TrustDomain;
-          const chain = compileChain({ service, datacenter, trustDomain, overrides }, entries);
-          const address = virtualAddresses.address(DEFAULT_NAMESPACE, service);
-          return { ...chain, AutoVirtualIPs: address ? [address] : null, ManualVirtualIPs: address ? [] : null };
-        });
-      },
-    }),
-  };
+  const routes = chainRoutes(deps.reads, {
+    chain(service, datacenter, overrides) {
+      const topics = [
+        configTopic.chain(service),
+        configTopic.kind('proxy-defaults'),
+        virtualAddressTopic(`${DEFAULT_NAMESPACE}/${service.toLowerCase()}`),
+        CA_ROOTS_TOPIC,
+      ];
+      return liveRead(state, topics, () => {
+        const trustDomain = ca.roots().run().value.TrustDomain;
+        const chain = compileChain({ service, datacenter, trustDomain, overrides }, entries);
+        const address = virtualAddresses.address(DEFAULT_NAMESPACE, service);
+        return { ...chain, AutoVirtualIPs: address ? [address] : null, ManualVirtualIPs: address ? [] : null };
+      });
+    },
+  });
+  return { routes: routes.map((route) => whenReady(ca, route)) };
 }

@@ -49,6 +49,10 @@ const BANNED: { pattern: RegExp; why: string }[] = [
   { pattern: /\b(setTimeout|setInterval)\(/, why: 'timers are a dependency: take a Clock' },
   { pattern: /\bMath\.random\(/, why: 'randomness is a dependency: take a Random' },
   { pattern: /\bprocess\.env\b/, why: 'the environment is read in main.ts and handed down' },
+  {
+    pattern: /^(?:import (?!type\b).*|\} )from 'node:http'/,
+    why: 'an import of all of it loads an HTTP client of 15 MB: take core/node-http.ts',
+  },
   { pattern: /\bprocess\.exit\(/, why: 'only main.ts ends a process' },
 ];
 const ROOTS = /^core\/|(^|\/)main\.ts$|(^|\/)composition\.ts$/;
