@@ -52,6 +52,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
   const server = composeServer(
     {
       datacenter: config.datacenter,
+      domain: config.dns.domain,
       nodeName: config.nodeName,
       nodeAddress: place.address,
       nodeId: place.nodeId,

@@ -46,6 +46,8 @@ import { VirtualAddresses } from './virtual-addresses/virtual-addresses.ts';
 
 export interface ServerConfig {
   readonly datacenter: string;
+  /** Of DNS; `consul` when not given. */
+  readonly domain?: string;
   readonly nodeName: string;
   /** The address at which others reach this node. */
   readonly nodeAddress: string;
@@ -147,6 +149,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     kvLimits: config.kvLimits ?? KV_LIMITS,
     streamLimits: { ...STREAM_HUB_DEFAULTS, ...config.streamLimits },
     datacenter: config.datacenter,
+    domain: (config.domain ?? 'consul').replace(/^\.+|\.+$/g, ''),
     nodeName: config.nodeName,
     spoolDir: config.spoolDir,
     server: { nodeId: config.nodeId, address: serverAddress(config), version: config.consulVersion },

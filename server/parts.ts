@@ -47,6 +47,8 @@ export interface PartDeps {
   /** For routes that read. */
   readonly reads: ReadRouteDeps;
   readonly datacenter: string;
+  /** Of DNS, without dots at its ends. */
+  readonly domain: string;
   readonly nodeName: string;
   /** This server as its operators see it; the address is that of the servers' own port. */
   readonly server: { readonly nodeId: string; readonly address: string; readonly version: string };
@@ -99,6 +101,10 @@ export function serverParts(deps: PartDeps): ServerPart[] {
     bulkHealthPart(deps),
     streamPart(deps, deps.streamLimits),
     explainPart(deps),
-    uiPart(deps),
+    uiPart(
+      deps,
+      { table: config.table, gateways: gateways.services, intentions: intentions.index },
+      { defaultPolicy: deps.connect.defaultIntentionPolicy },
+    ),
   ];
 }

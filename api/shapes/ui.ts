@@ -51,3 +51,40 @@ export interface CatalogOverview {
   /** For each name of a check. */
   readonly Checks: readonly StatusCount[];
 }
+
+/** Whether one service may connect to another. */
+export interface IntentionDecision {
+  /** What holds where no intention fits. */
+  readonly DefaultAllow: boolean;
+  readonly Allowed: boolean;
+  /** Each request is decided on its own. */
+  readonly HasPermissions: boolean;
+  /** Who wrote the intention, when it was not the user. */
+  readonly ExternalSource: string;
+  /** The intention names both services. */
+  readonly HasExact: boolean;
+}
+
+/** How it is known that two services are connected. */
+export type TopologySource =
+  | 'proxy-registration'
+  | 'routing-config'
+  | 'specific-intention'
+  | 'wildcard-intention'
+  | 'default-allow';
+
+/** A neighbour of a service in the mesh. */
+export interface TopologySummary extends ServiceSummary {
+  readonly Source: TopologySource;
+  readonly Intention: IntentionDecision;
+}
+
+/** A service in the mesh with those to which it connects and those that connect to it. */
+export interface ServiceTopology {
+  readonly Protocol: string;
+  readonly TransparentProxy: boolean;
+  readonly Upstreams: readonly TopologySummary[];
+  readonly Downstreams: readonly TopologySummary[];
+  /** There are no access control lists that could hide something. */
+  readonly FilteredByACLs: false;
+}

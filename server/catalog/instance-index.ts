@@ -7,13 +7,13 @@ import type { CatalogState } from './state.ts';
  */
 export class InstanceIndex {
   readonly #state: CatalogState;
-  readonly #keyOf: (instance: InstanceEntry) => string | undefined;
+  readonly #keysOf: (instance: InstanceEntry) => readonly string[];
   #byKey: Map<string, Set<InstanceEntry>> | undefined;
 
-  /** `keyOf` must depend on the stored instance alone. */
-  constructor(deps: { state: CatalogState }, options: { keyOf: (instance: InstanceEntry) => string | undefined }) {
+  /** `keysOf` must depend on the stored instance alone. */
+  constructor(deps: { state: CatalogState }, options: { keysOf: (instance: InstanceEntry) => readonly string[] }) {
     this.#state = deps.state;
-    this.#keyOf = options.keyOf;
+    this.#keysOf = options.keysOf;
     deps.state.onReset(() => {
       this.#byKey = undefined;
     });
@@ -38,17 +38,18 @@ export class InstanceIndex {
   }
 
   #add(instance: InstanceEntry): void {
-    const key = this.#keyOf(instance);
-    if (key === undefined) return;
-    const set = this.#byKey!.get(key);
-    if (set) set.add(instance);
-    else this.#byKey!.set(key, new Set([instance]));
+    for (const key of this.#keysOf(instance)) {
+      const set = this.#byKey!.get(key);
+      if (set) set.add(instance);
+      else this.#byKey!.set(key, new Set([instance]));
+    }
   }
 
   #remove(instance: InstanceEntry): void {
-    const key = this.#keyOf(instance);
-    const set = key === undefined ? undefined : this.#byKey!.get(key);
-    set?.delete(instance);
-    if (set?.size === 0) this.#byKey!.delete(key!);
+    for (const key of this.#keysOf(instance)) {
+      const set = this.#byKey!.get(key);
+      set?.delete(instance);
+      if (set?.size === 0) this.#byKey!.delete(key);
+    }
   }
 }

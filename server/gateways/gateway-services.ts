@@ -22,7 +22,7 @@ const VIRTUAL_KINDS = ['service-router', 'service-splitter', 'service-resolver']
 const NAMED_TOPICS: readonly string[] = [topicOf.services(DEFAULT_NAMESPACE), configTopic.kind('service-defaults')];
 
 /** On what the services that `*` stands for depend. */
-const WILDCARD_TOPICS: readonly string[] = [
+export const WILDCARD_TOPICS: readonly string[] = [
   ...NAMED_TOPICS,
   ...(['proxy-defaults', ...VIRTUAL_KINDS] as const).map(configTopic.kind),
 ];
@@ -57,14 +57,7 @@ export class GatewayServices {
   /** Whether a gateway of this kind serves the service, by name or by `*`. */
   serves(gateway: string, kind: GatewayLink['GatewayKind'], service: string): boolean {
     const lower = service.toLowerCase();
-    return this.#deps.index
-      .links(gateway)
-      .some(
-        (link) =>
-          link.GatewayKind === kind &&
-          (link.Service.Name.toLowerCase() === lower ||
-            (link.Service.Name === WILDCARD && this.#meansAny(link, lower))),
-      );
+    return this.#deps.index.links(gateway).some((link) => link.GatewayKind === kind && this.#means(link, lower));
   }
 
   /** The gateways of a kind that serve a service, by name in lower case. */
@@ -72,6 +65,14 @@ export class GatewayServices {
     const { index } = this.#deps;
     const named = new Set([...index.gatewaysOf(service), ...index.wildcards()]);
     return [...named].sort().filter((gateway) => this.serves(gateway, kind, service));
+  }
+
+  /** Whether some gateway serves a service. */
+  serveAny(service: string): boolean {
+    const { index } = this.#deps;
+    if (index.gatewaysOf(service).length > 0) return true;
+    const lower = service.toLowerCase();
+    return index.wildcards().some((gateway) => index.links(gateway).some((link) => this.#means(link, lower)));
   }
 
   /** On what `ingress` depends now. */
@@ -100,6 +101,11 @@ export class GatewayServices {
       (name) => !named.has(name.toLowerCase()) && this.#meansAny(link, name.toLowerCase()),
     );
     return names.map((name) => ({ ...this.#shown(link, name), FromWildcard: true as const }));
+  }
+
+  #means(link: GatewayLink, service: string): boolean {
+    const { Name: name } = link.Service;
+    return name === WILDCARD ? this.#meansAny(link, service) : name.toLowerCase() === service;
   }
 
   /** Names that `*` may stand for, in order. */

@@ -11,6 +11,7 @@ import { IntentionWriter } from './intention-writer.ts';
 /** Intentions, and what the certificate authority asks of them. */
 export interface IntentionsPart extends ServerPart {
   readonly intentions: Intentions;
+  readonly index: IntentionIndex;
 }
 
 export function intentionsPart(
@@ -43,6 +44,7 @@ export function intentionsPart(
     },
   };
   return {
+    index,
     routes: intentionRoutes(deps.reads, reads, new IntentionWriter({ ...deps, index, writer })),
     intentions: {
       // Who shows a certificate of this cluster is none of a peer's services.

@@ -1,5 +1,6 @@
-import type { HealthEntry } from '../../api/shapes/catalog.ts';
-import type { ListedService } from '../../api/shapes/ui.ts';
+import { DEFAULT_NAMESPACE, type HealthEntry } from '../../api/shapes/catalog.ts';
+import type { GatewayService } from '../../api/shapes/gateway.ts';
+import type { ListedService, ServiceSummary } from '../../api/shapes/ui.ts';
 import type { CatalogLookups } from '../catalog/lookups.ts';
 import type { ServiceEntry } from '../catalog/service-index.ts';
 import type { CatalogState } from '../catalog/state.ts';
@@ -8,14 +9,23 @@ import { summarize } from './service-summary.ts';
 export interface ServiceRowDeps {
   readonly state: CatalogState;
   readonly lookups: Pick<CatalogLookups, 'connect'>;
+  readonly gateways: {
+    /** What a gateway serves. */
+    services(gateway: string): readonly GatewayService[];
+    /** Whether some gateway serves a service. */
+    serveAny(service: string): boolean;
+  };
 }
 
-/** The rows of services, each made once for as long as its instances and their proxies stay as they are. */
+/** What a row has of its instances alone. */
+type OwnRow = Omit<ListedService, 'ConnectedWithGateway'>;
+
+/** The rows of services; what they have of their instances is made once for as long as these and their proxies stay. */
 export class ServiceRows {
   readonly #deps: ServiceRowDeps;
   readonly #datacenter: string;
   /** By `namespace/service` in lower case. */
-  readonly #rows = new Map<string, ListedService>();
+  readonly #rows = new Map<string, OwnRow>();
 
   constructor(deps: ServiceRowDeps, options: { datacenter: string }) {
     this.#deps = deps;
@@ -27,26 +37,52 @@ export class ServiceRows {
     });
   }
 
-  /** The row of a service that has instances. */
-  row(service: ServiceEntry): ListedService {
+  /** The row of a service that has instances, or of those of them that are given. */
+  row(service: ServiceEntry, instances?: readonly HealthEntry[]): ListedService {
+    const own = instances ? this.#make(service, instances) : this.#own(service);
+    const { namespace, key } = service;
+    return {
+      ...own,
+      GatewayConfig: this.#gatewayConfig(service),
+      ConnectedWithGateway: namespace === DEFAULT_NAMESPACE && this.#deps.gateways.serveAny(key),
+    };
+  }
+
+  /** The same without what only the list shows. */
+  summary(service: ServiceEntry): ServiceSummary {
+    const { ConnectedWithProxy: _, ConnectedWithGateway: __, ...summary } = this.row(service);
+    return summary;
+  }
+
+  /** A service that has no instances. */
+  absent(name: string): ServiceSummary {
+    return summarize({ name, datacenter: this.#datacenter }, [], []);
+  }
+
+  #own(service: ServiceEntry): OwnRow {
     const key = `${service.namespace}/${service.key}`;
     let row = this.#rows.get(key);
     if (!row) {
-      row = this.make(service, service.health());
+      row = this.#make(service, service.health());
       this.#rows.set(key, row);
     }
     return row;
   }
 
-  /** The row of some of a service's instances. */
-  make({ namespace, name }: ServiceEntry, instances: readonly HealthEntry[]): ListedService {
+  #make({ namespace, name }: ServiceEntry, instances: readonly HealthEntry[]): OwnRow {
     const proxies = this.#deps.lookups
       .connect(namespace, name)
       .filter(({ Service }) => Service.Kind === 'connect-proxy');
     return {
       ...summarize({ name, datacenter: this.#datacenter }, instances, proxies),
       ConnectedWithProxy: proxies.length > 0,
-      ConnectedWithGateway: false,
     };
+  }
+
+  #gatewayConfig({ namespace, kind, key }: ServiceEntry): ListedService['GatewayConfig'] {
+    if (namespace !== DEFAULT_NAMESPACE || !kind.endsWith('-gateway')) return {};
+    const services = this.#deps.gateways.services(key).filter(({ GatewayKind }) => GatewayKind === kind);
+    const count = new Set(services.map(({ Service }) => Service.Name)).size;
+    return count > 0 ? { AssociatedServiceCount: count } : {};
   }
 }

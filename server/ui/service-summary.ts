@@ -2,8 +2,8 @@ import { unionOfTags } from '../../api/routes/matching.ts';
 import type { CheckStatus, HealthCheck, HealthEntry } from '../../api/shapes/catalog.ts';
 import type { ServiceSummary } from '../../api/shapes/ui.ts';
 
-/** The key of a service's metadata that says who registered it. */
-const EXTERNAL_SOURCE = 'external-source';
+/** The key of metadata that says who wrote something, when it was not the user. */
+export const EXTERNAL_SOURCE = 'external-source';
 
 /**
  * What the instances of a service have in common.

@@ -6,8 +6,13 @@ import { liveRead } from '../backend/catalog-reads.ts';
 import type { NodeEntry } from '../catalog/entries.ts';
 import { ANY_STATUS, type CatalogState } from '../catalog/state.ts';
 import { topicOf } from '../catalog/topics.ts';
+import { GATEWAYS_TOPIC } from '../gateways/gateway-index.ts';
+import { WILDCARD_TOPICS } from '../gateways/gateway-services.ts';
 import type { OverviewCounts } from './overview-counts.ts';
 import type { ServiceRows } from './service-rows.ts';
+
+/** On what rows depend beside their instances. */
+const GATEWAY_TOPICS: readonly string[] = [GATEWAYS_TOPIC, ...WILDCARD_TOPICS];
 
 export interface UiBackendDeps {
   readonly state: CatalogState;
@@ -25,14 +30,12 @@ export class StateUiBackend implements UiBackend {
 
   services(namespace: string, keep?: (entry: HealthEntry) => boolean): LiveRead<readonly ListedService[]> {
     const { state, rows } = this.#deps;
-    return liveRead(state, [topicOf.instances(namespace)], () => {
-      const services = [...state.services(namespace)].sort(byKey);
-      if (!keep) return services.filter((service) => service.health().length > 0).map((service) => rows.row(service));
-      return services.flatMap((service) => {
-        const kept = service.health().filter(keep);
-        return kept.length > 0 ? [rows.make(service, kept)] : [];
-      });
-    });
+    return liveRead(state, [topicOf.instances(namespace), ...GATEWAY_TOPICS], () =>
+      [...state.services(namespace)].sort(byKey).flatMap((service) => {
+        const kept = keep ? service.health().filter(keep) : undefined;
+        return (kept ?? service.health()).length > 0 ? [rows.row(service, kept)] : [];
+      }),
+    );
   }
 
   nodes(namespace: string): LiveRead<readonly NodeWithContent[]> {

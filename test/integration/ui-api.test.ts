@@ -1,4 +1,4 @@
-import type { ListedService, NodeWithContent } from '../../api/shapes/ui.ts';
+import type { ListedService, NodeWithContent, ServiceTopology } from '../../api/shapes/ui.ts';
 import { ServedServer } from '../support/served-server.ts';
 
 let served: ServedServer;
@@ -26,5 +26,20 @@ describe("what Consul's user interface asks", () => {
     expect(await served.call('GET /v1/internal/ui/node/none')).toMatchObject({ status: 404 });
     expect(await served.call('GET /v1/internal/ui/nodes?filter=Nope==1')).toMatchObject({ status: 500 });
     expect((await served.call('GET /v1/internal/ui/catalog-overview')).index).toBe(woken.index);
+  });
+
+  it('shows a topology, and says what is missing', async () => {
+    await register('db');
+    await register('proxy', {
+      Kind: 'connect-proxy',
+      Port: 1,
+      Proxy: { DestinationServiceName: 'web', Upstreams: [{ DestinationName: 'db' }] },
+    });
+    const topology = await served.json<ServiceTopology>('/v1/internal/ui/service-topology/web?kind=');
+    expect(topology.Upstreams).toMatchObject([{ Name: 'db', InstanceCount: 1, Source: 'proxy-registration' }]);
+    const missing = 'GET /v1/internal/ui/service-topology/web';
+    expect(await served.call(missing)).toMatchObject({ status: 400, text: 'Missing service kind' });
+    expect(await served.json('/v1/internal/ui/gateway-intentions/none')).toEqual([]);
+    expect(await served.json('/v1/internal/ui/gateway-services-nodes/none')).toEqual([]);
   });
 });
