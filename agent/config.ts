@@ -5,6 +5,7 @@ import { evaluateAddress } from './config/address-template.ts';
 import type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
+import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
 import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
 import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
 import { tlsSettings, tlsWarnings } from './config/tls.ts';
@@ -13,6 +14,7 @@ import { declaredWatches } from './config/watches.ts';
 export type {
   AgentConfig,
   AgentDnsConfig,
+  AgentHttpConfig,
   AgentPorts,
   ConfigReloads,
   ParsedAgentConfig,
@@ -113,6 +115,10 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     ports: ports(values, mode),
     tls: { https: tlsSettings(values, 'https'), internalRpc: tlsSettings(values, 'internalRpc') },
     httpsHandshakeTimeoutMs: values.number('limits.https_handshake_timeout', 5_000),
+    rpcHandshakeTimeoutMs: values.number('limits.rpc_handshake_timeout', 5_000),
+    http: httpConfig(values),
+    maxHeaderBytes: maxHeaderBytes(values),
+    unixSockets: unixSockets(values),
     dns: dns(values),
     connect: connect(values),
     defaultIntentionPolicy: intentionPolicy(values.string('default_intention_policy', 'allow')),

@@ -1,3 +1,4 @@
+import { DEFAULT_POLICY, type HttpPolicy } from '../api/http/http-policy.ts';
 import type { RequestTimings } from '../api/http/request-timings.ts';
 import type { Route } from '../api/http/route.ts';
 import { createHttpServer, type HttpServer } from '../api/http/server.ts';
@@ -5,7 +6,9 @@ import type { Clock } from '../core/clock.ts';
 import type { Runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
+import { blockListOf } from './config/http.ts';
 import type { AgentConfig, ConfigReloads } from './config.ts';
+import { socketOwner } from './socket-owner.ts';
 import { CertificateWatch, type Served } from './tls/certificate-watch.ts';
 import { readServerCertificate, type TlsFiles } from './tls/server-certificate.ts';
 
@@ -37,7 +40,20 @@ export function agentHttpListeners(
   routes: readonly Route[],
 ): HttpListeners {
   const current = () => deps.reloads?.current ?? config;
-  const shared = { routes, maxConnectionsPerClient: () => current().maxConnectionsPerClient };
+  let policy = httpPolicy(config);
+  deps.reloads?.add((next) => {
+    const changed = httpPolicy(next);
+    return () => {
+      policy = changed;
+    };
+  });
+  const shared = {
+    routes,
+    maxConnectionsPerClient: () => current().maxConnectionsPerClient,
+    maxHeaderBytes: config.maxHeaderBytes,
+    socketFile: socketOwner(config.unixSockets, deps.files.readFile),
+    policy: () => policy,
+  };
   const { ports } = config;
   const http =
     ports.http < 0
@@ -70,4 +86,25 @@ export function agentHttpListeners(
     };
   });
   return { http, https, members: [...(http ? [http] : []), https, watch] };
+}
+
+/** What an agent's configuration says of requests to its API. */
+export function httpPolicy({ http }: Pick<AgentConfig, 'http'>): HttpPolicy {
+  const networks = blockListOf(http.allowWriteFrom, 'http_config.allow_write_http_from');
+  const headers = Object.entries(http.responseHeaders).map(([name, value]) => [name.toLowerCase(), value]);
+  if (http.translateWanAddresses) headers.push(['x-consul-translate-addresses', 'true']);
+  return {
+    ...DEFAULT_POLICY,
+    blockedPrefixes: http.blockEndpoints,
+    headers: Object.fromEntries(headers),
+    // Who reaches a socket file is on this machine.
+    mayWrite:
+      http.allowWriteFrom.length === 0
+        ? DEFAULT_POLICY.mayWrite
+        : (address) => networks.check(address || '127.0.0.1', address.includes(':') ? 'ipv6' : 'ipv4'),
+    useCache: http.useCache,
+    defaultQueryMs: http.defaultQueryMs,
+    maxQueryMs: http.maxQueryMs,
+    discoveryMaxStaleMs: http.discoveryMaxStaleMs,
+  };
 }

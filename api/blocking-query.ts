@@ -2,9 +2,10 @@ import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 
-/** Consul's default_query_time and max_query_time. */
+/** Consul's default_query_time. */
 const DEFAULT_WAIT_MS = 300_000;
-const MAX_WAIT_MS = 600_000;
+/** The most that a configuration may allow; listeners have a lower limit (http/http-policy.ts). */
+const MAX_WAIT_MS = 24 * 3_600_000;
 /** Up to this part of the wait is added at random, so that clients do not come back all at once (Consul's 1/16). */
 const JITTER_PART = 16;
 /**

@@ -6,4 +6,4 @@ import { createRequire } from 'node:module';
  */
 const http = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
-export const { createServer, request, STATUS_CODES } = http;
+export const { createServer, request, STATUS_CODES, validateHeaderName, validateHeaderValue } = http;

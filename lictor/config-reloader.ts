@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.ts';
 const RELOADABLE = [
   'checks',
   'dns',
+  'http',
   'logLevel',
   'maxConnectionsPerClient',
   'nodeMeta',

@@ -3,6 +3,7 @@ import { type ComposedAgent, composeAgent } from '../agent/composition.ts';
 import { systemConfigFiles } from '../agent/config/system-files.ts';
 import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
 import { agentHttpListeners } from '../agent/http-listeners.ts';
+import { DEFAULT_POLICY } from '../api/http/http-policy.ts';
 import { RequestTimings } from '../api/http/request-timings.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import type { Clock } from '../core/clock.ts';
@@ -113,6 +114,9 @@ function createListeners(
   const routes = [...roles.agent.routes, ...roles.server.routes];
   const { http, https, members } = agentHttpListeners(config, { ...deps, files: systemConfigFiles }, routes);
   // Agents in client mode speak to the servers here, and all of a machine's agents share its address.
+  // Agents hand on how long they wait; what else is set for clients is not meant for them.
+  const { defaultQueryMs, maxQueryMs } = config.http;
+  const waits = { ...DEFAULT_POLICY, defaultQueryMs, maxQueryMs };
   const server =
     config.ports.server < 0
       ? undefined
@@ -125,6 +129,9 @@ function createListeners(
             name: 'server',
             portFlag: '-server-port',
             maxConnectionsPerClient: 10_000,
+            headersTimeoutMs: config.rpcHandshakeTimeoutMs,
+            maxHeaderBytes: config.maxHeaderBytes,
+            policy: () => waits,
           },
         );
   const others = [server, dns].filter((one) => one !== undefined);

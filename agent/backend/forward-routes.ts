@@ -54,9 +54,9 @@ const HOP_HEADERS = new Set([
   'upgrade',
 ]);
 
-/** Consul's default wait, the longest one, and what is added for its jitter and the network. */
+/** Consul's default wait, the longest one that can be allowed, and what is added for its jitter and the network. */
 const DEFAULT_WAIT_MS = 300_000;
-const MAX_WAIT_MS = 600_000;
+const MAX_WAIT_MS = 24 * 3_600_000;
 const GRACE_MS = 10_000;
 /** Streams send a heartbeat at least every 10 s. */
 const STREAM_SILENCE_MS = 35_000;

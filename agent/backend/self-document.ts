@@ -38,13 +38,14 @@ export function stableConfig(config: AgentConfig, identity: AgentIdentity): obje
 
 /** `DebugConfig`: what tools read of the configuration in force, under Consul's names. Never secrets. */
 export function debugConfig(config: AgentConfig, identity: AgentIdentity): object {
-  const { ports, dns } = config;
+  const { ports, dns, http } = config;
   const at = (scheme: string, host: string, port: number) => {
     if (port < 0) return [];
     return [host.startsWith('unix:') ? host : `${scheme}://${hostPort(host, port)}`];
   };
   return {
     ACLsEnabled: false,
+    AllowWriteHTTPFrom: http.allowWriteFrom,
     AdvertiseAddrLAN: identity.address,
     AdvertiseAddrWAN: identity.address,
     AutoReloadConfig: config.autoReload,
@@ -64,26 +65,34 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     DNSRecursors: dns.recursors,
     DataDir: config.dataDir,
     Datacenter: config.datacenter,
+    DefaultQueryTime: seconds(http.defaultQueryMs),
     DevMode: config.mode === 'dev',
     DisableCoordinates: config.disableCoordinates,
+    DiscoveryMaxStale: seconds(http.discoveryMaxStaleMs),
     EnableDebug: false,
     EnableLocalScriptChecks: config.enableLocalScriptChecks,
     EnableRemoteScriptChecks: config.enableScriptChecks,
     GRPCPort: ports.grpc,
     GRPCTLSPort: ports.grpcTls,
     HTTPAddrs: at('tcp', config.httpAddress, ports.http),
+    HTTPBlockEndpoints: http.blockEndpoints,
     HTTPMaxConnsPerClient: config.maxConnectionsPerClient,
+    HTTPMaxHeaderBytes: config.maxHeaderBytes,
     HTTPPort: ports.http,
+    HTTPResponseHeaders: http.responseHeaders,
     HTTPSAddrs: at('tcp', config.httpsAddress, ports.https),
     HTTPSHandshakeTimeout: seconds(config.httpsHandshakeTimeoutMs),
     HTTPSPort: ports.https,
+    HTTPUseCache: http.useCache,
     KVMaxValueSize: config.kv.kvMaxValueBytes,
     LeaveOnTerm: config.leaveOnTerminate === true,
     Logging: { LogLevel: config.logLevel.toUpperCase() },
+    MaxQueryTime: seconds(http.maxQueryMs),
     NodeID: identity.nodeId,
     NodeMeta: config.nodeMeta,
     NodeName: config.nodeName,
     PrimaryDatacenter: config.primaryDatacenter,
+    RPCHandshakeTimeout: seconds(config.rpcHandshakeTimeoutMs),
     RetryJoinLAN: config.retryJoin,
     SerfAdvertiseAddrLAN: `tcp://${hostPort(identity.address, ports.serfLan)}`,
     SerfPortLAN: ports.serfLan,
@@ -94,7 +103,11 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     SkipLeaveOnInt: config.skipLeaveOnInterrupt !== false,
     TLS: { HTTPS: tlsDocument(config.tls.https), InternalRPC: tlsDocument(config.tls.internalRpc) },
     TaggedAddresses: { lan: identity.address, wan: identity.address },
+    TranslateWANAddrs: http.translateWanAddresses,
     TxnMaxReqLen: config.kv.txnMaxBytes,
+    UnixSocketGroup: config.unixSockets.group,
+    UnixSocketMode: config.unixSockets.mode?.toString(8) ?? '',
+    UnixSocketUser: config.unixSockets.user,
     Version: identity.consulVersion,
   };
 }

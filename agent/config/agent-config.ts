@@ -50,6 +50,21 @@ export interface TlsSettings {
   readonly verifyIncoming: boolean;
 }
 
+/** What the operator sets for the HTTP API; all of it may change while the agent runs. */
+export interface AgentHttpConfig {
+  /** Beginnings of paths. */
+  readonly blockEndpoints: readonly string[];
+  readonly responseHeaders: Readonly<Record<string, string>>;
+  /** Networks in CIDR notation; all when empty. */
+  readonly allowWriteFrom: readonly string[];
+  readonly useCache: boolean;
+  readonly defaultQueryMs: number;
+  readonly maxQueryMs: number;
+  /** 0 = reads ask the leader. */
+  readonly discoveryMaxStaleMs: number;
+  readonly translateWanAddresses: boolean;
+}
+
 /** A watch and what it starts on each change; exactly one handler. */
 export interface WatchConfig {
   readonly type: string;
@@ -94,6 +109,13 @@ export interface AgentConfig {
   readonly ports: AgentPorts;
   readonly tls: { readonly https: TlsSettings; readonly internalRpc: TlsSettings };
   readonly httpsHandshakeTimeoutMs: number;
+  /** On the servers' own port, until the headers of a request have come. */
+  readonly rpcHandshakeTimeoutMs: number;
+  readonly http: AgentHttpConfig;
+  /** Of a request's line and headers. */
+  readonly maxHeaderBytes: number;
+  /** Of socket files: names or numbers, '' = as the process; mode undefined = by its umask. */
+  readonly unixSockets: { readonly user: string; readonly group: string; readonly mode: number | undefined };
   readonly dns: AgentDnsConfig;
   readonly connect: {
     readonly enabled: boolean;

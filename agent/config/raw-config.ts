@@ -16,6 +16,8 @@ const ADDING: ReadonlySet<string> = new Set([
   'service',
   'check',
   'watches',
+  'http_config.allow_write_http_from',
+  'http_config.block_endpoints',
 ]);
 
 /** Every prefix of a known key, so that its object is entered. */
@@ -88,14 +90,7 @@ const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
   connect: ['enable_mesh_gateway_wan_federation', 'enable_serverless_plugin', 'test_ca_leaf_root_change_spread'],
   ports: ['sidecar_min_port', 'sidecar_max_port', 'expose_min_port', 'expose_max_port'],
   addresses: ['grpc', 'grpc_tls'],
-  limits: [
-    'rpc_handshake_timeout',
-    'rpc_client_timeout',
-    'rpc_max_conns_per_client',
-    'rpc_rate',
-    'rpc_max_burst',
-    'request_limits',
-  ],
+  limits: ['rpc_client_timeout', 'rpc_max_conns_per_client', 'rpc_rate', 'rpc_max_burst', 'request_limits'],
   tls: ['grpc'],
   'tls.defaults': ['use_auto_cert'],
   'tls.https': ['use_auto_cert'],

@@ -13,6 +13,8 @@ export interface ListenerOptions {
   /** Time to receive the headers, and headers with body; 10 s and 60 s when not given. */
   readonly headersTimeoutMs?: number | undefined;
   readonly requestTimeoutMs?: number | undefined;
+  /** Of a request's line and headers; 64 KiB when not given. More is answered 431. */
+  readonly maxHeaderBytes?: number | undefined;
 }
 
 /** Hears of handshakes that fail: whose, and why. */
@@ -25,6 +27,7 @@ export function createListener(options: ListenerOptions, handler: RequestListene
     requestTimeout: options.requestTimeoutMs ?? 60_000,
     // Above the 90 s of Go's default transport: the client closes first and never meets a closed connection.
     keepAliveTimeout: 120_000,
+    maxHeaderSize: options.maxHeaderBytes ?? 64 * 1024,
   };
   const { tls } = options;
   if (!tls) return createServer(limits, handler);

@@ -39,6 +39,11 @@ export class ReadyAnswers {
     this.#counter = counter;
   }
 
+  /** Forgets all, when what the URLs ask for may have changed. */
+  clear(): void {
+    this.#known.clear();
+  }
+
   /** How to answer this request; undefined when it has to be looked at. */
   find(request: IncomingMessage): ReadyAnswer | undefined {
     if (request.method !== 'GET') return undefined;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { applyPolicy, type HttpPolicy } from './http-policy.ts';
 import type { RouteRequest } from './route.ts';
 
 const NO_BODY = Buffer.alloc(0);
@@ -32,11 +33,12 @@ export class HttpRouteRequest implements RouteRequest {
   readonly #queryAt: number;
   readonly #response: ServerResponse;
   readonly #stopping: AbortSignal;
+  readonly #policy: HttpPolicy;
   #query: URLSearchParams | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(
-    from: { raw: IncomingMessage; response: ServerResponse; stopping: AbortSignal },
+    from: { raw: IncomingMessage; response: ServerResponse; stopping: AbortSignal; policy: HttpPolicy },
     parts: { params: Record<string, string>; body: unknown },
   ) {
     this.method = from.raw.method ?? 'GET';
@@ -49,6 +51,7 @@ export class HttpRouteRequest implements RouteRequest {
     this.#queryAt = this.#url.indexOf('?');
     this.#response = from.response;
     this.#stopping = from.stopping;
+    this.#policy = from.policy;
   }
 
   get path(): string {
@@ -56,7 +59,10 @@ export class HttpRouteRequest implements RouteRequest {
   }
 
   get query(): URLSearchParams {
-    this.#query ??= new URLSearchParams(this.#queryAt < 0 ? '' : this.#url.slice(this.#queryAt + 1));
+    if (!this.#query) {
+      this.#query = new URLSearchParams(this.#queryAt < 0 ? '' : this.#url.slice(this.#queryAt + 1));
+      applyPolicy(this.#policy, this.#url, this.#query);
+    }
     return this.#query;
   }
 

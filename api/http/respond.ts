@@ -20,12 +20,14 @@ export interface AnswerForm {
   readonly head: boolean;
   /** Whether the connection is to be closed after this answer. */
   readonly close: boolean;
+  /** Headers that every answer has unless it sets them itself; lower-case names. */
+  readonly extra: Readonly<Record<string, string>>;
 }
 
 type Headers = Record<string, string | number>;
 
 /** The headers of an answer that is given again and again, in the order in which they are sent. */
-const listedHeaders = new WeakMap<RouteResponse, string[]>();
+const listedHeaders = new WeakMap<RouteResponse, { extra: AnswerForm['extra']; list: string[] }>();
 
 /**
  * Sends an answer that can be given again, with the same headers as `respond`. What is made of it is kept for the next one
@@ -38,13 +40,14 @@ export function respondAgain(response: ServerResponse, answer: RouteResponse, fo
     respond(response, answer, form);
     return;
   }
-  let list = listedHeaders.get(answer);
-  if (!list) {
+  let listed = listedHeaders.get(answer);
+  if (listed?.extra !== form.extra) {
     const headers = { ...commonHeaders(answer.meta, form), ...answer.headers, 'content-length': bytes.length };
-    list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
-    listedHeaders.set(answer, list);
+    const list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
+    listed = { extra: form.extra, list };
+    listedHeaders.set(answer, listed);
   }
-  response.writeHead(answer.status ?? 200, list);
+  response.writeHead(answer.status ?? 200, listed.list);
   response.end(bytes);
 }
 
@@ -131,7 +134,7 @@ function exactNumbers(_key: string, value: unknown, context?: { source?: string 
 }
 
 function commonHeaders(meta: ReadMeta | undefined, form: AnswerForm): Headers {
-  const headers: Headers = { vary: 'Accept-Encoding', 'x-consul-default-acl-policy': 'allow' };
+  const headers: Headers = { ...form.extra, vary: 'Accept-Encoding', 'x-consul-default-acl-policy': 'allow' };
   if (form.close) headers.connection = 'close';
   if (!meta) return headers;
   if (meta.index !== undefined) headers['x-consul-index'] = Math.max(meta.index, 1);

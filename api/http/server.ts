@@ -6,15 +6,16 @@ import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts
 import type { Logger } from '../../core/log.ts';
 import type { LabelledCounter, Metrics } from '../../core/metrics.ts';
 import { type Connections, limitConnections } from './connection-limit.ts';
+import { DEFAULT_POLICY, type HttpPolicy, refusalOf } from './http-policy.ts';
 import { createListener, type ListenerOptions, replaceTls } from './listener.ts';
 import { type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
-import { HttpRouteRequest, isPrintablePath } from './request.ts';
+import { decodedPath, HttpRouteRequest, isPrintablePath } from './request.ts';
 import type { RequestTimings } from './request-timings.ts';
 import { type AnswerForm, errorResponse, respond, respondAgain } from './respond.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
 import type { ServerTls } from './server-tls.ts';
-import { removeDeadSocket, socketPath } from './unix-socket.ts';
+import { giveSocket, listenPrivately, removeDeadSocket, type SocketFileOptions, socketPath } from './unix-socket.ts';
 
 export interface HttpServerDeps {
   readonly clock: Clock;
@@ -28,6 +29,8 @@ export interface HttpServerOptions extends ListenerOptions {
   readonly routes: readonly Route[];
   /** An address, or `unix:///path` of a socket file. */
   readonly host: string;
+  /** Owner and mode of the socket file; as the process makes files when not given. */
+  readonly socketFile?: SocketFileOptions;
   /** 0 takes any free port; `address()` tells which. */
   readonly port: number;
   /** The name of the runnable and of the listener in log lines; `http` when not given. */
@@ -38,6 +41,8 @@ export interface HttpServerOptions extends ListenerOptions {
   readonly maxBodyBytes?: number;
   /** Connections of one client address; 200 when not given (Consul's http_max_conns_per_client). */
   readonly maxConnectionsPerClient?: number | (() => number);
+  /** What the operator sets for all requests; Consul's defaults when not given. Cheap: asked for each request. */
+  readonly policy?: () => HttpPolicy;
   /** How long a stop waits for answers under way; 5 s when not given. */
   readonly drainMs?: number;
 }
@@ -72,6 +77,7 @@ class RouteServer implements HttpServer {
   readonly #handshakes: LabelledCounter;
   readonly #stopping = new AbortController();
   readonly #ready: ReadyAnswers;
+  #policy: HttpPolicy = DEFAULT_POLICY;
   #tls: ServerTls | undefined;
   #listener: Server | undefined;
   #connections: Connections | undefined;
@@ -136,6 +142,7 @@ class RouteServer implements HttpServer {
   #createListener(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       if (this.#connections?.isRefused(request.socket)) return;
+      if (this.#options.policy) this.#follow(this.#options.policy());
       const ready = this.#ready.find(request);
       if (ready && !this.#stopping.signal.aborted) {
         this.#answerAgain(ready, request, response);
@@ -152,11 +159,19 @@ class RouteServer implements HttpServer {
     });
     // Connections of a socket file have no client address that could be counted.
     const unix = socketPath(host) !== undefined;
+    if (unix && this.#options.socketFile?.mode !== undefined) listenPrivately(server);
     this.#connections = limitConnections(server, () => (unix ? Infinity : typeof max === 'number' ? max : max()), {
       tls: this.#tls !== undefined,
     });
     this.#listener = server;
     return server;
+  }
+
+  /** A changed policy counts for URLs too that were asked before. */
+  #follow(policy: HttpPolicy): void {
+    if (policy === this.#policy) return;
+    this.#policy = policy;
+    this.#ready.clear();
   }
 
   #mount(app: FastifyInstance): void {
@@ -217,13 +232,18 @@ class RouteServer implements HttpServer {
     if (!isPrintablePath(raw.url ?? '/')) return { status: 400 };
     const method = raw.method ?? 'GET';
     const route = path.methods.get(method);
+    const refusal = refusalOf(this.#policy, method, {
+      path: () => decodedPath(raw.url ?? '/') ?? '',
+      remoteAddress: () => raw.socket.remoteAddress ?? '',
+    });
+    if (refusal !== undefined) return forbidden(refusal);
     if (!route) return otherMethod(method, path.allow);
     const params = request.params as Record<string, string>;
     if (path.restName !== undefined && path.restName !== '*') params[path.restName] = params['*'] ?? '';
     try {
       return route.handle(
         new HttpRouteRequest(
-          { raw, response: reply.raw, stopping: this.#stopping.signal },
+          { raw, response: reply.raw, stopping: this.#stopping.signal, policy: this.#policy },
           { params, body: request.body },
         ),
       );
@@ -249,6 +269,7 @@ class RouteServer implements HttpServer {
       gzip: acceptsGzip(rawHeader(request, 'accept-encoding')),
       head: false,
       close: false,
+      extra: this.#policy.headers,
     };
     const { timings } = this.#deps;
     const start = timings?.start() ?? 0;
@@ -287,6 +308,7 @@ class RouteServer implements HttpServer {
       gzip: acceptsGzip(encodings && String(encodings)),
       head: raw.method === 'HEAD',
       close: this.#stopping.signal.aborted,
+      extra: this.#policy.headers,
     };
   }
 
@@ -301,7 +323,13 @@ class RouteServer implements HttpServer {
         : new AppError(status < 500 ? 'badRequest' : 'internal', errorText(error), { cause: error });
     if (status >= 500) this.#deps.log.error('a request failed', { listener: this.name, err: error });
     // What is left of the body is not read: the connection cannot be used again.
-    respond(reply.raw, errorResponse(failure), { pretty: false, gzip: false, head: false, close: true });
+    respond(reply.raw, errorResponse(failure), {
+      pretty: false,
+      gzip: false,
+      head: false,
+      close: true,
+      extra: this.#policy.headers,
+    });
   }
 
   async #listen(app: FastifyInstance): Promise<void> {
@@ -311,8 +339,10 @@ class RouteServer implements HttpServer {
     try {
       if (path !== undefined) await removeDeadSocket(path);
       await app.listen(path === undefined ? { host, port, backlog: 1024 } : { path, backlog: 1024 });
+      if (path !== undefined && this.#options.socketFile) giveSocket(path, this.#options.socketFile);
     } catch (error) {
       await app.close();
+      if (error instanceof AppError) throw error;
       const code = (error as NodeJS.ErrnoException).code;
       const advice = portFlag ? `; stop the other process or choose another port with ${portFlag}` : '';
       if (code === 'EADDRINUSE') {
@@ -349,6 +379,10 @@ class RouteServer implements HttpServer {
 
 function acceptsGzip(encodings: string | undefined): boolean {
   return encodings !== undefined && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(encodings);
+}
+
+function forbidden(text: string): RouteResponse {
+  return { status: 403, text, headers: { 'x-lictor-error': 'permissionDenied' } };
 }
 
 function otherMethod(method: string, allow: string): RouteResponse {

@@ -19,7 +19,7 @@ export interface AgentServiceRouteDeps {
 
 /** Consul's wait of a hash query without `wait`, and its limit. */
 const DEFAULT_WAIT_MS = 300_000;
-const MAX_WAIT_MS = 600_000;
+const MAX_WAIT_MS = 24 * 3_600_000;
 
 /** The agent's own services and its maintenance mode (Consul HTTP API, "Service - Agent" and "Agent"). */
 export function agentServiceRoutes(deps: AgentServiceRouteDeps): Route[] {
