@@ -6,7 +6,7 @@ import { hasPatternText } from './manifests/pattern-texts.ts';
 import type { CustomResourceDefinition } from './structural-schema.ts';
 import { walkSchema } from './walk-schema.ts';
 
-const CRDS = ['service.yaml', 'health-check.yaml'].map(
+const CRDS = ['service.yaml', 'health-check.yaml', 'intention.yaml'].map(
   (file) => parse(readFileSync(new URL(file, import.meta.url), 'utf8')) as CustomResourceDefinition,
 );
 
@@ -51,7 +51,7 @@ describe('the CustomResourceDefinitions', () => {
   });
 
   it('are found by kubectl get lictor', () => {
-    expect(CRDS.map((crd) => crd.spec.names.categories)).toEqual([['lictor'], ['lictor']]);
-    expect(CRDS.map((crd) => crd.spec.names.shortNames)).toEqual([['lsvc'], ['lhc']]);
+    expect(CRDS.map((crd) => crd.spec.names.categories)).toEqual([['lictor'], ['lictor'], ['lictor']]);
+    expect(CRDS.map((crd) => crd.spec.names.shortNames)).toEqual([['lsvc'], ['lhc'], ['lin']]);
   });
 });

@@ -5,7 +5,7 @@ import { renderConditionModule, renderTypes } from './render-types.ts';
 import type { CustomResourceDefinition } from './structural-schema.ts';
 
 /** Our kinds: the name of the file of the CustomResourceDefinition, of the types' and of the schema's. */
-const NAMES = ['service', 'health-check'] as const;
+const NAMES = ['service', 'health-check', 'intention'] as const;
 
 /**
  * Every generated file with its text, by its path under crds/: the TypeScript types, and each schema as JSON, which a

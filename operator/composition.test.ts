@@ -5,7 +5,9 @@ import { SeededRandom } from '../core/random.ts';
 import { eventually } from '../test/support/eventually.ts';
 import { FakeCatalogServer } from '../test/support/fake-catalog.ts';
 import { FakeKubeApi, type FakeObject } from '../test/support/fake-kube-api.ts';
+import { RunningServer } from '../test/support/running-server.ts';
 import { HttpCatalogClient } from './catalog-client/http-catalog-client.ts';
+import { ServerHttp } from './catalog-client/server-http.ts';
 import { type ComposedOperator, composeOperator, type OperatorConfig } from './composition.ts';
 import { HttpKubeApi } from './kube-api/http-kube-api.ts';
 import { staticAuth } from './kube-api/static-auth.ts';
@@ -13,6 +15,8 @@ import { staticAuth } from './kube-api/static-auth.ts';
 const clock = new SystemClock();
 let kube: FakeKubeApi;
 let server: FakeCatalogServer;
+/** Holds the intentions. */
+let holder: RunningServer;
 let logged: string[];
 const running: Running[] = [];
 
@@ -24,7 +28,8 @@ interface Running {
 function start(config: Partial<OperatorConfig> = {}): Running {
   const random = new SeededRandom(running.length + 1);
   const api = new HttpKubeApi({ auth: staticAuth(kube.url), clock, random });
-  const catalog = new HttpCatalogClient({ clock, random }, { addresses: [server.url], attemptMs: 1_000 });
+  const http = new ServerHttp({ clock, random }, { addresses: [server.url], attemptMs: 1_000 });
+  const catalog = new HttpCatalogClient({ clock, http });
   const operator = composeOperator(
     {
       owner: 'kubernetes/test',
@@ -44,6 +49,7 @@ function start(config: Partial<OperatorConfig> = {}): Running {
     {
       api,
       catalog,
+      intentions: holder.composed.intentionClient,
       clock,
       random,
       log: createLogger({ sink: { write: (line) => logged.push(line) } }),
@@ -58,7 +64,7 @@ function start(config: Partial<OperatorConfig> = {}): Running {
     async stop() {
       abort.abort();
       await done.catch(() => {});
-      await Promise.all([api.close(), catalog.close()]);
+      await Promise.all([api.close(), http.close()]);
     },
   };
   running.push(one);
@@ -104,12 +110,16 @@ const soon = (check: () => unknown, withinMs = 30_000) =>
   );
 
 beforeEach(async () => {
-  [kube, server] = await Promise.all([FakeKubeApi.start({ bookmarkMs: 50 }), FakeCatalogServer.start()]);
+  [kube, server, holder] = await Promise.all([
+    FakeKubeApi.start({ bookmarkMs: 50 }),
+    FakeCatalogServer.start(),
+    RunningServer.start(),
+  ]);
   logged = [];
 });
 afterEach(async () => {
   await Promise.all(running.splice(0).map((one) => one.stop()));
-  await Promise.all([kube.stop(), server.stop()]);
+  await Promise.all([kube.stop(), server.stop(), holder.stop()]);
 });
 
 describe('operator on Kubernetes', () => {

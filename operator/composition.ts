@@ -5,13 +5,15 @@ import { RunGroup, type Runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
-import type { HealthCheck, Service } from '../crds/types/index.ts';
+import type { HealthCheck, Intention, Service } from '../crds/types/index.ts';
 import type { CatalogClient } from './catalog-client/catalog-client.ts';
 import { CatalogMirror } from './catalog-mirror/catalog-mirror.ts';
 import { KubeEventRecorder } from './events/kube-event-recorder.ts';
 import { InformerSet } from './informer/informer-set.ts';
+import type { IntentionClient } from './intention-client/intention-client.ts';
+import { IntentionMirror } from './intention-mirror/intention-mirror.ts';
 import type { KubeApi, KubeObject, ResourceKind } from './kube-api/kube-api.ts';
-import { ENDPOINT_SLICES, HEALTH_CHECKS, PODS, SERVICES } from './kube-api/resources.ts';
+import { ENDPOINT_SLICES, HEALTH_CHECKS, INTENTIONS, PODS, SERVICES } from './kube-api/resources.ts';
 import { ControllerSet } from './manager/controller-set.ts';
 import { LeaderElector } from './manager/leader-elector.ts';
 import type { Leadership } from './manager/leadership.ts';
@@ -27,6 +29,7 @@ import { stripResource } from './workloads/strip-resource.ts';
 export interface OperatorParts {
   readonly api: KubeApi;
   readonly catalog: CatalogClient;
+  readonly intentions: IntentionClient;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -65,7 +68,8 @@ export function composeOperator(config: OperatorConfig, parts: OperatorParts): C
   registerParts(container, config, parts);
   const { clock, random, log, metrics, api, catalog } = parts;
   const mirror = container.resolve(tokens.MIRROR);
-  const sets = [tokens.SERVICES, tokens.HEALTH_CHECKS, tokens.PODS, tokens.SLICES].map((token) =>
+  const intentionMirror = container.resolve(tokens.INTENTION_MIRROR);
+  const sets = [tokens.SERVICES, tokens.HEALTH_CHECKS, tokens.INTENTIONS, tokens.PODS, tokens.SLICES].map((token) =>
     container.resolve(token as InjectionToken<InformerSet<KubeObject>>),
   );
   const lead = (leadership: Leadership, signal: AbortSignal) =>
@@ -82,7 +86,8 @@ export function composeOperator(config: OperatorConfig, parts: OperatorParts): C
   const notReady = () => {
     const unsynced = sets.map(({ source }) => source).filter((source) => !source.synced());
     if (unsynced.length > 0) return `not synced yet: ${unsynced.map(({ kind }) => kind).join(', ')}`;
-    return mirror.synced() ? undefined : 'not synced yet: catalog';
+    if (!mirror.synced()) return 'not synced yet: catalog';
+    return intentionMirror.synced() ? undefined : 'not synced yet: intentions at the servers';
   };
   const probes = config.metricsAddress && new ProbeServer({ metrics, notReady }, config.metricsAddress);
   for (const set of sets) exposeStaleness(metrics, set);
@@ -91,6 +96,7 @@ export function composeOperator(config: OperatorConfig, parts: OperatorParts): C
     container.resolve(tokens.EVENTS),
     ...sets.flatMap(({ informers }) => informers),
     mirror,
+    intentionMirror,
     leader,
   ];
   return { runnable: new RunGroup({ clock, log }, { name: 'operator', members }), probes, elector };
@@ -103,9 +109,14 @@ function registerParts(container: DependencyContainer, config: OperatorConfig, p
     new InformerSet(parts, { resource, strip, namespaces: config.watchNamespaces });
   register(tokens.SERVICES, () => informers(SERVICES, stripResource<Service>));
   register(tokens.HEALTH_CHECKS, () => informers(HEALTH_CHECKS, stripResource<HealthCheck>));
+  register(tokens.INTENTIONS, () => informers(INTENTIONS, stripResource<Intention>));
   register(tokens.PODS, () => informers(PODS, stripPod));
   register(tokens.SLICES, () => informers(ENDPOINT_SLICES, stripSlice));
   register(tokens.MIRROR, () => new CatalogMirror({ ...parts, client: parts.catalog }, { owner: config.owner }));
+  register(
+    tokens.INTENTION_MIRROR,
+    () => new IntentionMirror({ ...parts, client: parts.intentions }, { owner: config.owner }),
+  );
   register(tokens.EVENTS, () => new KubeEventRecorder(parts, { identity: config.identity }));
   register(tokens.SOURCES, (c) => ({
     services: c.resolve(tokens.SERVICES).source,
@@ -123,12 +134,21 @@ function registerParts(container: DependencyContainer, config: OperatorConfig, p
       targets: {
         Service: target(SERVICES, c.resolve(tokens.SERVICES)),
         HealthCheck: target(HEALTH_CHECKS, c.resolve(tokens.HEALTH_CHECKS)),
+        Intention: target(INTENTIONS, c.resolve(tokens.INTENTIONS)),
       },
     });
     const sources = c.resolve(tokens.SOURCES);
     const mirror = c.resolve(tokens.MIRROR);
     const events = c.resolve(tokens.EVENTS);
-    return new ControllerSet({ ...parts, sources, mirror, events, sink }, { ...config, source: 'kubernetes' });
+    const intentions = {
+      source: c.resolve(tokens.INTENTIONS).source,
+      mirror: c.resolve(tokens.INTENTION_MIRROR),
+      client: parts.intentions,
+    };
+    return new ControllerSet(
+      { ...parts, sources, mirror, intentions, events, sink },
+      { ...config, source: 'kubernetes' },
+    );
   });
 }
 

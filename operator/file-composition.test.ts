@@ -5,14 +5,17 @@ import { SystemClock } from '../core/clock.ts';
 import { createLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { SeededRandom } from '../core/random.ts';
-import type { HealthCheck, Service } from '../crds/types/index.ts';
+import type { HealthCheck, Intention, Service } from '../crds/types/index.ts';
 import { eventually } from '../test/support/eventually.ts';
 import { FakeCatalog } from '../test/support/fake-catalog.ts';
+import { RunningServer } from '../test/support/running-server.ts';
 import { composeFileOperator, type FileOperator } from './file-composition.ts';
 
 const clock = new SystemClock();
 let folder: string;
 let catalog: FakeCatalog;
+/** Holds the intentions. */
+let holder: RunningServer;
 let operator: FileOperator;
 let logged: string[];
 let stop: AbortController;
@@ -23,6 +26,7 @@ function start(): void {
   operator = composeFileOperator({
     folder,
     catalogClient: catalog,
+    intentionClient: holder.composed.intentionClient,
     externalNode: 'dev',
     clock,
     random: new SeededRandom(1),
@@ -58,9 +62,11 @@ const soon = (check: () => unknown) => eventually(() => void check(), { withinMs
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lictor-folder-'));
   catalog = new FakeCatalog();
+  holder = await RunningServer.start();
 });
 afterEach(async () => {
   await end();
+  await holder.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -177,6 +183,39 @@ status: {podIP: 10.0.0.7, hostIP: 10.0.0.1, phase: Running, conditions: [{type: 
     const { owned, registration } = [...catalog.instances.values()][0]!;
     expect(owned).toMatchObject({ Node: 'n1', Address: '10.0.0.7', Port: 8080 });
     expect(registration).toMatchObject({ Address: '10.0.0.1', SkipNodeUpdate: true });
+  });
+
+  it('writes intentions that decide, follows their edits, and lets go of them', async () => {
+    const intention = (action: string) => `
+apiVersion: lictor.dev/v1alpha1
+kind: Intention
+metadata: {name: db}
+spec: {destination: {service: db}, sources: [{service: web, action: ${action}}]}
+`;
+    const allowed = async () => {
+      const answer = await holder.call('GET', '/v1/connect/intentions/check?source=web&destination=db');
+      return (answer.json as { Allowed: boolean }).Allowed;
+    };
+    const soonAllowed = (expected: boolean) =>
+      eventually(async () => expect(await allowed()).toBe(expected), { withinMs: 30_000, everyMs: 5 });
+    await file('db.yaml', intention('deny'));
+    start();
+    await soonAllowed(false);
+    await soon(() => {
+      const db = operator.manifests.get('Intention', 'default/db') as Intention;
+      expect(db.status).toMatchObject({ sources: 1, effective: 1, overriddenBy: [] });
+      expect(db.status!.conditions![0]).toMatchObject({ type: 'Ready', status: 'True', reason: 'Synced' });
+    });
+    await file('db.yaml', intention('allow'));
+    await soonAllowed(true);
+    await file('db.yaml', intention('maybe'));
+    await soon(() => expect(operator.manifests.problems.join()).toContain('spec.sources[0].action'));
+    expect(await allowed()).toBe(true);
+    await file('db.yaml', intention('deny'));
+    await soonAllowed(false);
+    await rm(join(folder, 'db.yaml'));
+    await soonAllowed(true); // the default policy
+    expect(await holder.composed.intentionClient.read('db')).toBeUndefined();
   });
 
   it('puts back what somebody removed', async () => {

@@ -6,6 +6,8 @@ import type { Random } from '../core/random.ts';
 import type { CatalogClient } from './catalog-client/catalog-client.ts';
 import { CatalogMirror } from './catalog-mirror/catalog-mirror.ts';
 import { LogEventRecorder } from './events/log-event-recorder.ts';
+import type { IntentionClient } from './intention-client/intention-client.ts';
+import { IntentionMirror } from './intention-mirror/intention-mirror.ts';
 import { ControllerSet } from './manager/controller-set.ts';
 import { SoleLeader } from './manager/sole-leader.ts';
 import { ManifestFolder } from './manifests/manifest-folder.ts';
@@ -14,6 +16,7 @@ export interface FileOperatorParts {
   /** Folder of manifests, or one file. */
   readonly folder: string;
   readonly catalogClient: CatalogClient;
+  readonly intentionClient: IntentionClient;
   /** @default `manifests/dev` */
   readonly owner?: string;
   /** Catalog node of instances that name none: the node of the agent in the same process. */
@@ -34,15 +37,17 @@ export interface FileOperator {
 
 /** The operator of `lictor dev`: the reconcilers of the Kubernetes operator, fed from a folder; no Kubernetes client. */
 export function composeFileOperator(parts: FileOperatorParts): FileOperator {
-  const { clock, random, log, metrics, catalogClient: catalog } = parts;
+  const { clock, random, log, metrics, catalogClient: catalog, intentionClient } = parts;
   const owner = parts.owner ?? 'manifests/dev';
   const manifests = new ManifestFolder({ clock, log }, { path: parts.folder });
   const mirror = new CatalogMirror({ client: catalog, clock, random, log, metrics }, { owner });
+  const intentionMirror = new IntentionMirror({ client: intentionClient, clock, random, log, metrics }, { owner });
   const controllers = new ControllerSet(
     {
       sources: manifests.sources,
       mirror,
       catalog,
+      intentions: { source: manifests.intentions, mirror: intentionMirror, client: intentionClient },
       sink: manifests,
       events: new LogEventRecorder({ log }),
       clock,
@@ -63,6 +68,9 @@ export function composeFileOperator(parts: FileOperatorParts): FileOperator {
     { catalog, lead: (leadership, signal) => controllers.lead(leadership, signal), clock, random, log },
     { owner },
   );
-  const runnable = new RunGroup({ clock, log }, { name: 'file operator', members: [manifests, mirror, leader] });
+  const runnable = new RunGroup(
+    { clock, log },
+    { name: 'file operator', members: [manifests, mirror, intentionMirror, leader] },
+  );
   return { runnable, manifests };
 }

@@ -6,7 +6,9 @@ import type { Logger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { SystemRandom } from '../core/random.ts';
 import { HttpCatalogClient } from './catalog-client/http-catalog-client.ts';
+import { ServerHttp } from './catalog-client/server-http.ts';
 import { composeOperator } from './composition.ts';
+import { HttpIntentionClient } from './intention-client/http-intention-client.ts';
 import { HttpKubeApi } from './kube-api/http-kube-api.ts';
 import { KubeConfigAuth } from './kube-api/kube-config-auth.ts';
 import type { OperatorOptions } from './options.ts';
@@ -62,7 +64,9 @@ async function run(
     );
   }
   const api = new HttpKubeApi({ auth: new KubeConfigAuth({ config, clock }), clock, random });
-  const catalog = new HttpCatalogClient({ clock, random }, { addresses: options.httpAddresses, ...secrets });
+  const http = new ServerHttp({ clock, random }, { addresses: options.httpAddresses, ...secrets });
+  const catalog = new HttpCatalogClient({ clock, http });
+  const intentions = new HttpIntentionClient({ http });
   try {
     const owner = options.owner ?? (await ownerOfCluster(api, log, signal));
     if (owner === undefined) return;
@@ -71,13 +75,13 @@ async function run(
     const leaseNamespace = options.leaseNamespace ?? context?.namespace ?? 'default';
     const operator = composeOperator(
       { ...options, owner, identity, leaseNamespace },
-      { api, catalog, clock, random, log, metrics: new Metrics() },
+      { api, catalog, intentions, clock, random, log, metrics: new Metrics() },
     );
     log.info('the operator starts', { owner, identity, servers: options.httpAddresses });
     const ready = () => log.info('the operator runs', { probes: operator.probes?.port });
     await operator.runnable.run({ signal, ready });
   } finally {
-    await Promise.all([api.close(), catalog.close()]);
+    await Promise.all([api.close(), http.close()]);
   }
 }
 

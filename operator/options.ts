@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { AppError } from '../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
-import { normaliseAddress } from './catalog-client/http-catalog-client.ts';
+import { normaliseAddress } from './catalog-client/server-http.ts';
 import type { NamespaceMapping } from './indexes/cluster-view.ts';
 
 /** Everything that the operator is told at start. */

@@ -8,6 +8,7 @@ import type { CaBackend } from '../api/routes/ca-routes.ts';
 import { CachedReads } from '../api/routes/cached-reads.ts';
 import { catalogReadRoutes } from '../api/routes/catalog-reads.ts';
 import { catalogWriteRoutes } from '../api/routes/catalog-writes.ts';
+import type { ConfigBackend } from '../api/routes/config-routes.ts';
 import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
 import { healthReadRoutes } from '../api/routes/health-reads.ts';
 import { ownerRoutes } from '../api/routes/owner-routes.ts';
@@ -25,6 +26,7 @@ import { StateAgentBackend } from './backend/agent-backend.ts';
 import { StateCatalogReads } from './backend/catalog-reads.ts';
 import { InProcessCatalogClient, InProcessServerCatalog, StateCatalogReader } from './backend/in-process.ts';
 import { InProcessAuthority } from './backend/in-process-authority.ts';
+import { InProcessIntentions } from './backend/in-process-intentions.ts';
 import { StateOwnerBackend } from './backend/owner-backend.ts';
 import { CatalogFollower } from './catalog/follower.ts';
 import { CatalogLookups } from './catalog/lookups.ts';
@@ -96,6 +98,7 @@ export interface ComposedServer {
   readonly serverCatalog: InProcessServerCatalog;
   /** For an operator of this process. */
   readonly catalogClient: InProcessCatalogClient;
+  readonly intentionClient: InProcessIntentions;
   /** What operators see of the quorum. */
   quorum(): { leaderAddress: string; isLeader: boolean; peers: number; appliedIndex: number };
   /** For DNS. */
@@ -178,6 +181,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
     authority: new InProcessAuthority({ clock, random, ca: caOf(parts) }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),
+    intentionClient: new InProcessIntentions({ config: configOf(parts), clock, random }),
     quorum: () => {
       const leaderAddress = status.leader();
       const { applied } = container.resolve(tokens.STATE);
@@ -194,6 +198,12 @@ function dnsLookupsOf(parts: readonly ServerPart[]): DnsLookups {
   const lookups = parts.find((part) => part.dnsLookups)?.dnsLookups;
   if (!lookups) throw new AppError('internal', 'no part of the server answers DNS');
   return lookups;
+}
+
+function configOf(parts: readonly ServerPart[]): ConfigBackend {
+  const config = parts.find((part) => part.config)?.config;
+  if (!config) throw new AppError('internal', 'no part of the server has configuration entries');
+  return config;
 }
 
 function caOf(parts: readonly ServerPart[]): CaBackend {

@@ -1,5 +1,6 @@
 import type { Route } from '../api/http/route.ts';
 import type { CaBackend } from '../api/routes/ca-routes.ts';
+import type { ConfigBackend } from '../api/routes/config-routes.ts';
 import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import type { Clock } from '../core/clock.ts';
@@ -74,6 +75,8 @@ export interface ServerPart {
   readonly dnsLookups?: DnsLookups;
   /** The certificate authority: of one part. */
   readonly ca?: CaBackend;
+  /** Configuration entries: of one part. */
+  readonly config?: ConfigBackend;
 }
 
 /** The parts of a server beside the catalog, in the order in which they start. */

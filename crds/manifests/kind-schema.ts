@@ -4,7 +4,7 @@ import type { StructuralSchema } from '../structural-schema.ts';
 import { OBJECT_META_SCHEMA } from './object-meta-schema.ts';
 
 /** Our kinds and the names of their files in crds/. */
-export const KIND_FILES = { Service: 'service', HealthCheck: 'health-check' } as const;
+export const KIND_FILES = { Service: 'service', HealthCheck: 'health-check', Intention: 'intention' } as const;
 
 export type LictorKind = keyof typeof KIND_FILES;
 

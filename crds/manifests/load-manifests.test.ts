@@ -146,8 +146,8 @@ describe('loadManifest', () => {
   it.each([
     ['kind: Servce', 'kind: "Servce" is not accepted; did you mean Service?'],
     [
-      'kind: Intention',
-      'kind: "Intention" is not accepted; the accepted kinds are lictor.dev/v1alpha1 Service, HealthCheck; v1 Pod',
+      'kind: ServerCluster',
+      'kind: "ServerCluster" is not accepted; the accepted kinds are lictor.dev/v1alpha1 Service, HealthCheck, Intention; v1 Pod',
     ],
     ['kind: [a]', 'kind: is required; the accepted kinds are'],
     [
@@ -156,7 +156,7 @@ describe('loadManifest', () => {
     ],
     ['apiVersion: consul.hashicorp.com/v1alpha1', 'it must be lictor.dev/v1alpha1 or v1'],
     ['apiVersion: ', 'apiVersion: is required; for kind Service it is lictor.dev/v1alpha1 or v1'],
-    ['kind: ', 'kind: is required; the accepted kinds are lictor.dev/v1alpha1 Service, HealthCheck;'],
+    ['kind: ', 'kind: is required; the accepted kinds are lictor.dev/v1alpha1 Service, HealthCheck, Intention;'],
   ])('refuses a document with %s', (line, text) => {
     const field = line.split(':')[0]!;
     const problems = problemsOf(SERVICE.replace(new RegExp(`^${field}: .*$`, 'm'), line));

@@ -22,6 +22,12 @@ const PATTERN_TEXTS: ReadonlyMap<string, string> = new Map([
   ['^([a-z0-9]+-)*[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$', PORT_NAME],
   ['^([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h))+$', GO_DURATION],
   ['^/[!"$-~]*$', 'a path: a "/" and then printable ASCII without spaces and "#" (percent-encode the rest)'],
+  [
+    '^([*]|[a-z0-9]([-._a-z0-9]*[a-z0-9])?)$',
+    'the name of a service in lower case (letters, digits, "-", "_", "."), or "*"',
+  ],
+  ['^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$', `${DNS_LABEL}; or empty`],
+  ['^:?[A-Za-z0-9!#$%&*+.^_|~-]+$', 'the name of an HTTP header'],
   ['^[\\t -~]*$', 'printable ASCII without line breaks'],
 ]);
 

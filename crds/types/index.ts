@@ -2,5 +2,6 @@
 
 export type * from './condition.ts';
 export type * from './health-check.ts';
+export type * from './intention.ts';
 export type * from './service.ts';
 export type { ObjectMeta, OwnerReference } from '../kubernetes-meta.ts';

@@ -1,7 +1,7 @@
 import type { AgentConfig } from '../../agent/config.ts';
 import { RunGroup, type Runnable } from '../../core/lifecycle.ts';
-import type { HealthCheck, Service } from '../../crds/types/index.ts';
 import { composeFileOperator } from '../../operator/file-composition.ts';
+import type { DeclaredObject } from '../../operator/manifests/manifest-folder.ts';
 import { composeServerAgent, type NodePlace, type ServerAgentDeps } from '../server-agent.ts';
 import type { ServiceView } from './screen.ts';
 
@@ -17,7 +17,7 @@ export interface DevProcess {
 }
 
 /** Why an object could not be brought into the catalog, if so. */
-function notReady(object: Service | HealthCheck): string[] {
+function notReady(object: DeclaredObject): string[] {
   const ready = object.status?.conditions?.find((condition) => condition.type === 'Ready');
   if (ready?.status !== 'False') return [];
   return [`${object.kind} ${object.metadata.name}: ${ready.reason}: ${ready.message}`];
@@ -30,6 +30,7 @@ export function composeDev(folder: string, config: AgentConfig, place: NodePlace
     ...deps,
     folder,
     catalogClient: roles.server.catalogClient,
+    intentionClient: roles.server.intentionClient,
     externalNode: config.nodeName,
     log: deps.log.child({ part: 'operator' }),
   });

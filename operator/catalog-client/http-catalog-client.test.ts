@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { SystemClock } from '../../core/clock.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { FakeCatalogServer } from '../../test/support/fake-catalog.ts';
-import { HttpCatalogClient, normaliseAddress } from './http-catalog-client.ts';
+import { HttpCatalogClient, type HttpCatalogClientOptions } from './http-catalog-client.ts';
+import { normaliseAddress, ServerHttp } from './server-http.ts';
 
 const deps = { clock: new SystemClock(), random: new SeededRandom(1) };
 const writer = { owner: 'kubernetes/x', epoch: 3, ref: 'Service/default/web', hash: 'abc' };
@@ -11,10 +12,10 @@ const registration = { Node: 'n1', Address: '10.0.0.1', Service: { ID: 'web-1', 
 const closing: (() => Promise<unknown>)[] = [];
 let fake: FakeCatalogServer;
 
-function client(addresses: string[], options: object = {}): HttpCatalogClient {
-  const one = new HttpCatalogClient(deps, { addresses, attemptMs: 300, ...options });
-  closing.push(() => one.close());
-  return one;
+function client(addresses: string[], options: HttpCatalogClientOptions = {}, attemptMs = 3_000): HttpCatalogClient {
+  const http = new ServerHttp(deps, { addresses, attemptMs });
+  closing.push(() => http.close());
+  return new HttpCatalogClient({ ...deps, http }, options);
 }
 
 /** A server whose answers are given by `answer`. */
@@ -68,7 +69,7 @@ describe('catalog client over HTTP', () => {
     const silent = await FakeCatalogServer.start();
     closing.push(() => silent.stop());
     silent.hang = true;
-    const one = client(['127.0.0.1:1', silent.url, fake.url]);
+    const one = client(['127.0.0.1:1', silent.url, fake.url], {}, 1_000);
     await one.register(registration, writer);
     expect(fake.catalog.instances.size).toBe(1);
   });
@@ -89,7 +90,7 @@ describe('catalog client over HTTP', () => {
   });
 
   it('ends a stream that is silent, and one with an endless line', async () => {
-    const read = async (url: string, options: object) => {
+    const read = async (url: string, options: HttpCatalogClientOptions) => {
       for await (const _ of client([url], options).followOwned('kubernetes/x', new AbortController().signal));
     };
     await expect(read(fake.url, { streamIdleMs: 100 })).rejects.toMatchObject({ code: 'deadline' });

@@ -1,4 +1,4 @@
-import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import type { ObjectKey } from '../object-source.ts';
 
 /** The catalog's name of a declaring object: `Service/<namespace>/<name>`. */
@@ -10,6 +10,16 @@ export function serviceRef(key: ObjectKey): string {
 export function serviceKeyOfRef(ref: string): ObjectKey | undefined {
   const match = /^Service\/([^/]+\/[^/]+)$/.exec(ref);
   return match?.[1];
+}
+
+/** The name of a declaring Intention: `Intention/<namespace>/<name>`. */
+export function intentionRef(key: ObjectKey): string {
+  return `Intention/${key}`;
+}
+
+/** The key of the Intention that a ref names; undefined for a ref of another form. */
+export function intentionKeyOfRef(ref: string): ObjectKey | undefined {
+  return /^Intention\/([^/]+\/[^/]+)$/.exec(ref)?.[1];
 }
 
 /** Instance id of a pod or of an endpoint that has no pod: by UID, so that a same-name pod is another instance. */
@@ -32,9 +42,9 @@ export function readinessCheckId(instance: string): string {
 
 export const READINESS_CHECK_NAME = 'Kubernetes Readiness Check';
 
-/** Lets inferred deletes of a Service's instances through, however many they are. */
+/** Lets inferred deletes of what an object declared through, however many they are. */
 export const ALLOW_SWEEP_ANNOTATION = 'lictor.dev/allow-sweep';
 
-export function allowsSweep(service: Service | undefined): boolean {
-  return service?.metadata.annotations?.[ALLOW_SWEEP_ANNOTATION] === 'true';
+export function allowsSweep(object: Service | Intention | undefined): boolean {
+  return object?.metadata.annotations?.[ALLOW_SWEEP_ANNOTATION] === 'true';
 }

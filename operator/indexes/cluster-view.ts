@@ -1,4 +1,5 @@
 import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { KubeObject } from '../kube-api/kube-api.ts';
 import { keyOf, type ObjectKey, type ObjectSource, objectKey } from '../object-source.ts';
 import type { SliceView } from '../workloads/endpoint-slice.ts';
 import { selects } from '../workloads/label-selector.ts';
@@ -141,7 +142,8 @@ export function serviceKeyOf({ metadata, spec }: HealthCheck): ObjectKey {
   return objectKey(metadata.namespace ?? 'default', spec.serviceRef.name);
 }
 
-function isBefore(a: Service, b: Service): boolean {
+/** Whether `a` goes before `b` where both want the same: the older, of the same age the first by key. */
+export function isBefore(a: KubeObject, b: KubeObject): boolean {
   const [ageA, ageB] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
   return ageA === ageB ? keyOf(a) < keyOf(b) : ageA < ageB;
 }

@@ -8,6 +8,12 @@ export const HEALTH_CHECKS: ResourceKind = {
   plural: 'healthchecks',
   kind: 'HealthCheck',
 };
+export const INTENTIONS: ResourceKind = {
+  group: 'lictor.dev',
+  version: 'v1alpha1',
+  plural: 'intentions',
+  kind: 'Intention',
+};
 export const PODS: ResourceKind = { group: '', version: 'v1', plural: 'pods', kind: 'Pod' };
 export const ENDPOINT_SLICES: ResourceKind = {
   group: 'discovery.k8s.io',

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import { RunGroup } from '../../core/lifecycle.ts';
+import { type RunContext, RunGroup } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
@@ -15,12 +15,14 @@ import { type StatusSink, StatusWriter } from '../status/status-writer.ts';
 import { DeleteEvidence } from '../sweep-guard/delete-evidence.ts';
 import { SweepGuard, type SweepGuardOptions } from '../sweep-guard/sweep-guard.ts';
 import { WorkQueue } from '../work-queue/work-queue.ts';
+import { IntentionControllers, type IntentionParts } from './intention-controllers.ts';
 import type { Leadership } from './leadership.ts';
 
 export interface ControllerSetDeps {
   readonly sources: ClusterSources;
   readonly mirror: CatalogMirror;
   readonly catalog: CatalogClient;
+  readonly intentions: IntentionParts;
   readonly sink: StatusSink;
   readonly events: EventRecorder;
   readonly clock: Clock;
@@ -51,9 +53,26 @@ export class ControllerSet {
     this.#options = options;
   }
 
-  /** Reconciles until the signal aborts; begins when all sources and the mirror are synced. */
+  /** Reconciles until the signal aborts; each part begins when what it reads is synced. */
   async lead(leadership: Leadership, signal: AbortSignal): Promise<void> {
+    const { clock, log, intentions } = this.#deps;
+    const status = new StatusWriter({ ...this.#deps, leadership });
+    const group = new RunGroup(
+      { clock, log },
+      {
+        name: 'controllers',
+        members: [
+          { name: 'controllers of services', run: (ctx) => this.#services(ctx, leadership, status) },
+          new IntentionControllers({ ...this.#deps, ...intentions, leadership, status }, this.#options),
+        ],
+      },
+    );
+    await group.run({ signal, ready: () => {} });
+  }
+
+  async #services({ signal, ready }: RunContext, leadership: Leadership, status: StatusWriter): Promise<void> {
     const { sources, mirror, clock, log, metrics } = this.#deps;
+    ready();
     const synced = () => mirror.synced() && Object.values(sources).every((source) => source.synced());
     while (!synced() && !signal.aborted) await clock.sleep(SYNC_POLL_MS, signal);
     if (signal.aborted) return;
@@ -65,7 +84,6 @@ export class ControllerSet {
       healthChecks: this.#queue('health-check'),
     };
     const triggers = new Triggers({ cluster, mirror, guard, evidence, ...queues });
-    const status = new StatusWriter({ ...this.#deps, leadership });
     const services = new ServiceReconciler(
       { ...this.#deps, cluster, leadership, guard, evidence, status, settled: (key) => triggers.settled(key) },
       this.#options,
@@ -74,7 +92,7 @@ export class ControllerSet {
     const group = new RunGroup(
       { clock, log },
       {
-        name: 'controllers',
+        name: 'controllers of services',
         members: [this.#controller(healthChecks, queues.healthChecks), this.#controller(services, queues.services)],
       },
     );

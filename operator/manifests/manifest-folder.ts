@@ -6,11 +6,11 @@ import { errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import { formatProblem, manifestError } from '../../crds/manifests/load-manifests.ts';
-import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import type { ClusterSources } from '../indexes/cluster-view.ts';
 import { ObjectCache } from '../informer/object-cache.ts';
 import type { KubeObject } from '../kube-api/kube-api.ts';
-import { type ChangeCause, keyOf, type ObjectKey, objectKey } from '../object-source.ts';
+import { type ChangeCause, keyOf, type ObjectKey, type ObjectSource, objectKey } from '../object-source.ts';
 import type { StatusSink, WithStatus } from '../status/status-writer.ts';
 import { type SliceView, stripSlice } from '../workloads/endpoint-slice.ts';
 import { type PodView, stripPod } from '../workloads/pod.ts';
@@ -28,6 +28,20 @@ export interface ManifestFolderOptions {
 
 const LICTOR = 'lictor.dev/v1alpha1';
 
+/** Our kinds, in the order in which they are shown, and their caches. */
+const OURS = { Service: 'services', HealthCheck: 'healthChecks', Intention: 'intentions' } as const;
+
+/** An object that a folder may declare. */
+export type DeclaredObject = Service | HealthCheck | Intention;
+
+interface Caches {
+  readonly pods: ObjectCache<PodView>;
+  readonly slices: ObjectCache<SliceView>;
+  readonly services: ObjectCache<Service>;
+  readonly healthChecks: ObjectCache<HealthCheck>;
+  readonly intentions: ObjectCache<Intention>;
+}
+
 /**
  * A folder of manifests in the place of an API server: the same sources, fed from files, and statuses kept in memory. A
  * file with a problem keeps its last good objects; what vanishes from the folder is deleted once the whole folder was
@@ -36,16 +50,12 @@ const LICTOR = 'lictor.dev/v1alpha1';
 export class ManifestFolder implements Runnable, StatusSink {
   readonly name = 'manifests';
   readonly sources: ClusterSources;
+  readonly intentions: ObjectSource<Intention>;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #options: Required<ManifestFolderOptions>;
   readonly #files: ManifestFiles;
-  readonly #caches: {
-    pods: ObjectCache<PodView>;
-    slices: ObjectCache<SliceView>;
-    services: ObjectCache<Service>;
-    healthChecks: ObjectCache<HealthCheck>;
-  };
+  readonly #caches: Caches;
   readonly #changed = new Set<() => void>();
   #problems: readonly string[] = [];
   #version = 0;
@@ -64,8 +74,11 @@ export class ManifestFolder implements Runnable, StatusSink {
       slices: cache('EndpointSlice'),
       services: cache('Service'),
       healthChecks: cache('HealthCheck'),
+      intentions: cache('Intention'),
     };
-    this.sources = this.#caches;
+    const { intentions, ...sources } = this.#caches;
+    this.sources = sources;
+    this.intentions = intentions;
   }
 
   /** What is wrong with the files now, one line each. */
@@ -73,14 +86,14 @@ export class ManifestFolder implements Runnable, StatusSink {
     return this.#problems;
   }
 
-  /** The declared objects with their statuses: Services, then HealthChecks, each in the order of their keys. */
-  objects(): (Service | HealthCheck)[] {
+  /** The declared objects with their statuses: Services, HealthChecks, Intentions, each in the order of their keys. */
+  objects(): DeclaredObject[] {
     const byKey = (a: KubeObject, b: KubeObject) => (keyOf(a) < keyOf(b) ? -1 : 1);
-    return [...[...this.#caches.services.list()].sort(byKey), ...[...this.#caches.healthChecks.list()].sort(byKey)];
+    return Object.values(OURS).flatMap((name): DeclaredObject[] => [...this.#caches[name].list()].sort(byKey));
   }
 
-  get(kind: 'Service' | 'HealthCheck', key: ObjectKey): Service | HealthCheck | undefined {
-    return kind === 'Service' ? this.#caches.services.get(key) : this.#caches.healthChecks.get(key);
+  get(kind: keyof typeof OURS, key: ObjectKey): DeclaredObject | undefined {
+    return this.#caches[OURS[kind]].get(key);
   }
 
   /** Told after the objects, their statuses or the problems changed. Gives the unsubscription. */
@@ -90,8 +103,11 @@ export class ManifestFolder implements Runnable, StatusSink {
   }
 
   async write(object: WithStatus, status: object): Promise<void> {
-    if (object.kind === 'Service') setStatus(this.#caches.services, keyOf(object), status);
-    else setStatus(this.#caches.healthChecks, keyOf(object), status);
+    const { services, healthChecks, intentions } = this.#caches;
+    const key = keyOf(object);
+    if (object.kind === 'Service') setStatus(services, key, status);
+    else if (object.kind === 'HealthCheck') setStatus(healthChecks, key, status);
+    else setStatus(intentions, key, status);
     this.#notify();
   }
 
@@ -147,10 +163,13 @@ export class ManifestFolder implements Runnable, StatusSink {
   #apply(content: FolderContent, cause: ChangeCause): void {
     this.#setProblems(content.problems.map(formatProblem));
     const before = this.#version;
-    const found = { pods: [], slices: [], services: [], healthChecks: [] } as Record<
-      keyof ClusterSources,
-      KubeObject[]
-    >;
+    const found: Record<keyof Caches, KubeObject[]> = {
+      pods: [],
+      slices: [],
+      services: [],
+      healthChecks: [],
+      intentions: [],
+    };
     for (const { object } of content.objects) {
       const kind = sourceOf(object.apiVersion, object.kind);
       if (kind) found[kind].push(object);
@@ -160,6 +179,7 @@ export class ManifestFolder implements Runnable, StatusSink {
     this.#replace(this.#caches.slices, found.slices, stripSlice, cause);
     this.#replace(this.#caches.services, found.services, stripResource<Service>, cause);
     this.#replace(this.#caches.healthChecks, found.healthChecks, stripResource<HealthCheck>, cause);
+    this.#replace(this.#caches.intentions, found.intentions, stripResource<Intention>, cause);
     if (this.#version !== before) this.#notify();
   }
 
@@ -219,8 +239,8 @@ function setStatus<T extends KubeObject>(cache: ObjectCache<T>, key: ObjectKey, 
   if (current) cache.reset({ ...current, status });
 }
 
-function sourceOf(apiVersion: string, kind: string): keyof ClusterSources | undefined {
-  if (apiVersion === LICTOR) return kind === 'Service' ? 'services' : 'healthChecks';
+function sourceOf(apiVersion: string, kind: string): keyof Caches | undefined {
+  if (apiVersion === LICTOR) return OURS[kind as keyof typeof OURS];
   if (apiVersion === 'v1' && kind === 'Pod') return 'pods';
   if (kind === 'EndpointSlice') return 'slices';
   return undefined;

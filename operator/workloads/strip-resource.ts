@@ -1,4 +1,4 @@
-import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import type { KubeObject } from '../kube-api/kube-api.ts';
 import { share } from './shared-text.ts';
 
@@ -6,7 +6,7 @@ import { share } from './shared-text.ts';
 const OUR_PREFIX = 'lictor.dev/';
 
 /** A custom resource without managed fields and foreign annotations. Takes the object over. */
-export function stripResource<T extends Service | HealthCheck>(object: KubeObject): T {
+export function stripResource<T extends Service | HealthCheck | Intention>(object: KubeObject): T {
   const { apiVersion, kind, metadata, spec, status } = object as T;
   const ours = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(OUR_PREFIX));
   return {

@@ -1,4 +1,4 @@
-import { configRoutes } from '../../api/routes/config-routes.ts';
+import { type ConfigBackend, configRoutes } from '../../api/routes/config-routes.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
 import { VirtualAddresses } from '../virtual-addresses/virtual-addresses.ts';
 import { StateConfigBackend } from './config-backend.ts';
@@ -9,6 +9,7 @@ import { ConfigWriter } from './config-writer.ts';
 export interface ConfigPart extends ServerPart {
   readonly table: ConfigTable;
   readonly writer: ConfigWriter;
+  readonly config: ConfigBackend;
 }
 
 export function configPart(deps: PartDeps): ConfigPart {
@@ -16,5 +17,5 @@ export function configPart(deps: PartDeps): ConfigPart {
   const addresses = new VirtualAddresses({ state: deps.state, table: deps.virtualAddresses });
   const writer = new ConfigWriter({ ...deps, table, addresses }, deps);
   const backend = new StateConfigBackend({ ...deps, table, writer });
-  return { tables: [table], routes: configRoutes(deps.reads, backend), table, writer };
+  return { tables: [table], routes: configRoutes(deps.reads, backend), table, writer, config: backend };
 }

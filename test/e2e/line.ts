@@ -180,3 +180,7 @@ export function servicesPath(namespace: string): string {
 export function checksPath(namespace: string): string {
   return `/apis/lictor.dev/v1alpha1/namespaces/${namespace}/healthchecks`;
 }
+
+export function intentionsPath(namespace: string): string {
+  return `/apis/lictor.dev/v1alpha1/namespaces/${namespace}/intentions`;
+}

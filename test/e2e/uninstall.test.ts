@@ -7,7 +7,7 @@ import type { OperatorProcess } from '../support/processes/lictor.ts';
 import { checksPath, Line, SHORT_LEASE, SOON, servicesPath } from './line.ts';
 
 const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-const CRD_NAMES = ['services.lictor.dev', 'healthchecks.lictor.dev'];
+const CRD_NAMES = ['services.lictor.dev', 'healthchecks.lictor.dev', 'intentions.lictor.dev'];
 
 describeKube('uninstalling', () => {
   describeDig('with the operator dead', () => {

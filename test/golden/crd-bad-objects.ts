@@ -30,6 +30,30 @@ export function ttlCheck(spec: Record<string, unknown>): Record<string, unknown>
   return check({ http: undefined, interval: undefined, ttl: '30s', ...spec });
 }
 
+/** An Intention with these spec fields beside a destination and a source; undefined removes one. */
+export function intention(
+  spec: Record<string, unknown>,
+  metadata: Record<string, unknown> = {},
+): Record<string, unknown> {
+  const sources = [{ service: 'web', action: 'allow' }];
+  return object('Intention', { destination: { service: 'db' }, sources, ...spec }, metadata);
+}
+
+/** An Intention whose source has these fields beside its name. */
+export function source(fields: Record<string, unknown>): Record<string, unknown> {
+  return intention({ sources: [{ service: 'web', ...fields }] });
+}
+
+/** An Intention whose source has one permission with these fields beside its action. */
+export function permission(fields: Record<string, unknown>): Record<string, unknown> {
+  return source({ permissions: [{ action: 'allow', ...fields }] });
+}
+
+/** An Intention with a permission for requests that have such a header. */
+export function headerMatch(fields: Record<string, unknown>): Record<string, unknown> {
+  return permission({ http: { header: [{ name: 'X-Test', ...fields }] } });
+}
+
 function object(
   kind: string,
   spec: Record<string, unknown>,
@@ -251,8 +275,145 @@ const BAD_CHECKS: readonly BadObject[] = [
   bad('a tcp port of 0', 'spec.tcp.port', check({ http: undefined, tcp: { port: 0 } })),
 ];
 
+const jwt = (fields: Record<string, unknown>) => intention({ jwt: { providers: [{ name: 'okta', ...fields }] } });
+
+const BAD_INTENTIONS: readonly BadObject[] = [
+  bad('no destination', 'spec.destination', intention({ destination: undefined })),
+  bad('a destination that is a string', 'spec.destination', intention({ destination: 'db' })),
+  bad('a destination without a service', 'spec.destination.service', intention({ destination: {} })),
+  bad('Consul spelling of the destination', 'spec.destination.name', intention({ destination: { name: 'db' } })),
+  bad('a destination in upper case', 'spec.destination.service', intention({ destination: { service: 'Db' } })),
+  bad('a part of a name with a wildcard', 'spec.destination.service', intention({ destination: { service: 'db-*' } })),
+  bad('a destination with a slash', 'spec.destination.service', intention({ destination: { service: 'shop/db' } })),
+  bad(
+    'a destination of 129 characters',
+    'spec.destination.service',
+    intention({ destination: { service: 'd'.repeat(129) } }),
+  ),
+  bad('no sources', 'spec.sources', intention({ sources: undefined })),
+  bad('an empty list of sources', 'spec.sources', intention({ sources: [] })),
+  bad('a source that is a name', 'spec.sources[0]', intention({ sources: ['web'] })),
+  bad('a source without a service', 'spec.sources[0].service', intention({ sources: [{ action: 'allow' }] })),
+  bad('a source with an empty service', 'spec.sources[0].service', source({ service: '', action: 'allow' })),
+  bad('a source in a datacenter', 'spec.sources[0].datacenter', source({ action: 'allow', datacenter: 'dc2' })),
+  bad('a source with a peer in upper case', 'spec.sources[0].peer', source({ action: 'allow', peer: 'Dc2' })),
+  bad('a source whose peer is a wildcard', 'spec.sources[0].peer', source({ action: 'allow', peer: '*' })),
+  bad(
+    'the same source twice',
+    'spec.sources[1]',
+    intention({
+      sources: [
+        { service: 'web', action: 'allow' },
+        { service: 'web', action: 'deny' },
+      ],
+    }),
+  ),
+  bad(
+    '513 sources',
+    'spec.sources',
+    intention({ sources: many(513).map((i) => ({ service: `web-${i}`, action: 'deny' })) }),
+  ),
+  bad('a source without an action', 'spec.sources[0].action', source({})),
+  bad('an action in upper case', 'spec.sources[0].action', source({ action: 'Allow' })),
+  bad('an unknown action', 'spec.sources[0].action', source({ action: 'audit' })),
+  bad(
+    'an action beside permissions',
+    'spec.sources[0].action',
+    source({ action: 'allow', permissions: [{ action: 'allow', http: { pathExact: '/' } }] }),
+  ),
+  bad('an empty list of permissions', 'spec.sources[0].permissions', source({ permissions: [] })),
+  bad(
+    'a permission without an action',
+    'spec.sources[0].permissions[0].action',
+    source({ permissions: [{ http: { pathExact: '/' } }] }),
+  ),
+  bad('a permission for everything', 'spec.sources[0].permissions[0].http', permission({})),
+  bad('http with nothing in it', 'spec.sources[0].permissions[0].http', permission({ http: {} })),
+  bad(
+    'two ways to match the path',
+    'spec.sources[0].permissions[0].http',
+    permission({ http: { pathExact: '/a', pathPrefix: '/b' } }),
+  ),
+  bad(
+    'a path without a slash',
+    'spec.sources[0].permissions[0].http.pathPrefix',
+    permission({ http: { pathPrefix: 'read' } }),
+  ),
+  bad(
+    'an empty regular expression',
+    'spec.sources[0].permissions[0].http.pathRegex',
+    permission({ http: { pathRegex: '' } }),
+  ),
+  bad(
+    'a method in lower case',
+    'spec.sources[0].permissions[0].http.methods[0]',
+    permission({ http: { methods: ['get'] } }),
+  ),
+  bad(
+    'the same method twice',
+    'spec.sources[0].permissions[0].http.methods[1]',
+    permission({ http: { methods: ['GET', 'GET'] } }),
+  ),
+  bad(
+    'headers in the form of a HealthCheck',
+    'spec.sources[0].permissions[0].http.header',
+    permission({ http: { header: { Host: ['web'] } } }),
+  ),
+  bad(
+    'a header without a name',
+    'spec.sources[0].permissions[0].http.header[0].name',
+    permission({ http: { header: [{ present: true }] } }),
+  ),
+  bad(
+    'a header name with a space',
+    'spec.sources[0].permissions[0].http.header[0].name',
+    permission({ http: { header: [{ name: 'X Test', present: true }] } }),
+  ),
+  bad('a header without a condition', 'spec.sources[0].permissions[0].http.header[0]', headerMatch({})),
+  bad(
+    'a header with two conditions',
+    'spec.sources[0].permissions[0].http.header[0]',
+    headerMatch({ exact: 'a', prefix: 'b' }),
+  ),
+  bad(
+    'a header that is not there, without invert',
+    'spec.sources[0].permissions[0].http.header[0].present',
+    headerMatch({ present: false }),
+  ),
+  bad(
+    'ignoreCase on a regular expression',
+    'spec.sources[0].permissions[0].http.header[0].ignoreCase',
+    headerMatch({ regex: 'a.*', ignoreCase: true }),
+  ),
+  bad(
+    'a header value with a line break',
+    'spec.sources[0].permissions[0].http.header[0].exact',
+    headerMatch({ exact: 'a\nb' }),
+  ),
+  bad('a description of 513 characters', 'spec.sources[0].description', source({ description: 'x'.repeat(513) })),
+  bad('jwt without providers', 'spec.jwt.providers', intention({ jwt: {} })),
+  bad('an empty list of providers', 'spec.jwt.providers', intention({ jwt: { providers: [] } })),
+  bad(
+    'the same provider twice',
+    'spec.jwt.providers[1]',
+    intention({ jwt: { providers: [{ name: 'okta' }, { name: 'okta' }] } }),
+  ),
+  bad('a provider with a space in its name', 'spec.jwt.providers[0].name', jwt({ name: 'my okta' })),
+  bad(
+    'a claim without a value',
+    'spec.jwt.providers[0].verifyClaims[0].value',
+    jwt({ verifyClaims: [{ path: ['role'] }] }),
+  ),
+  bad(
+    'a claim whose path is a text',
+    'spec.jwt.providers[0].verifyClaims[0].path',
+    jwt({ verifyClaims: [{ path: 'role', value: 'a' }] }),
+  ),
+  bad('a mode, which nothing acts on', 'spec.mode', intention({ mode: 'audit' })),
+];
+
 /** Every bad object. */
-export const BAD_OBJECTS: readonly BadObject[] = [...BAD_SERVICES, ...BAD_CHECKS];
+export const BAD_OBJECTS: readonly BadObject[] = [...BAD_SERVICES, ...BAD_CHECKS, ...BAD_INTENTIONS];
 
 function bad(what: string, field: string, object: Record<string, unknown>): BadObject {
   return { what, field, object };

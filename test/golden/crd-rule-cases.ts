@@ -1,4 +1,4 @@
-import { check, external, service, ttlCheck } from './crd-bad-objects.ts';
+import { check, external, headerMatch, permission, service, source, ttlCheck } from './crd-bad-objects.ts';
 
 /** Objects that one CEL rule accepts and refuses; all of them are right in every other respect. */
 export interface RuleCase {
@@ -246,6 +246,75 @@ export const RULE_CASES: readonly RuleCase[] = [
     rule: 'HealthCheck spec.deregisterCriticalServiceAfter: must be at least 1m and at most 720h',
     accepts: ['1m', '60s', '720h'].map((after) => check({ deregisterCriticalServiceAfter: after })),
     refuses: ['59s', '59.999s', '720h1s', '0s'].map((after) => check({ deregisterCriticalServiceAfter: after })),
+  },
+  {
+    rule: 'Intention spec.sources[]: exactly one of action and permissions must be set; action is for every connection',
+    accepts: [source({ action: 'deny' }), permission({ http: { pathPrefix: '/' } })],
+    refuses: [source({}), source({ action: 'deny', permissions: [{ action: 'allow', http: { methods: ['GET'] } }] })],
+  },
+  {
+    rule: 'Intention spec.sources[].permissions[]: needs http or jwt; for every request use the action of the source',
+    accepts: [
+      permission({ http: { methods: ['GET'] } }),
+      permission({ jwt: { providers: [{ name: 'okta' }] } }),
+      permission({ http: { methods: ['GET'] }, jwt: { providers: [{ name: 'okta' }] } }),
+    ],
+    refuses: [permission({})],
+  },
+  {
+    rule: 'Intention spec.sources[].permissions[].http: needs a path, a header or methods',
+    accepts: [
+      { pathExact: '/' },
+      { pathPrefix: '/' },
+      { pathRegex: '/a.*' },
+      { methods: ['GET'] },
+      { header: [{ name: 'a', present: true }] },
+    ].map((http) => permission({ http })),
+    refuses: [permission({ http: {} })],
+  },
+  {
+    rule: 'Intention spec.sources[].permissions[].http: at most one of pathExact, pathPrefix and pathRegex may be set',
+    accepts: [permission({ http: { pathExact: '/', methods: ['GET'] } })],
+    refuses: [
+      { pathExact: '/', pathPrefix: '/' },
+      { pathExact: '/', pathRegex: '/' },
+      { pathPrefix: '/', pathRegex: '/', methods: ['GET'] },
+    ].map((http) => permission({ http })),
+  },
+  {
+    rule:
+      'Intention spec.sources[].permissions[].http.header[]: exactly one of present, exact, prefix, suffix, contains and ' +
+      'regex is needed',
+    accepts: [
+      { present: true },
+      { exact: 'a' },
+      { prefix: 'a' },
+      { suffix: 'a' },
+      { contains: 'a', invert: true },
+      { regex: 'a' },
+    ].map(headerMatch),
+    refuses: [{}, { invert: true }, { exact: 'a', prefix: 'a' }, { present: true, regex: 'a' }].map(headerMatch),
+  },
+  {
+    rule: 'Intention spec.sources[].permissions[].http.header[]: must be true; for a header that is not there add invert',
+    accepts: [
+      headerMatch({ present: true }),
+      headerMatch({ present: true, invert: true }),
+      headerMatch({ exact: 'a' }),
+    ],
+    refuses: [headerMatch({ present: false }), headerMatch({ present: false, invert: true })],
+  },
+  {
+    rule: 'Intention spec.sources[].permissions[].http.header[]: goes with exact, prefix, suffix and contains only',
+    accepts: [
+      { exact: 'a', ignoreCase: true },
+      { contains: 'a', ignoreCase: true },
+      { regex: 'a', ignoreCase: false },
+    ].map(headerMatch),
+    refuses: [
+      { regex: 'a', ignoreCase: true },
+      { present: true, ignoreCase: true },
+    ].map(headerMatch),
   },
 ];
 

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { type KubernetesObject, validateObject } from '../../crds/manifests/validate-object.ts';
 import type { CustomResourceDefinition, StructuralSchema } from '../../crds/structural-schema.ts';
 import { walkSchema } from '../../crds/walk-schema.ts';
-import { BAD_OBJECTS, check, external, service, ttlCheck } from '../golden/crd-bad-objects.ts';
+import { BAD_OBJECTS, check, external, headerMatch, intention, service, ttlCheck } from '../golden/crd-bad-objects.ts';
 import { RULE_CASES } from '../golden/crd-rule-cases.ts';
 import { describeKube } from '../support/kube/binaries.ts';
 import type { Kube } from '../support/kube/kube.ts';
@@ -14,9 +14,9 @@ import { sharedKube } from '../support/kube/shared-kube.ts';
 /** How many random objects the API server and the file mode are compared on. */
 const RANDOM_OBJECTS = 600;
 
-const PLURALS: Record<string, string> = { Service: 'services', HealthCheck: 'healthchecks' };
+const PLURALS: Record<string, string> = { Service: 'services', HealthCheck: 'healthchecks', Intention: 'intentions' };
 
-const CRDS = ['service.yaml', 'health-check.yaml'].map(
+const CRDS = ['service.yaml', 'health-check.yaml', 'intention.yaml'].map(
   (file) => parse(readFileSync(new URL(`../../crds/${file}`, import.meta.url), 'utf8')) as CustomResourceDefinition,
 );
 
@@ -98,6 +98,8 @@ describeKube('the CustomResourceDefinitions on a real API server', () => {
         { address: 'db', port: 2 },
       ]),
       service({ ports: [{ name: 'http', port: 'http' }] }),
+      intention({}),
+      headerMatch({ exact: 'a' }),
     ];
     for (const object of objects) {
       const ours = validateObject(object as KubernetesObject);
@@ -145,11 +147,15 @@ describeKube('the CustomResourceDefinitions on a real API server', () => {
     const ready = { type: 'Ready', status: 'True', reason: 'Synced', message: '', lastTransitionTime: now };
     await create(shown, service({}), { serviceName: 'web', healthy: 2, total: 3, endpoints: [], conditions: [ready] });
     await create(shown, check({}), { passing: 2, warning: 0, critical: 1, conditions: [ready] });
+    await create(shown, intention({}), { sources: 1, effective: 1, overriddenBy: [], conditions: [ready] });
     const lines = (await kubectl('get', 'lictor', '--namespace', shown)).trim().split('\n');
     const cells = lines.map((line) => line.trim().split(/ {2,}/));
     expect(cells).toEqual([
       ['NAME', 'SERVICE', 'PASSING', 'WARNING', 'CRITICAL', 'READY', 'AGE'],
       ['healthcheck.lictor.dev/web', 'web', '2', '0', '1', 'True', expect.stringMatching(/^\d+s$/)],
+      [''],
+      ['NAME', 'DESTINATION', 'SOURCES', 'READY', 'AGE'],
+      ['intention.lictor.dev/web', 'db', '1', 'True', expect.stringMatching(/^\d+s$/)],
       [''],
       ['NAME', 'SERVICE NAME', 'HEALTHY', 'TOTAL', 'READY', 'AGE'],
       ['service.lictor.dev/web', 'web', '2', '3', 'True', expect.stringMatching(/^\d+s$/)],
@@ -203,6 +209,28 @@ function randomObject(): fc.Arbitrary<Record<string, unknown>> {
     check({ http: { path: '/x', port: 'http', header: { Host: ['a'] }, tls: { skipVerify: true } }, timeout: '2s' }),
     check({ http: undefined, tcp: { port: 80 }, failuresBeforeWarning: 1, failuresBeforeCritical: 3 }),
     ttlCheck({ notes: 'x', deregisterCriticalServiceAfter: '1m' }),
+    intention({
+      destination: { service: '*' },
+      sources: [
+        { service: 'web', action: 'allow', description: 'reads' },
+        { service: 'web', peer: 'dc2', action: 'deny' },
+        {
+          service: 'report',
+          permissions: [
+            {
+              action: 'allow',
+              http: {
+                pathPrefix: '/read',
+                methods: ['GET', 'HEAD'],
+                header: [{ name: 'X-Test', exact: 'a', ignoreCase: true }],
+              },
+            },
+            { action: 'deny', jwt: { providers: [{ name: 'okta', verifyClaims: [{ path: ['role'], value: 'a' }] }] } },
+          ],
+        },
+      ],
+      jwt: { providers: [{ name: 'okta' }] },
+    }),
   );
   return fc.tuple(start, fc.array(randomChange(), { minLength: 1, maxLength: 2 })).map(([object, changes]) => {
     const changed = structuredClone(object);

@@ -1,8 +1,9 @@
 import { silentLogger } from '../../core/log.ts';
 import { KIND_FILES, kindSchema, type LictorKind } from '../../crds/manifests/kind-schema.ts';
 import { type KubernetesObject, validateObject } from '../../crds/manifests/validate-object.ts';
-import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import { walkSchema } from '../../crds/walk-schema.ts';
+import { planIntention } from '../../operator/controllers/intention/plan-intention.ts';
 import { planRegistrations } from '../../operator/controllers/service/plan-registrations.ts';
 import { ClusterView } from '../../operator/indexes/cluster-view.ts';
 import { ObjectCache } from '../../operator/informer/object-cache.ts';
@@ -10,7 +11,16 @@ import type { KubeObject } from '../../operator/kube-api/kube-api.ts';
 import { type SliceView, stripSlice } from '../../operator/workloads/endpoint-slice.ts';
 import { type PodView, stripPod } from '../../operator/workloads/pod.ts';
 import { stripResource } from '../../operator/workloads/strip-resource.ts';
-import { check, external, service, ttlCheck } from '../golden/crd-bad-objects.ts';
+import {
+  check,
+  external,
+  headerMatch,
+  intention,
+  permission,
+  service,
+  source,
+  ttlCheck,
+} from '../golden/crd-bad-objects.ts';
 
 type Declared = Record<string, unknown>;
 
@@ -21,9 +31,12 @@ const ADDRESS = { address: '192.0.2.1', port: 80 };
 const instance = (fields: object) => external([{ ...ADDRESS, ...fields }]);
 const expression = (fields: object) => service({ selector: { matchExpressions: [fields] } });
 const http = (fields: object) => check({ http: fields });
+const path = (fields: object) => permission({ http: { pathExact: '/', ...fields } });
+const jwt = (provider: object) => ({ providers: [{ name: 'okta', ...provider }] });
+const claim = (fields: object) => jwt({ verifyClaims: [{ path: ['role'], value: 'a', ...fields }] });
 const tcp = (fields: object) => check({ http: undefined, tcp: fields });
 
-/** One row for each leaf of the specs: what is declared decides what is registered. */
+/** One row for each leaf of the specs: what is declared decides what is written to the servers. */
 const EFFECTS: readonly Effect[] = [
   ['Service spec.serviceName', service({ serviceName: 'a' }), service({ serviceName: 'b' })],
   ['Service spec.selector.matchLabels.*', service({}), service({ selector: { matchLabels: { app: 'db' } } })],
@@ -93,6 +106,66 @@ const EFFECTS: readonly Effect[] = [
   ['HealthCheck spec.failuresBeforeCritical', check({}), check({ failuresBeforeCritical: 3 })],
   ['HealthCheck spec.deregisterCriticalServiceAfter', check({}), check({ deregisterCriticalServiceAfter: '1m' })],
   ['HealthCheck spec.notes', check({}), check({ notes: 'see the runbook' })],
+  ['Intention spec.destination.service', intention({}), intention({ destination: { service: '*' } })],
+  [
+    'Intention spec.sources[].service',
+    intention({ sources: [{ service: 'a', action: 'deny' }] }),
+    intention({ sources: [{ service: 'b', action: 'deny' }] }),
+  ],
+  ['Intention spec.sources[].peer', source({ action: 'allow' }), source({ action: 'allow', peer: 'dc2' })],
+  ['Intention spec.sources[].action', source({ action: 'allow' }), source({ action: 'deny' })],
+  ['Intention spec.sources[].description', source({ action: 'deny' }), source({ action: 'deny', description: 'x' })],
+  [
+    'Intention spec.sources[].permissions[].action',
+    permission({ http: { pathExact: '/' } }),
+    permission({ http: { pathExact: '/' }, action: 'deny' }),
+  ],
+  ['Intention spec.sources[].permissions[].http.pathExact', path({}), path({ pathExact: '/a' })],
+  [
+    'Intention spec.sources[].permissions[].http.pathPrefix',
+    permission({ http: { pathPrefix: '/' } }),
+    permission({ http: { pathPrefix: '/a' } }),
+  ],
+  [
+    'Intention spec.sources[].permissions[].http.pathRegex',
+    permission({ http: { pathRegex: '/' } }),
+    permission({ http: { pathRegex: '/a' } }),
+  ],
+  ['Intention spec.sources[].permissions[].http.methods[]', path({ methods: ['GET'] }), path({ methods: ['PUT'] })],
+  [
+    'Intention spec.sources[].permissions[].http.header[].name',
+    headerMatch({ exact: 'a' }),
+    headerMatch({ exact: 'a', name: 'X-Other' }),
+  ],
+  [
+    'Intention spec.sources[].permissions[].http.header[].present',
+    headerMatch({ present: true }),
+    headerMatch({ exact: 'true' }),
+  ],
+  ...['exact', 'prefix', 'suffix', 'contains', 'regex'].map(
+    (way): Effect => [
+      `Intention spec.sources[].permissions[].http.header[].${way}`,
+      headerMatch({ [way]: 'a' }),
+      headerMatch({ [way]: 'b' }),
+    ],
+  ),
+  ...['invert', 'ignoreCase'].map(
+    (turn): Effect => [
+      `Intention spec.sources[].permissions[].http.header[].${turn}`,
+      headerMatch({ exact: 'a' }),
+      headerMatch({ exact: 'a', [turn]: true }),
+    ],
+  ),
+  ...(['', 'sources[].permissions[].'] as const).flatMap((place): Effect[] => {
+    const at = (requirement: object) =>
+      place === '' ? intention({ jwt: requirement }) : permission({ jwt: requirement });
+    const leaf = `Intention spec.${place}jwt.providers[]`;
+    return [
+      [`${leaf}.name`, at(jwt({})), at(jwt({ name: 'auth0' }))],
+      [`${leaf}.verifyClaims[].path[]`, at(claim({})), at(claim({ path: ['role', 'b'] }))],
+      [`${leaf}.verifyClaims[].value`, at(claim({})), at(claim({ value: 'b' }))],
+    ];
+  }),
 ];
 
 const POD = {
@@ -112,8 +185,12 @@ const SLICE = {
   endpoints: [{ addresses: ['10.0.0.1'], conditions: { ready: true }, nodeName: 'node-1' }],
 };
 
-/** What would be registered if this were all that is declared, beside a Service that checks can be for. */
+/** What would be written if this were all that is declared, beside a Service that checks can be for. */
 function registered(declared: Declared): string {
+  if (declared.kind === 'Intention') {
+    const { entry, digest } = planIntention(valid(declared) as Intention, 'kubernetes/test');
+    return JSON.stringify([entry, digest]);
+  }
   const target = service({
     ports: [
       { name: 'http', port: 'http' },
@@ -176,7 +253,7 @@ describe('the fields of the kinds', () => {
     expect(EFFECTS.map(([field]) => field).sort()).toEqual(leaves.sort());
   });
 
-  it.each(EFFECTS)('%s decides what is registered', (_, one, other) => {
+  it.each(EFFECTS)('%s decides what is written', (_, one, other) => {
     expect(registered(one)).not.toBe(registered(other));
   });
 });

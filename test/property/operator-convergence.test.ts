@@ -3,9 +3,12 @@ import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
-import type { HealthCheck, Service } from '../../crds/types/index.ts';
+import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import { composeOperator } from '../../operator/composition.ts';
+import { planIntention } from '../../operator/controllers/intention/plan-intention.ts';
 import { planRegistrations } from '../../operator/controllers/service/plan-registrations.ts';
+import type { ShownEntry } from '../../operator/intention-client/intention-client.ts';
+import { entryDigest } from '../../operator/intention-mirror/entry-digest.ts';
 import { HttpKubeApi } from '../../operator/kube-api/http-kube-api.ts';
 import { staticAuth } from '../../operator/kube-api/static-auth.ts';
 import { selects } from '../../operator/workloads/label-selector.ts';
@@ -13,6 +16,8 @@ import { stripPod } from '../../operator/workloads/pod.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeCatalog } from '../support/fake-catalog.ts';
 import { FakeKubeApi } from '../support/fake-kube-api.ts';
+import { FlakyIntentions } from '../support/flaky-intentions.ts';
+import { RunningServer } from '../support/running-server.ts';
 
 /** One thing that happens to the cluster, the links or the operator. */
 type Step =
@@ -22,6 +27,11 @@ type Step =
   | { do: 'remove service'; name: number }
   | { do: 'put check'; name: number; of: number; interval: number }
   | { do: 'remove check'; name: number }
+  | { do: 'put intention'; name: number; to: number; action: number }
+  | { do: 'remove intention'; name: number }
+  /** Somebody writes an entry at the servers, takes it away, or edits one, whoever made it. */
+  | { do: 'put entry' | 'remove entry' | 'edit entry'; to: number }
+  | { do: 'fail intentions'; count: number }
   | { do: 'cut' | 'cut in a line' | 'drop' | 'compact' | 'lag' | 'catch up' | 'cut catalog' | 'restart' | 'breathe' }
   | { do: 'fail'; count: number }
   /** The API server cannot be reached; afterwards its history is gone. */
@@ -64,6 +74,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove check' as const), name: small }) },
   {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('put intention' as const), name: small, to: small, action: small }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('remove intention' as const), name: small }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('put entry' as const, 'remove entry', 'edit entry'), to: small }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('fail intentions' as const), count: small }) },
+  {
     weight: 4,
     arbitrary: fc.record({
       do: fc.constantFrom(
@@ -89,6 +109,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+/** An entry as it is shown, in whole. */
+type HandEdited = ShownEntry & { Kind: string; CreateIndex?: number; Hash?: string };
+
 /** Pauses let what has happened so far arrive; without one, several things happen at once. */
 const paced = fc.record({ step, pauseMs: fc.constantFrom(0, 0, 2, 15) });
 
@@ -98,11 +121,17 @@ const clock = new SystemClock();
 class World {
   readonly catalog = new FakeCatalog();
   readonly kube: FakeKubeApi;
+  readonly server: RunningServer;
+  readonly link: FlakyIntentions;
+  /** Digests of the entries that somebody else wrote, by their destinations. */
+  readonly #foreign = new Map<string, string>();
   #stop: () => Promise<void> = async () => {};
   #births = 0;
 
-  constructor(kube: FakeKubeApi) {
+  constructor(kube: FakeKubeApi, server: RunningServer) {
     this.kube = kube;
+    this.server = server;
+    this.link = new FlakyIntentions(server.composed.intentionClient);
   }
 
   start(): void {
@@ -122,7 +151,7 @@ class World {
         watchNamespaces: [],
         workers: 3,
       },
-      { api, catalog: this.catalog, clock, random, log: silentLogger, metrics: new Metrics() },
+      { api, catalog: this.catalog, intentions: this.link, clock, random, log: silentLogger, metrics: new Metrics() },
     );
     const abort = new AbortController();
     const done = runnable.run({ signal: abort.signal, ready: () => {} });
@@ -189,6 +218,28 @@ class World {
       case 'remove check':
         kube.remove('healthchecks', `default/check-${what.name}`);
         return;
+      case 'put intention':
+        kube.put('intentions', {
+          apiVersion: 'lictor.dev/v1alpha1',
+          kind: 'Intention',
+          metadata: { name: `intention-${what.name}`, creationTimestamp: `2026-01-0${what.name + 1}T00:00:00Z` },
+          spec: {
+            destination: { service: `name-${what.to}` },
+            sources: [{ service: `source-${what.action}`, action: what.action % 2 === 0 ? 'allow' : 'deny' }],
+          },
+        });
+        return;
+      case 'remove intention':
+        kube.remove('intentions', `default/intention-${what.name}`);
+        return;
+      case 'put entry':
+      case 'remove entry':
+      case 'edit entry':
+        await this.#touchEntry(what.do, `name-${what.to}`);
+        return;
+      case 'fail intentions':
+        this.link.failures = what.count;
+        return;
       case 'cut':
       case 'cut in a line':
         kube.cutWatches({ midLine: what.do === 'cut in a line' });
@@ -236,7 +287,46 @@ class World {
     }
   }
 
+  /** What somebody does at the servers, past the operator. */
+  async #touchEntry(how: 'put entry' | 'remove entry' | 'edit entry', destination: string): Promise<void> {
+    const client = this.server.composed.intentionClient;
+    const shown = (await client.read(destination)) as HandEdited | undefined;
+    if (how === 'put entry') {
+      const Sources = [{ Name: 'by-hand', Type: 'consul', Action: 'deny' }];
+      const entry = { Kind: 'service-intentions', Name: destination, Sources };
+      await this.server.call('PUT', '/v1/config', { body: entry });
+      this.#foreign.set(destination, entryDigest(entry));
+    } else if (shown && how === 'remove entry') {
+      if (await client.delete(destination, shown.ModifyIndex)) this.#foreign.delete(destination);
+    } else if (shown) {
+      const { CreateIndex: _, ModifyIndex: __, Hash: ___, ...rest } = shown;
+      const entry = { ...rest, Sources: [{ Name: 'edited', Type: 'consul', Action: 'allow' }] };
+      const done = await client.put(entry, shown.ModifyIndex);
+      if (done && this.#foreign.has(destination)) this.#foreign.set(destination, entryDigest(entry));
+    }
+  }
+
+  /** Name and digest of each service-intentions entry at the servers. */
+  async actualEntries(): Promise<string[]> {
+    const list = { index: 0, waitMs: 0 };
+    const { entries } = await this.server.composed.intentionClient.list(list, new AbortController().signal);
+    return entries.map((entry) => `${entry.Name} ${entryDigest(entry)}`).sort();
+  }
+
+  /** The same computed from the Intentions and from what somebody else wrote. */
+  expectedEntries(): string[] {
+    const intentions = this.kube.list('intentions') as unknown as Intention[];
+    const oldestFirst = intentions.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+    const digests = new Map(this.#foreign);
+    for (const one of oldestFirst) {
+      const { service } = one.spec.destination;
+      if (!digests.has(service)) digests.set(service, planIntention(one, 'kubernetes/test').digest);
+    }
+    return [...digests].map(([name, digest]) => `${name} ${digest}`).sort();
+  }
+
   heal(): void {
+    this.link.failures = 0;
     Object.assign(this.kube.faults, { listAt: 0, replayOld: false, duplicate: false, splitBytes: false });
     if (this.kube.faults.fail.count > 1_000) this.kube.compact();
     this.kube.faults.fail.count = 0;
@@ -285,10 +375,10 @@ describe('operator under random events', () => {
     const runs = Number(process.env.LICTOR_PROPERTY_RUNS ?? 12);
     await fc.assert(
       fc.asyncProperty(fc.array(paced, { minLength: 5, maxLength: 60 }), fc.boolean(), async (steps, replayOld) => {
-        const world = new World(await FakeKubeApi.start({ bookmarkMs: 20 }));
+        const world = new World(await FakeKubeApi.start({ bookmarkMs: 20 }), await RunningServer.start());
         try {
           world.start();
-          await eventually(() => world.kube.openWatches === 4, { withinMs: 10_000, everyMs: 2 });
+          await eventually(() => world.kube.openWatches === 5, { withinMs: 10_000, everyMs: 2 });
           world.kube.faults.replayOld = replayOld;
           for (const each of steps) {
             await world.apply(each.step);
@@ -296,6 +386,10 @@ describe('operator under random events', () => {
           }
           world.heal();
           await eventually(() => expect(world.actual()).toEqual(world.expected()), { withinMs: 20_000, everyMs: 10 });
+          await eventually(async () => expect(await world.actualEntries()).toEqual(world.expectedEntries()), {
+            withinMs: 20_000,
+            everyMs: 10,
+          });
           // The statuses follow: each Service counts its own instances.
           await eventually(
             () => {
@@ -311,6 +405,7 @@ describe('operator under random events', () => {
         } finally {
           await world.stop();
           await world.kube.stop();
+          await world.server.stop();
         }
       }),
       { numRuns: runs, endOnFailure: true },

@@ -1,0 +1,218 @@
+import type { Clock } from '../../../core/clock.ts';
+import { AppError } from '../../../core/errors.ts';
+import type { CounterMetric, Metrics } from '../../../core/metrics.ts';
+import type { Intention } from '../../../crds/types/index.ts';
+import type { CatalogClient } from '../../catalog-client/catalog-client.ts';
+import type { IntentionView } from '../../indexes/intention-view.ts';
+import type { IntentionClient } from '../../intention-client/intention-client.ts';
+import { type IntentionMirror, type MirroredEntry, mirrored } from '../../intention-mirror/intention-mirror.ts';
+import type { Leadership } from '../../manager/leadership.ts';
+import type { ObjectKey } from '../../object-source.ts';
+import type { ConditionWish } from '../../status/conditions.ts';
+import { readyOf } from '../../status/conditions.ts';
+import type { StatusWriter } from '../../status/status-writer.ts';
+import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
+import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
+import { DONE, type Reconciler, type Result } from '../controller.ts';
+import { allowsSweep, intentionRef } from '../identity.ts';
+import { isoSeconds } from '../service/service-reconciler.ts';
+import { decideEntry, surplusEntries } from './decide-entry.ts';
+import { type IntentionOutcome, intentionStatus } from './intention-status.ts';
+import { type PlannedEntry, planIntention } from './plan-intention.ts';
+
+export interface IntentionReconcilerDeps {
+  readonly view: IntentionView;
+  readonly mirror: IntentionMirror;
+  readonly client: IntentionClient;
+  /** Asked for the owner's epoch before each write, as configuration entries have no fencing of their own. */
+  readonly catalog: Pick<CatalogClient, 'ownerState'>;
+  readonly leadership: Leadership;
+  readonly guard: SweepGuard;
+  readonly evidence: DeleteEvidence;
+  readonly status: StatusWriter;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** A held or waiting sweep is looked at again after so long; what ends it comes as a change of its own. */
+const HELD_MS = 30_000;
+/**
+ * A refused entry is tried again after so long: the servers judge it together with others (the protocol of the
+ * destination, the providers of tokens), which may come later.
+ */
+const REFUSED_MS = 30_000;
+
+/** How an attempt to write a planned entry ended. */
+type Written =
+  | { readonly as: 'declared' }
+  | { readonly as: 'foreign'; readonly entry: MirroredEntry }
+  | { readonly as: 'refused'; readonly text: string };
+
+/** Brings the service-intentions entry of one Intention to what is declared, then says so in its status. */
+export class IntentionReconciler implements Reconciler {
+  readonly kind = 'Intention';
+  readonly #deps: IntentionReconcilerDeps;
+  readonly #owner: string;
+  readonly #writes: CounterMetric;
+
+  constructor(deps: IntentionReconcilerDeps, options: { owner: string }) {
+    this.#deps = deps;
+    this.#owner = options.owner;
+    this.#writes = deps.metrics.counter({
+      name: 'lictor_operator_intention_writes_total',
+      help: 'service-intentions entries written and deleted at the servers.',
+      labels: ['operation'],
+    });
+  }
+
+  async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Result> {
+    const { view, mirror, guard, evidence } = this.#deps;
+    if (!view.source.synced() || !mirror.synced()) {
+      throw new AppError('notSynced', 'what is declared and what the servers hold is not known yet');
+    }
+    const intention = view.source.get(key);
+    const ref = intentionRef(key);
+    const destination = intention?.spec.destination.service;
+    const holder = destination === undefined ? undefined : view.holder(destination);
+    const planned = intention && holder === key ? planIntention(intention, this.#owner) : undefined;
+
+    const surplus = surplusEntries(mirror.byRef(ref), planned?.entry.Name, (name) => view.holder(name));
+    const inferred = allowsSweep(intention) || evidence.has(ref) ? 0 : surplus.length;
+    guard.visit(ref, inferred);
+    const verdict = inferred > 0 ? guard.verdict() : 'go';
+    const written = planned && (await this.#write(planned));
+    if (verdict === 'go') {
+      for (const [at, { destination: name }] of surplus.entries()) {
+        await this.#remove(name, ref);
+        // Counted down with the entries themselves, so that the share of those who wait does not grow by it.
+        guard.visit(ref, inferred > 0 ? surplus.length - at - 1 : 0);
+      }
+      evidence.forget(ref);
+    }
+    if (!intention) return verdict === 'go' ? DONE : { requeueAfterMs: HELD_MS };
+    const outcome = this.#outcome(intention, { holder, written, verdict });
+    const result = await this.#show(intention, outcome, signal);
+    if ('requeueAfterMs' in result) return result;
+    if (verdict !== 'go') return { requeueAfterMs: HELD_MS };
+    return written?.as === 'refused' ? { requeueAfterMs: REFUSED_MS } : DONE;
+  }
+
+  async failed(
+    key: ObjectKey,
+    failure: { reason: string; message: string; terminal: boolean },
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const intention = this.#deps.view.source.get(key);
+    if (!intention) return DONE;
+    const { reason, message } = failure;
+    const Ready = readyOf(intention.status) ?? { status: 'Unknown' as const, reason, message };
+    const wishes = { Ready, [failure.terminal ? 'Stalled' : 'Reconciling']: { status: 'True', reason, message } };
+    return this.#show(intention, { wishes, overriddenBy: intention.status?.overriddenBy?.[0] }, signal);
+  }
+
+  /** Writes a planned entry unless the servers have it. What is theirs now decides, not what the mirror last saw. */
+  async #write({ entry, digest }: PlannedEntry): Promise<Written> {
+    const { mirror, client } = this.#deps;
+    const isOwn = (found: MirroredEntry) => mirror.isOwn(found);
+    const seen = mirror.get(entry.Name);
+    if (seen && decideEntry(digest, seen, isOwn).do === 'nothing') return { as: 'declared' };
+    const shown = await client.read(entry.Name);
+    const decision = decideEntry(digest, shown && mirrored(shown), isOwn);
+    if (decision.do === 'nothing') return { as: 'declared' };
+    if (decision.do === 'leave') return { as: 'foreign', entry: decision.foreign };
+    await this.#assertLeading();
+    this.#writes.add(1, { operation: 'put' });
+    try {
+      if (!(await client.put(entry, decision.cas))) throw changedMeanwhile(entry.Name);
+    } catch (error) {
+      if (!(error instanceof AppError) || (error.code !== 'badRequest' && error.code !== 'tooLarge')) throw error;
+      return { as: 'refused', text: error.message };
+    }
+    mirror.wrote(mirrored({ ...entry, ModifyIndex: decision.cas }));
+    return { as: 'declared' };
+  }
+
+  /** Deletes an entry that this object declared, if it still did. */
+  async #remove(destination: string, ref: string): Promise<void> {
+    const { mirror, client } = this.#deps;
+    const shown = await client.read(destination);
+    if (!shown) return;
+    const found = mirrored(shown);
+    if (!mirror.isOwn(found) || found.ref !== ref) return; // another took it over, which is as good
+    await this.#assertLeading();
+    this.#writes.add(1, { operation: 'delete' });
+    if (!(await client.delete(destination, found.modifyIndex))) throw changedMeanwhile(destination);
+    mirror.deleted(destination);
+  }
+
+  async #assertLeading(): Promise<void> {
+    const { catalog, leadership } = this.#deps;
+    const { Epoch: epoch } = await catalog.ownerState(this.#owner);
+    if (epoch > leadership.epoch) leadership.lost(`epoch ${leadership.epoch} is below ${epoch}`);
+    leadership.check();
+  }
+
+  #outcome(
+    intention: Intention,
+    found: { holder: ObjectKey | undefined; written: Written | undefined; verdict: 'go' | 'wait' | 'held' },
+  ): IntentionOutcome {
+    const { holder, written, verdict } = found;
+    if (!this.#deps.view.isSupported(intention)) return { wishes: { Ready: NOT_SUPPORTED } };
+    const { service: destination } = intention.spec.destination;
+    if (!written) {
+      const message =
+        `Intention ${holder}, which is older, declares the destination "${destination}"; add the sources to that one, or ` +
+        'delete one of the two';
+      return { wishes: { Ready: conflict(message) }, overriddenBy: `Intention ${holder}` };
+    }
+    if (written.as === 'foreign') return foreignOutcome(destination, written.entry);
+    if (written.as === 'refused') {
+      const wish = { reason: 'Refused', message: written.text };
+      return { wishes: { Ready: { status: 'False', ...wish }, Stalled: { status: 'True', ...wish } } };
+    }
+    if (verdict === 'held') return { wishes: { Ready: this.#held() } };
+    const count = intention.spec.sources.length;
+    const message = `${count} ${count === 1 ? 'source is' : 'sources are'} in the intentions of "${destination}"`;
+    const Ready: ConditionWish = { status: 'True', reason: 'Synced', message };
+    if (verdict === 'go') return { wishes: { Ready } };
+    return { wishes: { Ready, Reconciling: { status: 'True', reason: 'Sweeping', message: SWEEPING } } };
+  }
+
+  #held(): ConditionWish {
+    const message =
+      `this object had another destination before, but ${this.#deps.guard.describe()}; if that is right, annotate this ` +
+      'Intention with lictor.dev/allow-sweep=true';
+    return { status: 'False', reason: 'SweepHeld', message };
+  }
+
+  #show(intention: Intention, outcome: IntentionOutcome, signal: AbortSignal): Promise<Result> {
+    const { status, clock } = this.#deps;
+    return status.write(intention, intentionStatus(intention, outcome, isoSeconds(clock.now())), signal);
+  }
+}
+
+const SWEEPING = 'removals wait for a complete view';
+
+const NOT_SUPPORTED: ConditionWish = {
+  status: 'False',
+  reason: 'NamespaceNotSupported',
+  message:
+    'the servers have intentions in the catalog namespace default only; with --namespaces=mirror declare this one in the ' +
+    'namespace default',
+};
+
+function conflict(message: string): ConditionWish {
+  return { status: 'False', reason: 'Conflict', message };
+}
+
+function foreignOutcome(destination: string, { owner, ref }: MirroredEntry): IntentionOutcome {
+  const by = owner === undefined ? 'without Kubernetes' : `by ${owner}${ref === undefined ? '' : ` for ${ref}`}`;
+  const message =
+    `the intentions of "${destination}" were written ${by} and are left as they are; add their sources here and delete ` +
+    `them at the servers (DELETE /v1/config/service-intentions/${destination}), or delete this Intention`;
+  return { wishes: { Ready: conflict(message) }, overriddenBy: `service-intentions ${destination} (${by})` };
+}
+
+function changedMeanwhile(destination: string): AppError {
+  return new AppError('conflict', `the service-intentions entry of "${destination}" was changed meanwhile`);
+}
