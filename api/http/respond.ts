@@ -84,7 +84,15 @@ export function respond(response: ServerResponse, answer: RouteResponse, form: A
 /** The packed form of answers that several requests share, for as long as the answer is kept. */
 const packedForms = new WeakMap<Uint8Array, Buffer>();
 
-function packed(body: Buffer, shared: Uint8Array | undefined, done: (bytes: Buffer | undefined) => void): void {
+function joinable(text: string): Buffer | string {
+  return text.length <= MAX_JOINED_TEXT ? text : Buffer.from(text);
+}
+
+function packed(
+  body: Buffer | string,
+  shared: Uint8Array | undefined,
+  done: (bytes: Buffer | undefined) => void,
+): void {
   const known = shared && packedForms.get(shared);
   if (known) {
     done(known);
@@ -102,22 +110,31 @@ export function errorResponse(error: unknown): RouteResponse {
   return { status: errorRow(error).http, text: errorText(error), headers: { [ERROR_CODE_HEADER]: code } };
 }
 
-function finish(response: ServerResponse, status: number, headers: Headers, body: Buffer, form: AnswerForm): void {
+function finish(
+  response: ServerResponse,
+  status: number,
+  headers: Headers,
+  body: Buffer | string,
+  form: AnswerForm,
+): void {
   if (response.destroyed) return;
-  headers['content-length'] = body.length;
+  headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
   response.writeHead(status, headers);
   if (form.head) response.end();
   else response.end(body);
 }
 
-function bodyOf(answer: RouteResponse, headers: Headers, form: AnswerForm): Buffer {
+/** A text up to this length goes out with its headers in one piece; a longer one costs more to join than to send. */
+const MAX_JOINED_TEXT = 1024;
+
+function bodyOf(answer: RouteResponse, headers: Headers, form: AnswerForm): Buffer | string {
   if (answer.json !== undefined) {
     headers['content-type'] ??= JSON_TYPE;
-    return Buffer.from(form.pretty ? `${JSON.stringify(answer.json, null, 4)}\n` : JSON.stringify(answer.json));
+    return joinable(form.pretty ? `${JSON.stringify(answer.json, null, 4)}\n` : JSON.stringify(answer.json));
   }
   if (answer.text !== undefined) {
     headers['content-type'] ??= TEXT_TYPE;
-    return Buffer.from(answer.text);
+    return joinable(answer.text);
   }
   if (!answer.bytes) return Buffer.alloc(0);
   const bytes = Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.byteLength);

@@ -33,6 +33,8 @@ export function prepareTxn(txn: Txn): PreparedTxn {
 export class Batch {
   readonly #view: LayeredView;
   readonly #overlay = new Map<Key, Buffer | undefined>();
+  /** What the view said of keys: a compare and the operation after it ask for the same ones. */
+  readonly #seen = new Map<Key, RecordRevisions | undefined>();
   readonly #events: StoreEvents[] = [];
   #revision: Revision;
 
@@ -96,8 +98,15 @@ export class Batch {
   }
 
   #revisions(key: Key): RecordRevisions | undefined {
-    const record = this.#overlay.has(key) ? this.#overlay.get(key) : this.#view.get(key);
-    return record && recordRevisions(record);
+    const own = this.#overlay.get(key);
+    if (own) return recordRevisions(own);
+    if (this.#overlay.has(key)) return undefined;
+    const seen = this.#seen.get(key);
+    if (seen || this.#seen.has(key)) return seen;
+    const record = this.#view.get(key);
+    const revisions = record && recordRevisions(record);
+    this.#seen.set(key, revisions);
+    return revisions;
   }
 
   *#inRange(range: KeyRange): Generator<readonly [Key, RecordRevisions], void, void> {
