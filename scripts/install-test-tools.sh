@@ -1,6 +1,7 @@
 #!/bin/sh
-# The real programs that tests and benches need beside Node: wrk, etcd, dig, strace, ip, unshare, kubectl. As root on Debian or Ubuntu the
-# missing ones are installed; elsewhere the script only says what to install. Run again, it changes nothing.
+# The real programs that tests and benches need beside Node: wrk, etcd, dig, strace, ip, unshare, kubectl, Python with venv.
+# As root on Debian or Ubuntu the missing ones are installed; elsewhere the script only says what to install. Run again, it
+# changes nothing.
 set -u
 
 # program:package on Debian
@@ -13,6 +14,7 @@ for pair in $wanted; do
   if [ "$program" = etcd ] && [ -x "${KUBEBUILDER_ASSETS:-/nonexistent}/etcd" ]; then continue; fi
   missing="$missing ${pair##*:}"
 done
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 kubectl=present
 if ! command -v kubectl >/dev/null 2>&1 && [ ! -x "${KUBEBUILDER_ASSETS:-/nonexistent}/kubectl" ]; then kubectl=missing; fi
 
