@@ -36,6 +36,8 @@ import { CatalogState } from './catalog/state.ts';
 import { StateWriter } from './catalog/state-writer.ts';
 import { Topics } from './catalog/topics.ts';
 import { CatalogWriter } from './catalog/writer.ts';
+import { StateCentralConfig } from './central-config/central-config.ts';
+import { ConfigTable } from './config-entries/config-table.ts';
 import { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { KV_LIMITS, type KvLimits } from './kv/kv-part.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
@@ -123,6 +125,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   const { clock, random } = deps;
   const coordinates = new CoordinateTable();
   const virtualAddresses = container.resolve(tokens.VIRTUAL_ADDRESSES);
+  const configTable = new ConfigTable();
   const readDeps: ReadRouteDeps = {
     clock,
     random,
@@ -130,6 +133,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     datacenter: config.datacenter,
     distances: coordinates,
     cached: new CachedReads({ clock }),
+    central: new StateCentralConfig({ state: container.resolve(tokens.STATE), table: configTable }),
     nodeName: config.nodeName,
   };
   const parts = serverParts({
@@ -141,6 +145,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     reads: readDeps,
     coordinates,
     virtualAddresses,
+    configTable,
     lookups: container.resolve(tokens.LOOKUPS),
     coordinatesEnabled: config.coordinates ?? true,
     connect: {

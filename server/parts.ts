@@ -18,6 +18,7 @@ import type { StateTable } from './catalog/state-table.ts';
 import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
 import { configPart } from './config-entries/config-part.ts';
+import type { ConfigTable } from './config-entries/config-table.ts';
 import type { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { chainPart } from './discovery-chain/chain-part.ts';
@@ -56,6 +57,7 @@ export interface PartDeps {
   readonly lookups: CatalogLookups;
   readonly coordinates: CoordinateTable;
   readonly virtualAddresses: VirtualAddressTable;
+  readonly configTable: ConfigTable;
   readonly coordinatesEnabled: boolean;
   readonly kvLimits: KvLimits;
   readonly connect: CaPartOptions;

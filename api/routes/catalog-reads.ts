@@ -4,6 +4,7 @@ import { readParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../shapes/catalog.ts';
 import type { LiveRead, NodeReads, NodeServices, ServiceReads, ServiceSummary } from './catalog-backend.ts';
+import { mergingOf } from './central-config.ts';
 import { hasNodeMeta, hasTags, unionOfTags } from './matching.ts';
 import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
@@ -21,27 +22,16 @@ export function catalogReadRoutes(deps: ReadRouteDeps, backend: NodeReads & Serv
     servicesRoute(deps, backend),
     instancesRoute(deps, '/v1/catalog/service/:name', 'service', (namespace, name) => backend.service(namespace, name)),
     instancesRoute(deps, '/v1/catalog/connect/:name', 'connect', (namespace, name) => backend.connect(namespace, name)),
-    readRoute<NodeServices | undefined>(deps, '/v1/catalog/node/:node', ({ namespace, filter }, { params }) => {
-      if (!params.node) return missing('node name');
-      const keep = filterOf(filter, INSTANCE_ROW);
-      return {
-        key: keyOf('node', namespace, params.node.toLowerCase(), filter),
-        live: backend.node(namespace, params.node),
-        json: (found) => nodeWithMap(found, keep),
-      };
-    }),
-    readRoute<NodeServices | undefined>(
+    nodeRoute(deps, backend, '/v1/catalog/node/:node', ({ node, instances }) => ({
+      Node: node,
+      Services: Object.fromEntries(instances.map((instance) => [instance.ID, instance])),
+    })),
+    nodeRoute(
       deps,
+      backend,
       '/v1/catalog/node-services/:node',
-      ({ namespace, filter }, { params }) => {
-        if (!params.node) return missing('node name');
-        const keep = filterOf(filter, INSTANCE_ROW);
-        return {
-          key: keyOf('node-services', namespace, params.node.toLowerCase(), filter),
-          live: backend.node(namespace, params.node),
-          json: (found) => ({ Node: found?.node ?? null, Services: found?.instances.filter(keep) ?? null }),
-        };
-      },
+      ({ node, instances }) => ({ Node: node, Services: instances }),
+      { Node: null, Services: null },
     ),
   ];
 }
@@ -133,27 +123,44 @@ function instancesRoute(
     if (!name) return missing('service name');
     const keep = filterOf(filter, CATALOG_ROW);
     const near = nearOf(deps, request);
+    const merging = mergingOf(deps.central, request);
     const wanted = (entry: HealthEntry) => hasTags(entry.Service, tags) && hasNodeMeta(entry.Node, nodeMeta);
     return {
-      key: keyOf(kind, namespace, name.toLowerCase(), tags, nodeMeta, peer, filter, near.key),
+      key: keyOf(kind, namespace, name.toLowerCase(), tags, nodeMeta, peer, filter, near.key, merging.key),
       cacheable: true,
       byUrl: near.key === '',
-      live: live(namespace, name),
+      live: merging.live(live(namespace, name)),
       json: (entries) =>
         peer
           ? []
           : near
               .order(entries.filter(wanted), (entry) => entry.Node.Node)
-              .map(catalogRow)
+              .map((entry) => catalogRow(merging.entry(entry)))
               .filter(keep),
     };
   });
 }
 
-function nodeWithMap(found: NodeServices | undefined, keep: (instance: unknown) => boolean): unknown {
-  if (!found) return null;
-  const wanted = found.instances.filter(keep);
-  return { Node: found.node, Services: Object.fromEntries(wanted.map((instance) => [instance.ID, instance])) };
+/** The instances of a node, in the form that `shown` gives them. */
+function nodeRoute(
+  deps: ReadRouteDeps,
+  backend: NodeReads,
+  path: string,
+  shown: (found: NodeServices) => unknown,
+  absent: unknown = null,
+): Route {
+  return readRoute<NodeServices | undefined>(deps, path, ({ namespace, filter }, request) => {
+    const { node } = request.params;
+    if (!node) return missing('node name');
+    const keep = filterOf(filter, INSTANCE_ROW);
+    const merging = mergingOf(deps.central, request);
+    return {
+      key: keyOf(path, namespace, node.toLowerCase(), filter, merging.key),
+      live: merging.live(backend.node(namespace, node)),
+      json: (found) =>
+        found ? shown({ node: found.node, instances: found.instances.map(merging.instance).filter(keep) }) : absent,
+    };
+  });
 }
 
 /** One row of /v1/catalog/service/:name: the node's and the instance's fields side by side. */

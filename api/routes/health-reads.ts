@@ -4,6 +4,7 @@ import { flagParam } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { aggregateStatus, type HealthCheck, type HealthEntry } from '../shapes/catalog.ts';
 import type { LiveRead, NodeReads, ServiceReads } from './catalog-backend.ts';
+import { mergingOf } from './central-config.ts';
 import { hasNodeMeta, hasTags } from './matching.ts';
 import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
@@ -61,17 +62,19 @@ export function healthInstancesRoute(
     if (!name) return missing('service name');
     const keep = filterOf(filter, HEALTH_ROW);
     const near = nearOf(deps, request);
+    const merging = mergingOf(deps.central, request);
     const wanted = (entry: HealthEntry) =>
       hasTags(entry.Service, tags) &&
       hasNodeMeta(entry.Node, nodeMeta) &&
       (!passing || aggregateStatus(entry.Checks) === 'passing') &&
       keep(entry);
     return {
-      key: keyOf(kind, namespace, name.toLowerCase(), tags, nodeMeta, peer, passing, filter, near.key),
+      key: keyOf(kind, namespace, name.toLowerCase(), tags, nodeMeta, peer, passing, filter, near.key, merging.key),
       cacheable: true,
       byUrl: near.key === '',
-      live: live(namespace, name),
-      json: (entries) => (peer ? [] : near.order(entries.filter(wanted), (entry) => entry.Node.Node)),
+      live: merging.live(live(namespace, name)),
+      json: (entries) =>
+        peer ? [] : near.order(entries.map(merging.entry).filter(wanted), (entry) => entry.Node.Node),
     };
   });
 }

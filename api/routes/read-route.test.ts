@@ -2,6 +2,7 @@ import { FakeClock } from '../../core/clock.ts';
 import { SeededRandom } from '../../core/random.ts';
 import type { RouteRequest } from '../http/route.ts';
 import { CachedReads } from './cached-reads.ts';
+import type { CentralConfig } from './central-config.ts';
 import { readRoute } from './read-route.ts';
 import { RenderCache } from './render-cache.ts';
 
@@ -15,6 +16,11 @@ const request = (query = '') =>
   }) as unknown as RouteRequest;
 
 const noDistances = { version: 0, from: () => () => Number.POSITIVE_INFINITY };
+
+const noCentral: CentralConfig = {
+  merge: (instance) => instance,
+  live: () => ({ run: () => ({ value: undefined, index: 1, applied: 1 }), watch: () => () => {} }),
+};
 
 describe('read route', () => {
   it('makes the value once for each version, however many ask or wait', async () => {
@@ -44,6 +50,7 @@ describe('read route', () => {
       distances: noDistances,
       cached: new CachedReads({ clock }),
       nodeName: 'n1',
+      central: noCentral,
     };
     const route = readRoute(deps, '/v1/things', () => ({ key: 'things', live, json: (value) => value }));
     const text = async (query?: string) => Buffer.from((await route.handle(request(query))).bytes!).toString();

@@ -6,6 +6,7 @@ import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '..
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { CachedReads } from './cached-reads.ts';
 import type { LiveRead } from './catalog-backend.ts';
+import type { CentralConfig } from './central-config.ts';
 import type { NodeDistances } from './node-distances.ts';
 import type { RenderCache } from './render-cache.ts';
 
@@ -17,6 +18,8 @@ export interface ReadRouteDeps {
   readonly datacenter: string;
   readonly distances: NodeDistances;
   readonly cached: CachedReads;
+  /** For `?merge-central-config`. */
+  readonly central: CentralConfig;
   /** The node of this server, which `?near=_agent` means to a client of its own agent. */
   readonly nodeName: string;
 }

@@ -2,7 +2,7 @@ import { type ConfigBackend, configRoutes } from '../../api/routes/config-routes
 import type { PartDeps, ServerPart } from '../parts.ts';
 import { VirtualAddresses } from '../virtual-addresses/virtual-addresses.ts';
 import { StateConfigBackend } from './config-backend.ts';
-import { ConfigTable } from './config-table.ts';
+import type { ConfigTable } from './config-table.ts';
 import { ConfigWriter } from './config-writer.ts';
 
 /** Configuration entries, and what other parts need of them. */
@@ -13,7 +13,7 @@ export interface ConfigPart extends ServerPart {
 }
 
 export function configPart(deps: PartDeps): ConfigPart {
-  const table = new ConfigTable();
+  const { configTable: table } = deps;
   const addresses = new VirtualAddresses({ state: deps.state, table: deps.virtualAddresses });
   const writer = new ConfigWriter({ ...deps, table, addresses }, deps);
   const backend = new StateConfigBackend({ ...deps, table, writer });

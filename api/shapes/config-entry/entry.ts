@@ -42,6 +42,12 @@ export interface UpstreamConfig {
   readonly Name?: string;
   readonly Peer?: string;
   readonly Protocol?: string;
+  readonly EnvoyListenerJSON?: string;
+  readonly EnvoyClusterJSON?: string;
+  readonly ConnectTimeoutMs?: number;
+  readonly Limits?: object;
+  readonly PassiveHealthCheck?: object;
+  readonly BalanceOutboundConnections?: string;
   readonly MeshGateway: MeshGateway;
 }
 
