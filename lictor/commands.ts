@@ -45,6 +45,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Read or change the configuration of the certificate authority',
     load: async () => (await import('../cli/connect.ts')).connectCommand,
   },
+  debug: {
+    group: 'Agents',
+    summary: 'Capture what an agent does for a while, as one archive',
+    load: async () => (await import('../cli/debug.ts')).debugCommand,
+  },
   demo: {
     group: 'Run',
     summary: 'Three services, health checks and live DNS on this machine',

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { AppError, errorText } from '../../core/errors.ts';
+import { TAR_END, tarHeader, tarPadding } from '../../core/tar.ts';
 import { readSnapshot } from '../../store/snapshot-format.ts';
 import type { StoreEntry } from '../../store/store.ts';
-import { readTar, TAR_END, tarHeader, tarPadding } from './tar.ts';
+import { readTar } from './tar.ts';
 
 /** What an archive says of itself; Consul's fields, and ours under Lictor. */
 export interface SnapshotMeta {

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Told of everything on standard output so far; `end` sends SIGINT, as Ctrl-C does. */
   readonly onOutput?: (stdout: string, end: () => void) => void;
+  /** The same of standard error. */
+  readonly onStderr?: (stderr: string, end: () => void) => void;
 }
 
 /** Runs one command of the real program as a user does, and gives what it printed. */
@@ -31,6 +33,7 @@ export function runLictor(args: readonly string[], options: RunOptions = {}): Pr
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       printed.stderr += text;
+      options.onStderr?.(printed.stderr, () => child.kill('SIGINT'));
     });
     // A command need not read its input.
     child.stdin.on('error', () => {});
