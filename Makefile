@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit lint format typecheck lock crds cli-docs kube clients etcd dist bench fuzz clean
+.PHONY: help install demo test unit lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ crds: install ## Generate the TypeScript types of the CRDs
 
 cli-docs: install ## Generate docs/cli.md from the commands
 	@scripts/node scripts/make-cli-docs.ts
+
+api-docs: install ## Generate docs/http-endpoints.md from the descriptions of the endpoints
+	@scripts/node scripts/make-api-docs.ts
 
 kube: ## Build the kube-apiserver that the integration tests use (needs Go; minutes the first time)
 	@scripts/build-kube

@@ -11,6 +11,7 @@ import type { Route } from '../api/http/route.ts';
 import { agentConnectRoutes } from '../api/routes/agent-connect-routes.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import { agentRoutes } from '../api/routes/agent-routes.ts';
+import { openApiRoute } from '../api/routes/openapi-route.ts';
 import { reloadRoute } from '../api/routes/reload-route.ts';
 import type { Clock } from '../core/clock.ts';
 import { RunGroup, type Runnable, runnable } from '../core/lifecycle.ts';
@@ -127,6 +128,7 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
       }),
       ...(connect?.routes ?? []),
       ...(deps.reload ? [reloadRoute({ reload: deps.reload })] : []),
+      openApiRoute({ version: deps.identity.version }),
     ],
     synced: () => syncer.synced() && follower.synced(),
     reconfigure: async (next) => {

@@ -1,7 +1,7 @@
 import type { Route } from '../http/route.ts';
 
 /** Consul's ACL endpoints (Consul HTTP API, "ACLs"). */
-const ENDPOINTS: readonly (readonly [path: string, ...methods: Route['method'][]])[] = [
+export const ACL_ENDPOINTS: readonly (readonly [path: string, ...methods: Route['method'][]])[] = [
   ['/v1/acl/bootstrap', 'PUT'],
   ['/v1/acl/replication', 'GET'],
   ['/v1/acl/login', 'POST'],
@@ -31,7 +31,7 @@ const ENDPOINTS: readonly (readonly [path: string, ...methods: Route['method'][]
 
 /** Consul's answer to every ACL endpoint while access control is off: status 401. */
 export function aclDisabledRoutes(): Route[] {
-  return ENDPOINTS.flatMap(([path, ...methods]) =>
+  return ACL_ENDPOINTS.flatMap(([path, ...methods]) =>
     methods.map((method): Route => ({ method, path, handle: () => ({ status: 401, text: 'ACL support disabled' }) })),
   );
 }

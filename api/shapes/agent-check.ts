@@ -82,6 +82,9 @@ export interface AgentCheck {
   readonly statusGiven: boolean;
 }
 
+/** What the body of PUT /v1/agent/check/update/:id holds. */
+export const CHECK_UPDATE = object({ Status: STRING, Output: STRING }, ['CheckID', 'Namespace']);
+
 /** Body of PUT /v1/agent/check/update/:id. */
 export interface CheckUpdate {
   readonly status: CheckStatus;
@@ -106,8 +109,7 @@ export function decodeAgentCheck(
 
 /** @throws AppError `badRequest` with Consul's texts. */
 export function decodeCheckUpdate(body: Buffer): CheckUpdate {
-  const schema = object({ Status: STRING, Output: STRING }, ['CheckID', 'Namespace']);
-  const input = (decodeAgentBody(() => decodeBody(schema, body)) ?? {}) as { Status?: string; Output?: string };
+  const input = (decodeAgentBody(() => decodeBody(CHECK_UPDATE, body)) ?? {}) as { Status?: string; Output?: string };
   const status = input.Status ?? '';
   if (!STATUSES.includes(status)) throw bad(`Invalid check status: '${status}'`, 'Status');
   return { status: status as CheckStatus, output: input.Output ?? '' };

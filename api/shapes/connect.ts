@@ -79,17 +79,22 @@ export interface Authorization {
   readonly Reason: string;
 }
 
-const CONFIGURATION = object({ Provider: STRING, Config: map(ANY), ForceWithoutCrossSigning: BOOL }, [
+export const CA_CONFIGURATION_BODY = object({ Provider: STRING, Config: map(ANY), ForceWithoutCrossSigning: BOOL }, [
   'State',
   'CreateIndex',
   'ModifyIndex',
 ]);
-const AUTHORIZE = object({ Target: STRING, ClientCertURI: STRING, ClientCertSerial: STRING, Namespace: STRING });
-const SIGN = object({ CSR: STRING });
+export const AUTHORIZE_BODY = object({
+  Target: STRING,
+  ClientCertURI: STRING,
+  ClientCertSerial: STRING,
+  Namespace: STRING,
+});
+export const SIGN_BODY = object({ CSR: STRING });
 
 /** @throws AppError `badRequest`. */
 export function decodeCaConfiguration(body: Buffer): CaConfigurationRequest {
-  const value = decodeBody(CONFIGURATION, body) as
+  const value = decodeBody(CA_CONFIGURATION_BODY, body) as
     | { Provider?: string; Config?: Record<string, unknown>; ForceWithoutCrossSigning?: boolean }
     | undefined;
   return {
@@ -101,7 +106,7 @@ export function decodeCaConfiguration(body: Buffer): CaConfigurationRequest {
 
 /** @throws AppError `badRequest`. */
 export function decodeAuthorize(body: Buffer): AuthorizeRequest {
-  const value = decodeBody(AUTHORIZE, body) as Partial<AuthorizeRequest> | undefined;
+  const value = decodeBody(AUTHORIZE_BODY, body) as Partial<AuthorizeRequest> | undefined;
   return {
     Target: value?.Target ?? '',
     ClientCertURI: value?.ClientCertURI ?? '',
@@ -111,7 +116,7 @@ export function decodeAuthorize(body: Buffer): AuthorizeRequest {
 
 /** The request to sign, in PEM. @throws AppError `badRequest`. */
 export function decodeSign(body: Buffer): string {
-  return (decodeBody(SIGN, body) as { CSR?: string } | undefined)?.CSR ?? '';
+  return (decodeBody(SIGN_BODY, body) as { CSR?: string } | undefined)?.CSR ?? '';
 }
 
 /** The time-to-live of a configuration: a Go duration, or nanoseconds. undefined for anything else. */

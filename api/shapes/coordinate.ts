@@ -39,7 +39,7 @@ export const ORIGIN: Coordinate = {
   Height: HEIGHT_MIN,
 };
 
-const UPDATE = object(
+export const COORDINATE_BODY = object(
   {
     Datacenter: STRING,
     Node: STRING,
@@ -54,7 +54,7 @@ export type CoordinateUpdate = CoordinateEntry & { readonly Datacenter: string }
 
 /** @throws AppError `badRequest` naming the field. */
 export function decodeCoordinateUpdate(body: Buffer): CoordinateUpdate {
-  const read = (decodeBody(UPDATE, body) ?? {}) as Partial<CoordinateUpdate> & { Coord?: Partial<Coordinate> };
+  const read = (decodeBody(COORDINATE_BODY, body) ?? {}) as Partial<CoordinateUpdate> & { Coord?: Partial<Coordinate> };
   return {
     Datacenter: read.Datacenter ?? '',
     Node: read.Node ?? '',

@@ -79,7 +79,7 @@ export const SERVICE = object(
   ['PeerName', 'Locality', ...RAFT_INDEX],
 );
 
-const REGISTRATION: Schema = object(
+export const REGISTRATION: Schema = object(
   {
     Datacenter: STRING,
     ID: STRING,
@@ -96,12 +96,12 @@ const REGISTRATION: Schema = object(
   ['PeerName', 'Locality', 'WriteRequest', ...RAFT_INDEX],
 );
 
-const DEREGISTRATION: Schema = object(
+export const DEREGISTRATION: Schema = object(
   { Datacenter: STRING, Node: STRING, ServiceID: STRING, CheckID: STRING, Namespace: STRING },
   ['Address', 'PeerName', 'WriteRequest'],
 );
 
-const OWNER_STATE: Schema = object({ Owner: STRING, Epoch: INT });
+export const OWNER_STATE: Schema = object({ Owner: STRING, Epoch: INT });
 
 /** Body of PUT /v1/catalog/register. Whether the values make sense together is the catalog's to say. @throws AppError `badRequest`. */
 export function decodeRegistration(body: Buffer): Registration {

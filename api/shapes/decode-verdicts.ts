@@ -3,7 +3,7 @@ import { decodeBody, INT, list, object, type Schema, STRING } from '../decode.ts
 import type { Verdict, VerdictReport } from './agent-sync.ts';
 import { type CheckStatus, DEFAULT_NAMESPACE } from './catalog.ts';
 
-const REPORT: Schema = object({
+export const REPORT: Schema = object({
   Verdicts: list(object({ Namespace: STRING, CheckID: STRING, Status: STRING, Output: STRING })),
   HeartbeatMs: INT,
 });

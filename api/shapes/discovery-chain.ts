@@ -71,7 +71,7 @@ export interface ChainOverrides {
   readonly OverrideMeshGateway?: MeshGateway;
 }
 
-const OVERRIDES = object(
+export const OVERRIDES = object(
   {
     OverrideProtocol: STRING,
     OverrideConnectTimeout: DURATION,

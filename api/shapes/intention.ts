@@ -38,7 +38,7 @@ export interface IntentionContent {
   readonly meta: Readonly<Record<string, string>> | undefined;
 }
 
-const BODY = object(
+export const INTENTION_BODY = object(
   {
     ID: STRING,
     Description: STRING,
@@ -74,7 +74,7 @@ type Body = Partial<Record<'ID' | 'Description' | 'SourceNS' | 'SourceName' | 'S
 
 /** @throws AppError `badRequest`; the text begins with "Request deco" when the body cannot be decoded. */
 export function decodeIntention(body: Buffer): IntentionContent {
-  const decoded = (decodeBody(BODY, body) ?? {}) as Body;
+  const decoded = (decodeBody(INTENTION_BODY, body) ?? {}) as Body;
   const { SourceName: name = '', DestinationName: destination = '' } = decoded;
   for (const field of ['SourceNS', 'DestinationNS'] as const) checkNamespace(decoded[field] ?? '', field);
   // Read as the configuration entry is, so that both ways of writing obey the same rules.

@@ -18,15 +18,14 @@ const MAX_META = 64;
 const MAX_META_KEY = 128;
 const MAX_META_VALUE = 512;
 
-const BODY = object({ Name: STRING, Description: STRING, Meta: map(STRING), ACLs: ANY, Partition: STRING }, [
-  'CreateIndex',
-  'ModifyIndex',
-  'DeletedAt',
-]);
+export const NAMESPACE_BODY = object(
+  { Name: STRING, Description: STRING, Meta: map(STRING), ACLs: ANY, Partition: STRING },
+  ['CreateIndex', 'ModifyIndex', 'DeletedAt'],
+);
 
 /** Body of PUT /v1/namespace and /v1/namespace/:name, whose name the body may leave out. @throws AppError `badRequest`. */
 export function decodeNamespace(body: Buffer, pathName: string | undefined): NamespaceContent {
-  const given = decodeBody(BODY, body) as Partial<NamespaceContent> & { ACLs?: unknown; Partition?: string };
+  const given = decodeBody(NAMESPACE_BODY, body) as Partial<NamespaceContent> & { ACLs?: unknown; Partition?: string };
   const { Name, Description = '', Meta = null, ACLs, Partition = '' } = given ?? {};
   if (pathName !== undefined && Name && Name.toLowerCase() !== pathName.toLowerCase()) {
     throw refused('Name', `${JSON.stringify(Name)} is not the name of the path (${pathName})`);

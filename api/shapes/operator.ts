@@ -45,7 +45,7 @@ const NOTHING_SET: AutopilotConfig = {
   ServerStabilizationTime: '0s',
 };
 
-const AUTOPILOT = object(
+export const AUTOPILOT_BODY = object(
   {
     CleanupDeadServers: BOOL,
     LastContactThreshold: DURATION,
@@ -63,7 +63,7 @@ const AUTOPILOT = object(
 export function decodeAutopilot(body: Buffer): AutopilotConfig {
   let given: Partial<AutopilotConfig> | undefined;
   try {
-    given = decodeBody(AUTOPILOT, body) as Partial<AutopilotConfig> | undefined;
+    given = decodeBody(AUTOPILOT_BODY, body) as Partial<AutopilotConfig> | undefined;
   } catch (error) {
     throw refused(errorText(error).replace(/^Request decode failed: /, ''), error);
   }

@@ -71,7 +71,7 @@ const SERVICE = object(
   },
   ['Namespace', 'Partition'],
 );
-const QUERY = object(
+export const QUERY_BODY = object(
   {
     ID: STRING,
     Name: STRING,
@@ -95,7 +95,7 @@ type GivenQuery = Omit<Given<QueryContent>, 'Service' | 'Template'> & {
 
 /** Decodes a definition, with everything that is not given at its zero. @throws AppError `badRequest`. */
 export function decodeQuery(body: Buffer): { readonly id: string; readonly content: QueryContent } {
-  const given = (decodeBody(QUERY, body) ?? {}) as GivenQuery;
+  const given = (decodeBody(QUERY_BODY, body) ?? {}) as GivenQuery;
   const content: QueryContent = {
     Name: given.Name ?? '',
     Session: given.Session ?? '',

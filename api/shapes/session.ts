@@ -35,7 +35,7 @@ const SECONDS_BELOW = 1000;
 /** The check that says whether a node's agent is alive. */
 const NODE_HEALTH = 'serfHealth';
 
-const SCHEMA = object(
+export const SESSION_BODY = object(
   {
     Name: STRING,
     Node: STRING,
@@ -62,7 +62,7 @@ interface Decoded {
 
 /** Reads the body of a session's creation; an empty one asks for the defaults. @throws AppError `badRequest`. */
 export function decodeSession(body: Buffer, defaults: { readonly node: string }): SessionContent {
-  const given = (body.length === 0 ? {} : (decodeBody(SCHEMA, body) ?? {})) as Decoded;
+  const given = (body.length === 0 ? {} : (decodeBody(SESSION_BODY, body) ?? {})) as Decoded;
   return {
     Name: given.Name ?? '',
     Node: given.Node || defaults.node,

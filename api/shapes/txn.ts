@@ -57,7 +57,7 @@ export interface TxnError {
   readonly What: string;
 }
 
-const OPS = list(
+export const TXN_BODY = list(
   object({
     KV: object({
       Verb: STRING,
@@ -99,7 +99,7 @@ interface DecodedOp {
 /** Body of PUT /v1/txn. @throws AppError `badRequest` with Consul's beginning. */
 export function decodeTxn(body: Buffer): (TxnOp | undefined)[] {
   try {
-    const ops = (decodeBody(OPS, exactNumbers(body)) ?? []) as DecodedOp[];
+    const ops = (decodeBody(TXN_BODY, exactNumbers(body)) ?? []) as DecodedOp[];
     return ops.map(opOf);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;

@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { openApiDocument } from '../../api/openapi/document.ts';
+import { DescribedAnswers } from '../support/described-answers.ts';
 import { KNOWN_DIFFERENCES, NOT_THERE_YET } from './known-differences.ts';
 import { runScenario } from './replay/run-scenario.ts';
 import type { ScenarioFile } from './replay/step.ts';
 
 /**
  * Each recorded scenario against an agent in a process of its own. A step that differs on purpose is named in
- * known-differences.ts, and has to differ. CONFORMANCE_ONLY, a regular expression on `topic/scenario`, runs a part.
+ * known-differences.ts, and has to differ. Each answer has to be as the API's own description (api/openapi) says. CONFORMANCE_ONLY, a regular expression on `topic/scenario`, runs a part.
  */
 const FOLDER = fileURLToPath(new URL('scenarios/', import.meta.url));
 const ONLY = new RegExp(process.env.CONFORMANCE_ONLY ?? '');
@@ -19,18 +21,20 @@ const all = files.flatMap(({ topic, scenarios }) =>
   scenarios.map((scenario) => ({ id: `${topic}/${scenario.id}`, scenario })),
 );
 const chosen = all.filter(({ id }) => ONLY.test(id));
+const described = new DescribedAnswers(openApiDocument({ version: 'test' }));
 
 describe('recorded scenarios', () => {
   it.each(chosen)(
     '$id',
     async ({ id, scenario }) => {
-      const { differences, compared } = await runScenario(scenario);
+      const { differences, compared, exchanges } = await runScenario(scenario);
       expect(compared).toBeGreaterThan(0);
       const known = [...Object.keys(KNOWN_DIFFERENCES), ...NOT_THERE_YET].filter((step) => step.startsWith(`${id}/`));
       const unexpected = differences.filter(({ step }) => !known.includes(`${id}/${step}`));
       expect(unexpected.map(({ step, text }) => `${id}/${step} ${text}`)).toEqual([]);
       // A difference that is gone is to be struck from the list.
       expect(differences.map(({ step }) => `${id}/${step}`)).toEqual(expect.arrayContaining(known));
+      expect(exchanges.flatMap((exchange) => described.problems(exchange))).toEqual([]);
     },
     180_000,
   );

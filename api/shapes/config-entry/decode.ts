@@ -17,7 +17,7 @@ import { collected, type KindSpec, refuse } from './kind-spec.ts';
 import { SERVICE_RESOLVER, SERVICE_ROUTER, SERVICE_SPLITTER } from './routing-kinds.ts';
 
 /** The description of each kind. */
-const SPECS: Readonly<Record<ConfigKind, KindSpec>> = {
+export const SPECS: Readonly<Record<ConfigKind, KindSpec>> = {
   'service-defaults': SERVICE_DEFAULTS,
   'proxy-defaults': PROXY_DEFAULTS,
   'service-router': SERVICE_ROUTER,

@@ -61,6 +61,7 @@ export class ScenarioAgent {
       dnsPort: dns,
       variables,
       bound: new Map<string, string>(),
+      exchanges: [],
     };
     const agent = new ScenarioAgent(process, folder, context);
     try {

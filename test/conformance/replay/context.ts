@@ -1,3 +1,5 @@
+import type { Exchange } from '../../support/described-answers.ts';
+
 /** What one scenario knows: its agent's addresses, variables, and the placeholders that have been bound. */
 export interface Context {
   readonly http: { readonly host: string; readonly port: number };
@@ -5,6 +7,8 @@ export interface Context {
   readonly variables: Map<string, string>;
   /** `uuid:1` and its like, bound where they were first seen. */
   bound: Map<string, string>;
+  /** Every request over HTTP that was answered. */
+  readonly exchanges: Exchange[];
 }
 
 /** Puts the variables into a text, or into every text of a JSON value; unknown ones stay as they are. */

@@ -12,6 +12,7 @@ export function sendHttp(
 ): Promise<Answer> {
   const [method = 'GET', ...rest] = fill(context, step.http!).split(' ');
   const numbered = (text: string) => (given.number === undefined ? text : text.replaceAll('{n}', String(given.number)));
+  const url = numbered(rest.join(' '));
   const body = bodyOf(context, step, given.saved);
   const headers = { ...fill(context, step.send ?? {}) };
   const token = step.token === undefined ? context.variables.get('token') : step.token;
@@ -25,7 +26,7 @@ export function sendHttp(
       {
         ...context.http,
         method,
-        path: numbered(rest.join(' ')),
+        path: url,
         agent: false,
         timeout,
         headers: withLength(headers, bytes),
@@ -34,7 +35,12 @@ export function sendHttp(
         const chunks: Buffer[] = [];
         reply.on('data', (chunk: Buffer) => chunks.push(chunk));
         reply.on('error', failed);
-        reply.on('end', () => resolve(answerOf(reply.statusCode ?? 0, reply.headers, Buffer.concat(chunks))));
+        reply.on('end', () => {
+          const answer = answerOf(reply.statusCode ?? 0, reply.headers, Buffer.concat(chunks));
+          const { status, headers: answered, raw: body } = answer;
+          context.exchanges.push({ method, url, status, headers: answered, body });
+          resolve(answer);
+        });
       },
     );
     sent.on('timeout', () => sent.destroy(new Error('timed out')));

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Exchange } from '../../support/described-answers.ts';
 import { freePort } from '../../support/processes/free-port.ts';
 import { ScenarioAgent } from './agent.ts';
 import { type Answer, lookup, observedHttp } from './answer.ts';
@@ -30,8 +31,17 @@ interface Seen {
 /** Time for a background request to arrive before the next step. */
 const ARRIVE_MS = 150;
 
-/** Replays a scenario against an agent of its own; gives the steps that differ and how many were compared. */
-export async function runScenario(scenario: Scenario): Promise<{ differences: Difference[]; compared: number }> {
+/** What a replay gives. */
+export interface Replayed {
+  readonly differences: readonly Difference[];
+  /** How many steps were compared. */
+  readonly compared: number;
+  /** All that was asked over HTTP, with the answers. */
+  readonly exchanges: readonly Exchange[];
+}
+
+/** Replays a scenario against an agent of its own. */
+export async function runScenario(scenario: Scenario): Promise<Replayed> {
   const gate = await Gate.open();
   const agent = await ScenarioAgent.start(scenario);
   try {
@@ -51,7 +61,7 @@ export async function runScenario(scenario: Scenario): Promise<{ differences: Di
       if (found.length > 0)
         differences.push({ step: id, text: `[${show(fill(agent.context, request))}] ${found.slice(0, 3).join('; ')}` });
     }
-    return { differences, compared };
+    return { differences, compared, exchanges: agent.context.exchanges };
   } finally {
     await agent.stop();
     gate.close();

@@ -1,0 +1,168 @@
+import type {
+  CheckDefinition,
+  HealthCheck,
+  HealthEntry,
+  NamedPort,
+  Node,
+  ServiceAddress,
+  ServiceInstance,
+  Weights,
+} from '../../shapes/catalog.ts';
+import {
+  always,
+  anyObject,
+  bool,
+  choice,
+  count,
+  type Described,
+  duration,
+  int,
+  type JsonSchema,
+  listOf,
+  mapOf,
+  object,
+  orNull,
+  record,
+  ref,
+  text,
+} from '../schema.ts';
+
+/** The namespace, shown when it is not `default`. */
+export const NAMESPACE_SHOWN = text('Shown when it is not `default`.');
+export const STATUS = choice(['passing', 'warning', 'critical']);
+export const INDEXES = {
+  CreateIndex: count('The index of its creation.'),
+  ModifyIndex: count('The index of its last change.'),
+};
+
+const texts = (description?: string) => mapOf(text(), description);
+const ports = listOf(ref('NamedPort'));
+
+/** Of a service instance. */
+export const INSTANCE_FIELDS: Described<ServiceInstance & { PeerName: string }> = {
+  'Namespace?': NAMESPACE_SHOWN,
+  'Kind?': text('Of the mesh’s own services: `connect-proxy`, a gateway’s kind.'),
+  ID: text('Unique on its node and in its namespace.'),
+  Service: text('The name of the service.'),
+  Tags: listOf(text()),
+  Address: text('Empty: that of the node.'),
+  'TaggedAddresses?': mapOf(ref('ServiceAddress')),
+  Meta: orNull(texts()),
+  Port: int(),
+  'Ports?': ports,
+  'SocketPath?': text(),
+  Weights: ref('Weights'),
+  EnableTagOverride: bool('Whether tags that were changed in the catalog stay.'),
+  'Proxy?': anyObject('Of a proxy: what it stands for.'),
+  'Connect?': anyObject('`Native`: it speaks the mesh’s TLS itself.'),
+  PeerName: always(''),
+  ...INDEXES,
+};
+
+/** Of a check in the catalog. */
+export const CHECK_FIELDS: Described<HealthCheck> = {
+  'Namespace?': NAMESPACE_SHOWN,
+  Node: text(),
+  CheckID: text(),
+  Name: text(),
+  Status: STATUS,
+  Notes: text(),
+  Output: text('What the last run said.'),
+  ServiceID: text('Empty for a check of the node.'),
+  ServiceName: text(),
+  ServiceTags: listOf(text()),
+  Type: text('`http`, `tcp`, `ttl`, …'),
+  Interval: text(),
+  Timeout: text(),
+  ExposedPort: int(),
+  Definition: ref('CheckDefinition'),
+  ...INDEXES,
+};
+
+/** Nodes, instances and checks. */
+export const CATALOG_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
+  Node: record<Node>({
+    ID: text('A UUID, or empty.'),
+    Node: text('Its name.'),
+    Address: text(),
+    Datacenter: text(),
+    TaggedAddresses: orNull(texts('Other addresses, by what they are for (`lan`, `wan`, …).')),
+    Meta: orNull(texts()),
+    ...INDEXES,
+  }),
+  ServiceAddress: record<ServiceAddress>({ Address: text(), Port: int() }),
+  Weights: record<Weights>({
+    Passing: int('The weight in SRV answers while it passes.'),
+    Warning: int('And while it warns.'),
+  }),
+  NamedPort: record<NamedPort>({ Name: text(), Port: int(), 'Default?': bool() }),
+  ServiceInstance: object(INSTANCE_FIELDS),
+  CheckDefinition: record<CheckDefinition>({
+    'HTTP?': text('A URL to ask.'),
+    'Method?': text(),
+    'Header?': mapOf(listOf(text())),
+    'Body?': text(),
+    'DisableRedirects?': bool(),
+    'TLSServerName?': text(),
+    'TLSSkipVerify?': bool(),
+    'TCP?': text('`host:port` to connect to.'),
+    'TCPUseTLS?': bool(),
+    'UDP?': text('`host:port` to send to.'),
+    'GRPC?': text('`host:port`, with `/service` of gRPC’s health protocol.'),
+    'GRPCUseTLS?': bool(),
+    'H2PING?': text('`host:port` to ping by HTTP/2.'),
+    'H2PingUseTLS?': bool('Absent means true.'),
+    'OSService?': text('The name of a service of the operating system.'),
+    'DockerContainerID?': text(),
+    'Shell?': text(),
+    'ScriptArgs?': listOf(text()),
+    'AliasNode?': text(),
+    'AliasService?': text('The instance whose health this is.'),
+    'TTL?': duration('How long a report of the application holds.'),
+    'Interval?': duration(),
+    'Timeout?': duration(),
+    'SuccessBeforePassing?': int(),
+    'FailuresBeforeWarning?': int(),
+    'FailuresBeforeCritical?': int(),
+    'DeregisterCriticalServiceAfter?': duration('The instance goes when it was critical for so long.'),
+    'OutputMaxSize?': int('In bytes.'),
+  }),
+  HealthCheck: record<HealthCheck>(CHECK_FIELDS),
+  HealthEntry: record<HealthEntry>(
+    { Node: ref('Node'), Service: ref('ServiceInstance'), Checks: listOf(ref('HealthCheck')) },
+    'An instance with its node and the checks of both.',
+  ),
+  CatalogService: object(
+    {
+      ID: text('Of the node.'),
+      Node: text(),
+      Address: text('Of the node.'),
+      Datacenter: text(),
+      TaggedAddresses: orNull(texts('Of the node.')),
+      NodeMeta: orNull(texts()),
+      ServiceKind: text(),
+      ServiceID: text(),
+      ServiceName: text(),
+      ServiceTags: listOf(text()),
+      ServiceAddress: text('Empty: that of the node.'),
+      'ServiceTaggedAddresses?': mapOf(ref('ServiceAddress')),
+      ServiceWeights: ref('Weights'),
+      ServiceMeta: texts(),
+      ServicePort: int(),
+      'ServicePorts?': ports,
+      ServiceSocketPath: text(),
+      ServiceEnableTagOverride: bool(),
+      'ServiceProxy?': anyObject(),
+      'ServiceConnect?': anyObject(),
+      ServiceLocality: always(null),
+      'Namespace?': NAMESPACE_SHOWN,
+      ...INDEXES,
+    },
+    'The fields of an instance and of its node side by side.',
+  ),
+  NodeServices: object({ Node: ref('Node'), Services: mapOf(ref('ServiceInstance'), 'By their ids.') }),
+  NodeServiceList: object({
+    Node: orNull(ref('Node')),
+    Services: orNull(listOf(ref('ServiceInstance'))),
+  }),
+};
