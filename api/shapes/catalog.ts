@@ -116,6 +116,18 @@ export interface HealthCheck extends Indexed {
   Definition: CheckDefinition;
 }
 
+/** The output of a check that has no verdict yet. */
+export function noVerdictText(node: string, options: { readonly hasAgent: boolean }): string {
+  return options.hasAgent
+    ? `the agent of node ${node} has not run this check yet`
+    : `no agent on node ${node} runs this check`;
+}
+
+/** Whether an output is that of a check without a verdict. */
+export function isNoVerdict(output: string, node: string): boolean {
+  return [true, false].some((hasAgent) => output === noVerdictText(node, { hasAgent }));
+}
+
 /** One row of /v1/health/service/:name. */
 export interface HealthEntry {
   Node: Node;

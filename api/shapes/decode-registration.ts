@@ -25,12 +25,12 @@ const CHECK_DEFINITION = object({
   FailuresBeforeCritical: INT,
   DeregisterCriticalServiceAfter: DURATION,
   OutputMaxSize: INT,
-  // Kept and shown as Consul does; no agent runs these kinds.
   UDP: STRING,
   GRPC: STRING,
   GRPCUseTLS: BOOL,
   H2PING: STRING,
   H2PingUseTLS: BOOL,
+  // Kept and shown as Consul does; no agent runs these kinds.
   OSService: STRING,
   AliasNode: STRING,
   AliasService: STRING,

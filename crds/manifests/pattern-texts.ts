@@ -28,6 +28,7 @@ const PATTERN_TEXTS: ReadonlyMap<string, string> = new Map([
   ],
   ['^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$', `${DNS_LABEL}; or empty`],
   ['^:?[A-Za-z0-9!#$%&*+.^_|~-]+$', 'the name of an HTTP header'],
+  ['^[!-~]+$', 'printable ASCII without spaces'],
   ['^[\\t -~]*$', 'printable ASCII without line breaks'],
 ]);
 

@@ -23,19 +23,40 @@ export interface HealthCheck {
 export interface HealthCheckSpec {
   /** The Service whose instances are checked. */
   serviceRef: HealthCheckSpecServiceRef;
-  /** Sends an HTTP request: 2xx is passing, 429 is warning, all else is critical. One of http, tcp and ttl is set. */
+  /**
+   * Sends an HTTP request: 2xx is passing, 429 is warning, all else is critical. One of http, tcp, udp, grpc, h2ping
+   * and ttl is set.
+   */
   http?: HealthCheckSpecHttp;
-  /** Opens a TCP connection: success is passing, all else is critical. One of http, tcp and ttl is set. */
+  /**
+   * Opens a TCP connection: success is passing, all else is critical. One of http, tcp, udp, grpc, h2ping and ttl is
+   * set.
+   */
   tcp?: HealthCheckSpecTcp;
+  /**
+   * Sends a UDP datagram: critical when the port refuses it; an answer, and none within the timeout, is passing. One of
+   * http, tcp, udp, grpc, h2ping and ttl is set.
+   */
+  udp?: HealthCheckSpecUdp;
+  /**
+   * Asks a gRPC server for its health (grpc.health.v1.Health/Check): SERVING is passing, all else is critical. One of
+   * http, tcp, udp, grpc, h2ping and ttl is set.
+   */
+  grpc?: HealthCheckSpecGrpc;
+  /**
+   * Sends a PING over HTTP/2: its acknowledgement is passing, all else is critical. One of http, tcp, udp, grpc, h2ping
+   * and ttl is set.
+   */
+  h2ping?: HealthCheckSpecH2ping;
   /**
    * The instance itself reports to the agent of its node (PUT /v1/agent/check/pass/<id>, warn, fail or update); the
    * check is critical when no report came for this long. A Go duration (30s, 1m30s) of at least 1s and at most 168h.
-   * One of http, tcp and ttl is set.
+   * One of http, tcp, udp, grpc, h2ping and ttl is set.
    */
   ttl?: string;
   /**
    * Time from the end of one run to the start of the next; the first run comes within one interval. A Go duration (10s,
-   * 1m30s) of at least 1s and at most 168h. Needed with http and tcp.
+   * 1m30s) of at least 1s and at most 168h. Needed with every check but ttl.
    */
   interval?: string;
   /**
@@ -67,7 +88,10 @@ export interface HealthCheckSpecServiceRef {
   name: string;
 }
 
-/** Sends an HTTP request: 2xx is passing, 429 is warning, all else is critical. One of http, tcp and ttl is set. */
+/**
+ * Sends an HTTP request: 2xx is passing, 429 is warning, all else is critical. One of http, tcp, udp, grpc, h2ping and
+ * ttl is set.
+ */
 export interface HealthCheckSpecHttp {
   /** Path and query of the request; what is not printable ASCII must be percent-encoded. Default: "/". */
   path?: string;
@@ -98,7 +122,9 @@ export interface HealthCheckSpecHttpTls {
   serverName?: string;
 }
 
-/** Opens a TCP connection: success is passing, all else is critical. One of http, tcp and ttl is set. */
+/**
+ * Opens a TCP connection: success is passing, all else is critical. One of http, tcp, udp, grpc, h2ping and ttl is set.
+ */
 export interface HealthCheckSpecTcp {
   /** A number from 1 to 65535, or the name of one of the Service's ports. Default: the Service's default port. */
   port?: number | string;
@@ -108,6 +134,59 @@ export interface HealthCheckSpecTcp {
 
 /** With it the check passes only after a TLS handshake. */
 export interface HealthCheckSpecTcpTls {
+  /** Whether TLS is used; false turns it off without removing the other settings. Default: true. */
+  enabled?: boolean;
+  /** Whether any certificate is good enough. Default: false. */
+  skipVerify?: boolean;
+  /** Name that is sent (SNI) and that the certificate must be for. Default: the instance's address. */
+  serverName?: string;
+}
+
+/**
+ * Sends a UDP datagram: critical when the port refuses it; an answer, and none within the timeout, is passing. One of
+ * http, tcp, udp, grpc, h2ping and ttl is set.
+ */
+export interface HealthCheckSpecUdp {
+  /** A number from 1 to 65535, or the name of one of the Service's ports. Default: the Service's default port. */
+  port?: number | string;
+}
+
+/**
+ * Asks a gRPC server for its health (grpc.health.v1.Health/Check): SERVING is passing, all else is critical. One of
+ * http, tcp, udp, grpc, h2ping and ttl is set.
+ */
+export interface HealthCheckSpecGrpc {
+  /** A number from 1 to 65535, or the name of one of the Service's ports. Default: the Service's default port. */
+  port?: number | string;
+  /** Name of the gRPC service that is asked for. Default: the health of the server as a whole. */
+  service?: string;
+  /** With it the server is reached over TLS. */
+  tls?: HealthCheckSpecGrpcTls;
+}
+
+/** With it the server is reached over TLS. */
+export interface HealthCheckSpecGrpcTls {
+  /** Whether TLS is used; false turns it off without removing the other settings. Default: true. */
+  enabled?: boolean;
+  /** Whether any certificate is good enough. Default: false. */
+  skipVerify?: boolean;
+  /** Name that is sent (SNI) and that the certificate must be for. Default: the instance's address. */
+  serverName?: string;
+}
+
+/**
+ * Sends a PING over HTTP/2: its acknowledgement is passing, all else is critical. One of http, tcp, udp, grpc, h2ping
+ * and ttl is set.
+ */
+export interface HealthCheckSpecH2ping {
+  /** A number from 1 to 65535, or the name of one of the Service's ports. Default: the Service's default port. */
+  port?: number | string;
+  /** With it the server is reached over TLS, else in the clear (h2c). */
+  tls?: HealthCheckSpecH2pingTls;
+}
+
+/** With it the server is reached over TLS, else in the clear (h2c). */
+export interface HealthCheckSpecH2pingTls {
   /** Whether TLS is used; false turns it off without removing the other settings. Default: true. */
   enabled?: boolean;
   /** Whether any certificate is good enough. Default: false. */

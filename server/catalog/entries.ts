@@ -4,6 +4,7 @@ import {
   type HealthCheck,
   type HealthEntry,
   type Node,
+  noVerdictText,
   type ServiceInstance,
 } from '../../api/shapes/catalog.ts';
 import {
@@ -178,9 +179,7 @@ export class CheckEntry {
 
   get output(): string {
     if (this.state) return this.state.record.output;
-    return this.node.serfHealth
-      ? `the agent of node ${this.node.name} has not run this check yet`
-      : `no agent on node ${this.node.name} runs this check`;
+    return noVerdictText(this.node.name, { hasAgent: this.node.serfHealth !== undefined });
   }
 
   invalidate(): void {

@@ -170,11 +170,17 @@ function lastOfEach(checks: readonly NormalCheck[]): readonly NormalCheck[] {
   return [...byId.values()];
 }
 
-/** Zero values are left out of a definition's JSON, as in Consul. */
+/**
+ * Zero values are left out of a definition's JSON, as in Consul. A ping uses TLS unless it is refused, so there `false` says
+ * something.
+ */
 function definedFields(definition: CheckDefinition): CheckDefinition {
+  const meant = (name: string) =>
+    name === 'H2PingUseTLS' && definition.H2PING !== undefined && definition.H2PING !== '';
   return Object.fromEntries(
     Object.entries(definition).filter(
-      ([, value]) => value !== '' && value !== 0 && value !== false && value !== '0s' && value !== undefined,
+      ([name, value]) =>
+        value !== '' && value !== 0 && (value !== false || meant(name)) && value !== '0s' && value !== undefined,
     ),
   );
 }

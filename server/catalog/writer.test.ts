@@ -197,6 +197,19 @@ describe('catalog writer', () => {
       });
     });
 
+    it.each([
+      [
+        { H2PING: 'x:1', H2PingUseTLS: false },
+        { H2PING: 'x:1', H2PingUseTLS: false },
+      ],
+      [{ H2PING: 'x:1' }, { H2PING: 'x:1' }],
+      [{ TCP: 'x:1', H2PING: '', H2PingUseTLS: false, TCPUseTLS: false }, { TCP: 'x:1' }],
+    ])('keep of %j what says something', async (Definition, expected) => {
+      const interval = { Interval: '5s' };
+      await server.register({ ...web, Check: { ...http, Definition: { ...Definition, ...interval } } });
+      expect((await checks('n1')).map((check) => check.Definition)).toEqual([{ ...expected, ...interval }]);
+    });
+
     it('are both written by a registration with a status', async () => {
       await server.register({ ...web, Check: { ...http, Status: 'warning', Output: 'hm' } });
       expect(await checks('n1')).toMatchObject([{ Status: 'warning', Output: 'hm' }]);

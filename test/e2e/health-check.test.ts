@@ -4,6 +4,7 @@ import { createPod } from '../support/kube/pods.ts';
 import { describeDig, digAddresses } from '../support/processes/dig.ts';
 import { InstanceServer } from '../support/processes/instance-server.ts';
 import type { AgentProcess } from '../support/processes/lictor.ts';
+import { type ProbedServer, startGrpcServer, startSilentUdp } from '../support/processes/probed-server.ts';
 import { Line, SOON } from './line.ts';
 import { Witness } from './witness.ts';
 
@@ -113,6 +114,50 @@ describeKube('a HealthCheck', () => {
       }, SOON);
       expect(await line.addresses('web')).toEqual(all());
     }, 30_000);
+
+    it.each([
+      [
+        'grpc',
+        { grpc: { service: 'shop.v1.Orders' } },
+        () => startGrpcServer('shop.v1.Orders'),
+        /Unavailable.*refused/,
+      ],
+      ['h2ping', { h2ping: {} }, () => startGrpcServer(''), /HTTP2 ping failed.*refused/],
+      ['udp', { udp: {} }, startSilentUdp, /udp.*refused/],
+    ])(
+      'of the kind %s passes while somebody answers, and is critical after',
+      async (kind, spec, start: () => Promise<ProbedServer>, output) => {
+        const server = await start();
+        await line.declare(namespace, kind, {
+          instances: [{ address: '127.0.0.1', port: server.port, node: 'node-1' }],
+        });
+        await line.declareCheck(namespace, kind, spec);
+        await line.untilAddresses(kind, ['127.0.0.1']);
+        await server.stop();
+        await line.untilAddresses(kind, []);
+        await eventually(async () => {
+          const { status } = await line.healthCheck(namespace, kind);
+          expect(status?.failing?.[0]).toMatchObject({ status: 'critical', output: expect.stringMatching(output) });
+        }, SOON);
+      },
+      60_000,
+    );
+
+    it('of the kind grpc is critical where the service is not known', async () => {
+      const server = await startGrpcServer('shop.v1.Orders');
+      try {
+        await line.declare(namespace, 'other', {
+          instances: [{ address: '127.0.0.1', port: server.port, node: 'node-1' }],
+        });
+        await line.declareCheck(namespace, 'other', { grpc: { service: 'shop.v1.Carts' } });
+        await eventually(async () => {
+          const { status } = await line.healthCheck(namespace, 'other');
+          expect(status?.failing?.[0]?.output).toMatch(/code = 5/);
+        }, SOON);
+      } finally {
+        await server.stop();
+      }
+    }, 60_000);
 
     it('ends with its object', async () => {
       await line.kube.kubectl(['delete', 'lhc', '-n', namespace, 'web']);

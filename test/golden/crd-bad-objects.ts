@@ -25,6 +25,15 @@ export function check(spec: Record<string, unknown>, metadata: Record<string, un
   return object('HealthCheck', { serviceRef: { name: 'web' }, http: {}, interval: '5s', ...spec }, metadata);
 }
 
+/** A HealthCheck of another kind than http, with these fields of that kind. */
+export function checkOf(
+  kind: string,
+  fields: Record<string, unknown> = {},
+  spec: Record<string, unknown> = {},
+): Record<string, unknown> {
+  return check({ http: undefined, [kind]: fields, ...spec });
+}
+
 /** A ttl HealthCheck with these spec fields. */
 export function ttlCheck(spec: Record<string, unknown>): Record<string, unknown> {
   return check({ http: undefined, interval: undefined, ttl: '30s', ...spec });
@@ -226,7 +235,9 @@ const BAD_CHECKS: readonly BadObject[] = [
   bad('no kind of check', 'spec.http', check({ http: undefined })),
   bad('two kinds of check', 'spec.tcp', check({ tcp: {} })),
   bad('http with ttl', 'spec.ttl', check({ ttl: '30s' })),
-  bad('a kind of check of a later version', 'spec.grpc', check({ http: undefined, grpc: {} })),
+  bad('a kind of check of a later version', 'spec.script', check({ http: undefined, script: {} })),
+  bad('grpc and h2ping', 'spec.grpc', checkOf('grpc', {}, { h2ping: {} })),
+  bad('udp without an interval', 'spec.interval', checkOf('udp', {}, { interval: undefined })),
   bad('http without an interval', 'spec.interval', check({ interval: undefined })),
   bad('tcp without an interval', 'spec.interval', check({ http: undefined, tcp: {}, interval: undefined })),
   bad('ttl with an interval', 'spec.interval', ttlCheck({ interval: '5s' })),
@@ -272,6 +283,19 @@ const BAD_CHECKS: readonly BadObject[] = [
   bad('a serverName with a port', 'spec.http.tls.serverName', http({ tls: { serverName: 'web:443' } })),
   bad('Consul spelling of a field', 'spec.http.tls_skip_verify', http({ tls_skip_verify: true })),
   bad('a tcp check that is an address', 'spec.tcp', check({ http: undefined, tcp: 'localhost:80' })),
+  bad('a udp check with tls', 'spec.udp.tls', checkOf('udp', { tls: {} })),
+  bad('a udp port above 65535', 'spec.udp.port', checkOf('udp', { port: 70000 })),
+  bad('a grpc service with a space', 'spec.grpc.service', checkOf('grpc', { service: 'shop orders' })),
+  bad('an empty grpc service', 'spec.grpc.service', checkOf('grpc', { service: '' })),
+  bad('Consul spelling of tls of a grpc check', 'spec.grpc.useTLS', checkOf('grpc', { useTLS: true })),
+  bad('a grpc check that is an address', 'spec.grpc', checkOf('grpc', 'localhost:9090' as never)),
+  bad(
+    'a serverName of a grpc check with a port',
+    'spec.grpc.tls.serverName',
+    checkOf('grpc', { tls: { serverName: 'a:1' } }),
+  ),
+  bad('an h2ping port in upper case', 'spec.h2ping.port', checkOf('h2ping', { port: 'GRPC' })),
+  bad('an h2ping check with a service', 'spec.h2ping.service', checkOf('h2ping', { service: 'a' })),
   bad('a tcp port of 0', 'spec.tcp.port', check({ http: undefined, tcp: { port: 0 } })),
 ];
 

@@ -1,4 +1,4 @@
-import { check, external, headerMatch, permission, service, source, ttlCheck } from './crd-bad-objects.ts';
+import { check, checkOf, external, headerMatch, permission, service, source, ttlCheck } from './crd-bad-objects.ts';
 
 /** Objects that one CEL rule accepts and refuses; all of them are right in every other respect. */
 export interface RuleCase {
@@ -178,14 +178,17 @@ export const RULE_CASES: readonly RuleCase[] = [
     ),
   })),
   {
-    rule: 'HealthCheck spec: exactly one of spec.http, spec.tcp and spec.ttl must be set',
-    accepts: [check({}), check({ http: undefined, tcp: {} }), ttlCheck({})],
-    refuses: [check({ http: undefined }), check({ tcp: {} })],
+    rule: 'HealthCheck spec: exactly one of spec.http, spec.tcp, spec.udp, spec.grpc, spec.h2ping and spec.ttl must be set',
+    accepts: [check({}), ttlCheck({}), ...['tcp', 'udp', 'grpc', 'h2ping'].map((kind) => checkOf(kind))],
+    refuses: [check({ http: undefined }), ...['tcp', 'udp', 'grpc', 'h2ping'].map((kind) => check({ [kind]: {} }))],
   },
   {
-    rule: 'HealthCheck spec: http and tcp checks need an interval',
+    rule: 'HealthCheck spec: every check but a ttl one needs an interval',
     accepts: [check({}), ttlCheck({})],
-    refuses: [check({ interval: undefined }), check({ http: undefined, tcp: {}, interval: undefined })],
+    refuses: [
+      check({ interval: undefined }),
+      ...['tcp', 'udp', 'grpc', 'h2ping'].map((kind) => checkOf(kind, {}, { interval: undefined })),
+    ],
   },
   {
     rule: 'HealthCheck spec: a ttl check has no interval, as it is not run but reported to',

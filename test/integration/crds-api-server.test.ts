@@ -5,7 +5,16 @@ import { parse } from 'yaml';
 import { type KubernetesObject, validateObject } from '../../crds/manifests/validate-object.ts';
 import type { CustomResourceDefinition, StructuralSchema } from '../../crds/structural-schema.ts';
 import { walkSchema } from '../../crds/walk-schema.ts';
-import { BAD_OBJECTS, check, external, headerMatch, intention, service, ttlCheck } from '../golden/crd-bad-objects.ts';
+import {
+  BAD_OBJECTS,
+  check,
+  checkOf,
+  external,
+  headerMatch,
+  intention,
+  service,
+  ttlCheck,
+} from '../golden/crd-bad-objects.ts';
 import { RULE_CASES } from '../golden/crd-rule-cases.ts';
 import { describeKube } from '../support/kube/binaries.ts';
 import type { Kube } from '../support/kube/kube.ts';
@@ -91,6 +100,9 @@ describeKube('the CustomResourceDefinitions on a real API server', () => {
     const objects = [
       check({}),
       ttlCheck({}),
+      checkOf('grpc', { tls: {} }),
+      checkOf('h2ping', { tls: { enabled: false } }),
+      checkOf('udp'),
       check({ http: { tls: {}, path: null } }),
       check({ http: undefined, tcp: { tls: { enabled: false } } }),
       external([
@@ -208,6 +220,9 @@ function randomObject(): fc.Arbitrary<Record<string, unknown>> {
     ]),
     check({ http: { path: '/x', port: 'http', header: { Host: ['a'] }, tls: { skipVerify: true } }, timeout: '2s' }),
     check({ http: undefined, tcp: { port: 80 }, failuresBeforeWarning: 1, failuresBeforeCritical: 3 }),
+    checkOf('grpc', { port: 'grpc', service: 'shop.v1.Orders', tls: { serverName: 'web' } }),
+    checkOf('h2ping', { port: 8443, tls: {} }),
+    checkOf('udp', { port: 'dns' }, { timeout: '1s' }),
     ttlCheck({ notes: 'x', deregisterCriticalServiceAfter: '1m' }),
     intention({
       destination: { service: '*' },

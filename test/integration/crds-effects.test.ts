@@ -13,6 +13,7 @@ import { type PodView, stripPod } from '../../operator/workloads/pod.ts';
 import { stripResource } from '../../operator/workloads/strip-resource.ts';
 import {
   check,
+  checkOf,
   external,
   headerMatch,
   intention,
@@ -94,6 +95,18 @@ const EFFECTS: readonly Effect[] = [
   ['HealthCheck spec.tcp.tls.enabled', tcp({ tls: {} }), tcp({ tls: { enabled: false } })],
   ['HealthCheck spec.tcp.tls.skipVerify', tcp({ tls: {} }), tcp({ tls: { skipVerify: true } })],
   ['HealthCheck spec.tcp.tls.serverName', tcp({ tls: {} }), tcp({ tls: { serverName: 'web' } })],
+  ['HealthCheck spec.udp.port', checkOf('udp'), checkOf('udp', { port: 81 })],
+  ['HealthCheck spec.grpc.port', checkOf('grpc'), checkOf('grpc', { port: 81 })],
+  ['HealthCheck spec.grpc.service', checkOf('grpc'), checkOf('grpc', { service: 'shop.v1.Orders' })],
+  ['HealthCheck spec.h2ping.port', checkOf('h2ping'), checkOf('h2ping', { port: 81 })],
+  ...['grpc', 'h2ping'].flatMap((kind): Effect[] => {
+    const tls = (fields: object) => checkOf(kind, { tls: fields });
+    return [
+      [`HealthCheck spec.${kind}.tls.enabled`, tls({}), tls({ enabled: false })],
+      [`HealthCheck spec.${kind}.tls.skipVerify`, tls({}), tls({ skipVerify: true })],
+      [`HealthCheck spec.${kind}.tls.serverName`, tls({}), tls({ serverName: 'web' })],
+    ];
+  }),
   ['HealthCheck spec.ttl', ttlCheck({}), ttlCheck({ ttl: '31s' })],
   ['HealthCheck spec.interval', check({}), check({ interval: '6s' })],
   ['HealthCheck spec.timeout', check({}), check({ timeout: '3s' })],

@@ -29,12 +29,12 @@ export function checkRegistration(check: HealthCheck, target: CheckTarget): Chec
   if (spec.ttl !== undefined) {
     return { ...base, Type: 'ttl', Definition: withThresholds({ TTL: spec.ttl }, check) };
   }
-  const type = spec.http ? 'http' : 'tcp';
-  const port = resolvePort(spec.http?.port ?? spec.tcp?.port, target);
+  const type = typeOf(spec);
+  const port = resolvePort(declaredPort(spec), target);
   if (typeof port === 'string')
     return { ...base, Type: type, Status: 'critical', Output: `spec.${type}.port: ${port}` };
   const host = isIPv6(target.address) ? `[${target.address}]` : target.address;
-  const definition = spec.http ? httpDefinition(spec.http, host, port) : tcpDefinition(check, host, port);
+  const definition = definitionOf(spec, host, port);
   return {
     ...base,
     Type: type,
@@ -42,6 +42,47 @@ export function checkRegistration(check: HealthCheck, target: CheckTarget): Chec
     Timeout: spec.timeout,
     Definition: withThresholds({ ...definition, Interval: spec.interval, Timeout: spec.timeout }, check),
   };
+}
+
+type Spec = HealthCheck['spec'];
+
+/** The kinds of checks that go to a port of the instance. */
+const PORT_KINDS = ['http', 'tcp', 'udp', 'grpc', 'h2ping'] as const;
+
+/** The number or name of the port that a check goes to; undefined when it is the default one, or none. */
+export function declaredPort(spec: Spec): number | string | undefined {
+  for (const kind of PORT_KINDS) if (spec[kind]) return spec[kind].port;
+  return undefined;
+}
+
+function typeOf(spec: Spec): (typeof PORT_KINDS)[number] {
+  return PORT_KINDS.find((kind) => spec[kind]) ?? 'tcp';
+}
+
+function definitionOf(spec: Spec, host: string, port: number): CheckDefinition {
+  const { http, tcp, udp, grpc, h2ping } = spec;
+  if (http) return httpDefinition(http, host, port);
+  const target = `${host}:${port}`;
+  if (udp) return { UDP: target };
+  if (grpc) {
+    const GRPC = grpc.service === undefined ? target : `${target}/${grpc.service}`;
+    return { GRPC, ...(isTls(grpc.tls) ? { GRPCUseTLS: true, ...tlsDefinition(grpc.tls) } : {}) };
+  }
+  if (h2ping) {
+    // Consul's default is TLS; ours is what is declared.
+    return { H2PING: target, H2PingUseTLS: isTls(h2ping.tls), ...(isTls(h2ping.tls) ? tlsDefinition(h2ping.tls) : {}) };
+  }
+  return { TCP: target, ...(isTls(tcp?.tls) ? { TCPUseTLS: true, ...tlsDefinition(tcp.tls) } : {}) };
+}
+
+type Tls = NonNullable<NonNullable<Spec['tcp']>['tls']>;
+
+function isTls(tls: Tls | undefined): tls is Tls {
+  return tls !== undefined && tls.enabled !== false;
+}
+
+function tlsDefinition({ serverName, skipVerify }: Tls): CheckDefinition {
+  return { ...(serverName ? { TLSServerName: serverName } : {}), ...(skipVerify ? { TLSSkipVerify: true } : {}) };
 }
 
 /** A port number, or a sentence saying why there is none. */
@@ -70,17 +111,6 @@ function httpDefinition(http: NonNullable<HealthCheck['spec']['http']>, host: st
     const serverName = http.tls?.serverName ?? hostHeader?.replace(/:\d+$/, '');
     if (serverName) definition.TLSServerName = serverName;
     if (http.tls?.skipVerify) definition.TLSSkipVerify = true;
-  }
-  return definition;
-}
-
-function tcpDefinition({ spec }: HealthCheck, host: string, port: number): CheckDefinition {
-  const definition: CheckDefinition = { TCP: `${host}:${port}` };
-  const { tls } = spec.tcp ?? {};
-  if (tls && tls.enabled !== false) {
-    definition.TCPUseTLS = true;
-    if (tls.serverName) definition.TLSServerName = tls.serverName;
-    if (tls.skipVerify) definition.TLSSkipVerify = true;
   }
   return definition;
 }

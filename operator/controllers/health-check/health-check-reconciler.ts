@@ -9,6 +9,7 @@ import type { StatusWriter } from '../../status/status-writer.ts';
 import { DONE, type Reconciler, type Result } from '../controller.ts';
 import { checkId, serviceRef } from '../identity.ts';
 import { isoSeconds } from '../service/service-reconciler.ts';
+import { declaredPort } from './check-definition.ts';
 import { type CheckOnInstance, healthCheckStatus } from './health-check-status.ts';
 
 /**
@@ -69,7 +70,7 @@ export class HealthCheckReconciler implements Reconciler {
       const message = `there is no Service ${name} in namespace ${object.metadata.namespace ?? 'default'}`;
       return { Ready: { status: 'False', reason: 'ServiceNotFound', message } };
     }
-    const port = object.spec.http?.port ?? object.spec.tcp?.port;
+    const port = declaredPort(object.spec);
     const names = service.spec.ports?.map((each) => each.name);
     if (typeof port === 'string' && names && !names.includes(port)) {
       const message = `Service ${name} has no port named "${port}"; it has ${names.join(', ')}`;

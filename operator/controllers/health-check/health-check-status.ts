@@ -1,4 +1,4 @@
-import type { CheckStatus } from '../../../api/shapes/catalog.ts';
+import { type CheckStatus, isNoVerdict } from '../../../api/shapes/catalog.ts';
 import type { Condition, HealthCheck, HealthCheckStatus, HealthCheckStatusFailing } from '../../../crds/types/index.ts';
 import type { MirrorCheck, MirrorEntry } from '../../catalog-mirror/catalog-mirror.ts';
 import { type ConditionWishes, conditions } from '../../status/conditions.ts';
@@ -14,7 +14,7 @@ export interface CheckOnInstance {
 
 /**
  * The status of a HealthCheck from the states of its checks. While an instance keeps its state, its `since` and
- * `output` stay as they were written: a new output alone is no reason for a write.
+ * `output` stay as they were written: a new output alone is no reason for a write, unless it is the first one.
  */
 export function healthCheckStatus(
   object: HealthCheck,
@@ -49,7 +49,8 @@ function failingRow(
   const old = before.get(`${entry.node}\0${entry.id}`);
   const row = { instance: entry.id, node: entry.node, status };
   if (old?.status !== status) return { ...row, output: check.output, since: now };
-  return { ...row, output: old.output || check.output, since: old.since };
+  const isFirst = old.output === '' || isNoVerdict(old.output, entry.node);
+  return { ...row, output: isFirst ? check.output : old.output, since: old.since };
 }
 
 function criticalFirst(a: HealthCheckStatusFailing, b: HealthCheckStatusFailing): number {

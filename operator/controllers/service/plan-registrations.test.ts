@@ -195,6 +195,15 @@ describe('plan of registrations', () => {
       { HTTP: 'http://10.0.0.1:8080/' },
     ],
     ['tcp on a number', { tcp: { port: 99, tls: {} } }, { TCP: '10.0.0.1:99', TCPUseTLS: true }],
+    ['udp', { udp: { port: 53 } }, { UDP: '10.0.0.1:53' }],
+    ['grpc, of the whole server', { grpc: { port: 'http' } }, { GRPC: '10.0.0.1:8080' }],
+    [
+      'grpc, of one service and over TLS',
+      { grpc: { service: 'shop.v1.Orders', tls: { serverName: 'web', skipVerify: true } } },
+      { GRPC: '10.0.0.1:8080/shop.v1.Orders', GRPCUseTLS: true, TLSServerName: 'web', TLSSkipVerify: true },
+    ],
+    ['h2ping in the clear', { h2ping: { tls: { enabled: false } } }, { H2PING: '10.0.0.1:8080', H2PingUseTLS: false }],
+    ['h2ping over TLS', { h2ping: { tls: {} } }, { H2PING: '10.0.0.1:8080', H2PingUseTLS: true }],
     ['ttl', { ttl: '30s', interval: undefined }, { TTL: '30s' }],
     [
       'thresholds',
