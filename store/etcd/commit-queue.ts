@@ -253,7 +253,7 @@ export class CommitQueue {
       this.#maxTxns = Math.max(1, taken.length >> 1);
       return true;
     }
-    return ['unreachable', 'timeout', 'busy', 'other'].includes(error.reason);
+    return ['unreachable', 'timeout', 'busy', 'other', 'otherCluster'].includes(error.reason);
   }
 
   #batchLimits(): BatchLimits {

@@ -11,7 +11,7 @@ describe('etcd endpoints', () => {
     ['etcd-0:2379', true, 'etcd-0:2379', true],
     ['http://[::1]:2379', false, '[::1]:2379', false],
   ])('reads %s (TLS configured: %s)', (text, tlsConfigured, target, tls) => {
-    expect(parseEndpoints([text], tlsConfigured)).toEqual([{ target, tls }]);
+    expect(parseEndpoints([text], tlsConfigured)).toMatchObject([{ target, tls }]);
   });
 
   it.each([
@@ -22,6 +22,11 @@ describe('etcd endpoints', () => {
     ['etcd 0', /is not a URL/],
   ])('refuses %s, saying why', (text, message) => {
     expect(() => parseEndpoints([text], false)).toThrow(message);
+  });
+
+  it('knows the host for the certificate', () => {
+    const hosts = parseEndpoints(['https://[::1]:1', 'https://10.0.0.1', 'https://a.b'], true).map(({ host }) => host);
+    expect(hosts).toEqual(['::1', '10.0.0.1', 'a.b']);
   });
 
   it('refuses an empty list, and plain HTTP beside a certificate', () => {

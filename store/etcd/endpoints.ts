@@ -5,6 +5,8 @@ export const DEFAULT_PORT = 2379;
 /** A member of etcd as grpc-js wants it, e.g. `10.0.0.1:2379` or `[::1]:2379`. */
 export interface Endpoint {
   readonly target: string;
+  /** Without port and brackets. */
+  readonly host: string;
   readonly tls: boolean;
 }
 
@@ -41,5 +43,9 @@ function parseEndpoint(text: string, tlsConfigured: boolean): Endpoint {
   const schemePort = url.protocol === 'https:' ? '443' : '80';
   const port =
     url.port || (full.endsWith(`:${schemePort}`) || full.endsWith(`:${schemePort}/`) ? schemePort : DEFAULT_PORT);
-  return { target: `${url.hostname}:${port}`, tls: url.protocol === 'https:' };
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    target: `${url.hostname}:${port}`,
+    tls: url.protocol === 'https:',
+  };
 }

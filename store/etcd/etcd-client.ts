@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import type * as Grpc from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
@@ -71,11 +73,29 @@ export interface EtcdClientOptions {
   readonly timeouts: EtcdTimeouts;
 }
 
+const CHANNEL_OPTIONS = {
+  // Not more often than etcd allows (--grpc-keepalive-min-time, 5 s).
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5000,
+  // Etcd closes connections that ping while nothing is under way.
+  'grpc.keepalive_permit_without_calls': 0,
+  // Etcd sends what a page holds; pages are sized by the engine.
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  // Whether a call is repeated is decided here.
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.enable_http_proxy': 0,
+  'grpc.enable_channelz': 0,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2000,
+};
+/** Asked for where there is only an address; etcd then shows its one certificate. */
+const NO_NAME = 'etcd.invalid';
 /** A pause before all members are asked again. */
 const RETRY_MS = 100;
-/** Not more often than etcd allows (--grpc-keepalive-min-time, 5 s). */
-const KEEPALIVE_MS = 10_000;
-const KEEPALIVE_TIMEOUT_MS = 5000;
 
 /**
  * Calls to etcd, each with a deadline, over one connection at a time: the next member is used once one fails. Reads are
@@ -87,6 +107,8 @@ export class EtcdClient {
   readonly #channels: Grpc.Client[];
   #current = 0;
   #clusterId = 0;
+  /** Members that are known to be of this cluster. */
+  readonly #known = new Set<number>();
   #closed = false;
 
   constructor(deps: EtcdClientDeps, options: EtcdClientOptions) {
@@ -103,8 +125,10 @@ export class EtcdClient {
   async txn(request: TxnRequest): Promise<TxnResponse> {
     const at = this.#current;
     try {
+      // Nothing is written into a cluster that merely happens to answer.
+      if (!this.#known.has(at)) await this.#unaryRange(at);
       const call = { path: '/etcdserverpb.KV/Txn', body: encodeTxn(request), decode: decodeTxn };
-      return this.#known(await this.#unary(at, call, this.#options.timeouts.writeMs), at);
+      return this.#checked(await this.#unary(at, call, this.#options.timeouts.writeMs), at);
     } catch (error) {
       this.#passOver(at, error);
       throw error;
@@ -129,7 +153,7 @@ export class EtcdClient {
     const stream = this.#channels[at]!.makeBidiStreamRequest(
       '/etcdserverpb.Watch/Watch',
       asIs,
-      (bytes: Buffer) => this.#known(decodeWatch(bytes), at),
+      (bytes: Buffer) => this.#checked(decodeWatch(bytes), at),
       metadata,
     );
     let over = false;
@@ -174,11 +198,21 @@ export class EtcdClient {
       const at = this.#current;
       const leftMs = until - clock.monotonic();
       try {
-        return this.#known(await this.#unary(at, { path, body, decode }, Math.min(readAttemptMs, leftMs)), at);
+        return this.#checked(await this.#unary(at, { path, body, decode }, Math.min(readAttemptMs, leftMs)), at);
       } catch (error) {
         if (!this.#passOver(at, error) || this.#closed || clock.monotonic() + RETRY_MS >= until) throw error;
         if (attempt % this.#channels.length === 0) await clock.sleep(RETRY_MS);
       }
+    }
+  }
+
+  async #unaryRange(at: number): Promise<void> {
+    const body = encodeRange({ key: Buffer.from([1]), limit: 1, keysOnly: true });
+    const call = { path: '/etcdserverpb.KV/Range', body, decode: decodeRange };
+    try {
+      this.#checked(await this.#unary(at, call, this.#options.timeouts.readAttemptMs), at);
+    } catch (error) {
+      throw error instanceof EtcdError ? error.neverSent() : error;
     }
   }
 
@@ -197,21 +231,24 @@ export class EtcdClient {
   /** Turns to the next member when this one cannot answer; whether asking again makes sense. */
   #passOver(at: number, error: unknown): boolean {
     if (!(error instanceof EtcdError)) return false;
-    if (!['unreachable', 'timeout', 'other', 'busy'].includes(error.reason)) return false;
+    if (!['unreachable', 'timeout', 'other', 'busy', 'otherCluster'].includes(error.reason)) return false;
     if (at === this.#current) this.moveOn();
     return true;
   }
 
   /** Refuses an answer of another cluster than before: half of a list of endpoints may be somebody else's. */
-  #known<T extends HeaderOnly>(answer: T, at: number): T {
+  #checked<T extends HeaderOnly>(answer: T, at: number): T {
     const { clusterId } = answer.header;
     if (this.#clusterId === 0) this.#clusterId = clusterId;
     if (clusterId !== 0 && clusterId !== this.#clusterId) throw otherCluster(this.#name(at));
+    this.#known.add(at);
     return answer;
   }
 
   #failure(error: Grpc.ServiceError, at: number, what: string): EtcdError {
-    return etcdError({ code: error.code, details: error.details || errorText(error) }, `${what} at ${this.#name(at)}`);
+    // Without grpc-js's note about the address, which is empty mostly.
+    const details = (error.details || errorText(error)).replace(/\s*\([^()]*Z\)\. Resolution note: *$/, '');
+    return etcdError({ code: error.code, details }, `${what} at ${this.#name(at)}`);
   }
 
   #name(at: number): string {
@@ -224,26 +261,15 @@ function asIs(bytes: Buffer): Buffer {
 }
 
 function openChannel(grpc: typeof Grpc, endpoint: Endpoint, tls: EtcdTls | undefined): Grpc.Client {
+  const name = tls?.serverName ?? endpoint.host;
   const credentials = endpoint.tls
-    ? grpc.credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null)
+    ? grpc.credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null, {
+        checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
+      })
     : grpc.credentials.createInsecure();
   return new grpc.Client(endpoint.target, credentials, {
-    'grpc.keepalive_time_ms': KEEPALIVE_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    // Etcd closes connections that ping while nothing is under way.
-    'grpc.keepalive_permit_without_calls': 0,
-    // Etcd sends what a page holds; pages are sized by the engine.
-    'grpc.max_receive_message_length': -1,
-    'grpc.max_send_message_length': -1,
-    // Whether a call is repeated is decided here.
-    'grpc.enable_retries': 0,
-    'grpc.service_config_disable_resolution': 1,
-    'grpc.enable_http_proxy': 0,
-    'grpc.enable_channelz': 0,
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.min_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2000,
-    ...(tls?.serverName ? { 'grpc.ssl_target_name_override': tls.serverName } : {}),
+    ...CHANNEL_OPTIONS,
+    // grpc-js hands it on as the name to ask for, which TLS forbids to be an address (RFC 6066 section 3).
+    ...(endpoint.tls ? { 'grpc.ssl_target_name_override': isIP(name) === 0 ? name : NO_NAME } : {}),
   });
 }

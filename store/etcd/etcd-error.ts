@@ -9,6 +9,7 @@ export type EtcdReason =
   | 'busy'
   | 'refused'
   | 'corrupt'
+  | 'otherCluster'
   | 'unreachable'
   | 'timeout'
   | 'other';
@@ -22,6 +23,11 @@ export class EtcdError extends AppError {
     super(verdict.code, message, cause === undefined ? {} : { cause });
     this.reason = verdict.reason;
     this.sent = verdict.sent;
+  }
+
+  /** The same failure of what only prepared a write. */
+  neverSent(): EtcdError {
+    return new EtcdError({ code: this.code, reason: this.reason, sent: false }, this.message, this.cause);
   }
 }
 
@@ -57,6 +63,7 @@ const REFUSED: Verdict = {
   advice: 'etcd must accept the client certificate without a user name',
 };
 const CORRUPT: Verdict = { reason: 'corrupt', code: 'storeCorrupt', sent: false };
+const OTHER_CLUSTER: Verdict = { reason: 'otherCluster', code: 'unavailable', sent: false };
 const NEVER_SENT: Verdict = { reason: 'unreachable', code: 'unavailable', sent: false };
 const CUT_OFF: Verdict = { reason: 'unreachable', code: 'unavailable', sent: true };
 const LATE: Verdict = { reason: 'timeout', code: 'deadline', sent: true };
@@ -92,5 +99,5 @@ export function etcdError(status: { code: number; details: string }, to: string)
 
 /** The answers come from a cluster that is not the one of before. */
 export function otherCluster(to: string): EtcdError {
-  return new EtcdError(CORRUPT, `${to} belongs to another etcd cluster than the endpoints asked before`);
+  return new EtcdError(OTHER_CLUSTER, `${to} belongs to another etcd cluster than the endpoint that answered first`);
 }

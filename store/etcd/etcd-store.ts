@@ -125,7 +125,7 @@ export class EtcdStore implements Store {
 
   /** Entries as of `content`, read at etcd's revision of its head, or, when that is compacted, at a newer equal one. */
   async *#slices(content: Content, range: KeyRange): AsyncGenerator<StoreEntry[], void, void> {
-    let at = content.headRevision;
+    let at = content.readRevision;
     let start = range.start;
     for (let attempt = 1; ; attempt++) {
       try {

@@ -11,8 +11,8 @@ import type { Replica } from './replica.ts';
 export type WatchEnd = 'lost' | 'silent' | 'starved' | 'compacted' | 'gap' | 'moved';
 
 export interface FollowerDeps {
-  readonly client: EtcdClient;
-  readonly loader: Loader;
+  readonly client: Pick<EtcdClient, 'watch' | 'moveOn'>;
+  readonly loader: Pick<Loader, 'head' | 'content'>;
   readonly replica: Replica;
   readonly clock: Clock;
   readonly random: Pick<Random, 'next'>;
@@ -35,6 +35,8 @@ export class Follower {
   #from: number;
   #pauseMs = MIN_PAUSE_MS;
   #end: (reason: WatchEnd) => void = () => {};
+  /** The oldest revision that etcd can still tell of, as far as it has said so. */
+  #oldest = 0;
   /** Streams one after another that brought less than there was. */
   #starved = 0;
 
@@ -51,12 +53,12 @@ export class Follower {
     while (!signal.aborted && !replica.failure) {
       const reason = await this.#stream(signal);
       replica.interrupted();
-      this.#from = Math.max(this.#from, replica.content.headRevision + 1);
       if (reason === undefined) return;
       this.#deps.onEnd?.(reason);
       log.debug('the watch on etcd is opened again', { reason, from: this.#from });
       const mustLoad = reason === 'gap' || (reason === 'starved' && this.#starved > 1);
       if (mustLoad || reason === 'compacted') await this.#recover(mustLoad, signal);
+      if (replica.failure) return;
       // After half to all of the pause, so that servers do not come back in step.
       await clock.sleep(this.#pauseMs * (0.5 + random.next() / 2), signal);
       this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
@@ -72,7 +74,9 @@ export class Follower {
   async #stream(signal: AbortSignal): Promise<WatchEnd | undefined> {
     const { client, replica, log } = this.#deps;
     const over = new AbortController();
-    const { generation, layout } = replica.content;
+    const { generation, layout, headRevision } = replica.content;
+    // Own commits are known without a watch.
+    this.#from = Math.max(this.#from, headRevision + 1);
     let heard = false;
     const reason = await new Promise<WatchEnd | undefined>((resolve) => {
       this.#end = resolve;
@@ -111,7 +115,10 @@ export class Follower {
     const { replica, log } = this.#deps;
     // An own restore has put another generation in the place of the one that is watched here.
     if (replica.content.generation !== generation) return 'moved';
-    if (response.compactRevision > 0) return 'compacted';
+    if (response.compactRevision > 0) {
+      this.#oldest = response.compactRevision;
+      return 'compacted';
+    }
     if (response.canceled) {
       log.warn('etcd ended the watch', { reason: response.cancelReason });
       return 'lost';
@@ -148,7 +155,10 @@ export class Follower {
         return 'silent';
       }
       stream.probe();
+      const known = replica.content.headRevision;
       expected = (await this.#newestHead()) ?? 0;
+      // Etcd knows less than it has told: loading says what has become of the store.
+      if (expected > 0 && expected < known) return 'gap';
     }
   }
 
@@ -171,6 +181,8 @@ export class Follower {
     while (!signal.aborted && !replica.failure) {
       try {
         if (!load) {
+          // Own commits have gone past it since the stream was asked for.
+          if (replica.content.headRevision + 1 >= this.#oldest) return;
           const { kv, at } = await loader.head(replica.content.generation);
           // Etcd has forgotten changes, but none of this store.
           if (kv?.modRevision === replica.content.headRevision) {
@@ -179,9 +191,10 @@ export class Follower {
           }
           load = true;
         }
+        const before = replica.content;
         const { content, at } = await loader.content();
         if (signal.aborted) return;
-        replica.adopt(content);
+        replica.adopt(content, before);
         this.#starved = 0;
         this.#from = at + 1;
         return;

@@ -39,14 +39,15 @@ export class Loader {
     this.#random = random;
   }
 
-  /** The root; made, when there is no store yet. @throws AppError `storeCorrupt`, `storeVersion`; EtcdError. */
+  /** @throws AppError `storeCorrupt` (also when there is none), `storeVersion`; EtcdError. */
   async root(): Promise<Root> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const { kvs } = await this.#client.range({ key: this.#layout.root });
-      if (kvs[0]) return decodeRoot(kvs[0].key, kvs[0].value);
-      await this.#create();
-    }
-    throw new AppError('unavailable', "the store's root in etcd comes and goes");
+    const { kvs } = await this.#client.range({ key: this.#layout.root });
+    if (kvs[0]) return decodeRoot(kvs[0].key, kvs[0].value);
+    throw new AppError(
+      'storeCorrupt',
+      `etcd has lost the store: its key ${this.#layout.root.toString()} is gone; restore etcd from a backup, or restart ` +
+        'the servers to begin empty',
+    );
   }
 
   /** The newest head of a generation, as a quorum knows it; undefined when it has none. `at`: etcd's revision. */
@@ -64,7 +65,8 @@ export class Loader {
       const head = decodeHead(kv.key, kv.value);
       if (head.movedTo) continue;
       const layout = this.#layout.generation(generation);
-      const content: Content = { generation, layout, head, headRevision: kv.modRevision, index: new KeyIndex() };
+      const index = new KeyIndex();
+      const content: Content = { generation, layout, head, headRevision: kv.modRevision, readRevision: at, index };
       try {
         for await (const entries of this.pages(content, EVERYTHING, at)) {
           for (const entry of entries) content.index.set(entry.key, entry.createRevision, entry.modRevision);
@@ -115,8 +117,10 @@ export class Loader {
     }
   }
 
-  /** Puts a root and an empty generation, unless somebody else does. */
-  async #create(): Promise<void> {
+  /** Puts a root and an empty generation, unless there is a store. */
+  async create(): Promise<void> {
+    const { kvs } = await this.#client.range({ key: this.#layout.root });
+    if (kvs.length > 0) return;
     const generation = this.#random.uuid();
     const root: Root = { format: FORMAT, storeId: this.#random.uuid(), generation };
     const head: Head = { id: this.#random.uuid(), revision: 0, base: 0, previous: 0, changes: [] };

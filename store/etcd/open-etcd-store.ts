@@ -64,6 +64,7 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Stor
   try {
     const layout = new Layout(prefix);
     const loader = new Loader(client, layout, random);
+    await loader.create();
     const { content, at } = await loader.content();
     const replica = new Replica(content, { ...DEFAULT_HISTORY, ...options.history });
     const onEnd = watchMetrics(options.metrics);

@@ -13,6 +13,8 @@ export interface Content {
   readonly head: Head;
   /** Etcd's revision of the head: as long as it stays, so does the content. */
   readonly headRevision: number;
+  /** Etcd's revision at which entries are read: that of the head, or a later one at which it was still there. */
+  readonly readRevision: number;
   readonly index: KeyIndex;
 }
 
@@ -103,20 +105,18 @@ export class Replica {
     this.#pending = undefined;
   }
 
-  /** Takes a content that was loaded anew. Watches that cannot go on from it end with `compacted`. */
-  adopt(content: Content): void {
+  /**
+   * Takes a content that was loaded anew; `before`: what was known when that began. Watches that cannot go on from it end
+   * with `compacted`.
+   */
+  adopt(content: Content, before: Content = this.#content): void {
     const mine = this.#content;
-    if (content.generation === mine.generation && content.headRevision <= mine.headRevision) return;
-    if (content.head.revision < mine.head.revision) {
-      this.fail(
-        new AppError(
-          'storeCorrupt',
-          `etcd went back from revision ${mine.head.revision} to ${content.head.revision}, as after a restore of an ` +
-            'older backup; restart the servers',
-        ),
-      );
+    if (content.head.revision < before.head.revision || content.headRevision < before.headRevision) {
+      this.fail(wentBack(before.head.revision, content.head.revision));
       return;
     }
+    // Own commits have moved on since the load began.
+    if (content.generation === mine.generation && content.headRevision <= mine.headRevision) return;
     this.#loads++;
     this.#pending = undefined;
     const same = content.generation === mine.generation && content.head.revision === mine.head.revision;
@@ -177,7 +177,7 @@ export class Replica {
   }
 
   #moveTo(head: Head, headRevision: number): void {
-    this.#content = { ...this.#content, head, headRevision };
+    this.#content = { ...this.#content, head, headRevision, readRevision: headRevision };
     this.#wake();
   }
 
@@ -196,6 +196,13 @@ export class Replica {
   #wake(): void {
     for (const done of [...this.#waiting]) done();
   }
+}
+
+function wentBack(known: Revision, found: Revision): AppError {
+  return new AppError(
+    'storeCorrupt',
+    `etcd went back from revision ${known} to ${found}, as after a restore of an older backup; restart the servers`,
+  );
 }
 
 function changedByOthers(key: Buffer): AppError {

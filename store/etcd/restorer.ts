@@ -216,7 +216,7 @@ export class Restorer {
 function contentOf(filling: Filling, head: Head, headRevision: number): Content {
   const index = new KeyIndex();
   for (const key of filling.keys) index.set(key, head.revision, head.revision);
-  return { generation: filling.name, layout: filling.layout, head, headRevision, index };
+  return { generation: filling.name, layout: filling.layout, head, headRevision, readRevision: headRevision, index };
 }
 
 function overtaken(): AppError {

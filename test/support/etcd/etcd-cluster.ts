@@ -30,6 +30,8 @@ export class EtcdCluster {
   readonly #options: EtcdClusterOptions;
   readonly #folder: string;
   readonly #members: Member[] = [];
+  /** Where the members are, for those that begin. */
+  #initial = '';
 
   private constructor(options: EtcdClusterOptions) {
     this.#options = options;
@@ -42,10 +44,10 @@ export class EtcdCluster {
     const ports = await Promise.all(
       Array.from({ length: options.members ?? 1 }, async () => [await freePort(), await freePort()] as const),
     );
-    const initial = ports.map(([, peerPort], i) => `m${i}=http://127.0.0.1:${peerPort}`).join(',');
+    cluster.#initial = ports.map(([, peerPort], i) => `m${i}=http://127.0.0.1:${peerPort}`).join(',');
     for (const [i, [clientPort, peerPort]] of ports.entries()) {
       const place = { name: `m${i}`, clientPort, peerPort };
-      cluster.#members.push({ ...place, process: await cluster.#spawn(place, initial) });
+      cluster.#members.push({ ...place, process: await cluster.#spawn(place) });
     }
     if (options.scheme !== 'https') await Promise.all(cluster.#members.map((_, i) => cluster.#serves(i)));
     return cluster;
@@ -59,6 +61,10 @@ export class EtcdCluster {
     return `${this.#options.scheme ?? 'http'}://127.0.0.1:${this.#members[member]!.clientPort}`;
   }
 
+  port(member = 0): number {
+    return this.#members[member]!.clientPort;
+  }
+
   /** The running process of a member: `pause`, `resume`, `kill`. */
   process(member = 0): TiedProcess {
     return this.#members[member]!.process;
@@ -68,10 +74,11 @@ export class EtcdCluster {
     await this.#members[member]!.process.kill();
   }
 
-  /** Starts a member again on its data and ports; waits until it serves. */
-  async restart(member = 0): Promise<void> {
+  /** Starts a member again on its ports and data (`wiped`: on none); waits until it serves. */
+  async restart(member = 0, options: { wiped?: boolean } = {}): Promise<void> {
     const place = this.#members[member]!;
-    place.process = await this.#spawn(place, '');
+    if (options.wiped) removeFolder(join(this.#folder, place.name));
+    place.process = await this.#spawn(place);
     await this.#serves(member);
   }
 
@@ -112,6 +119,12 @@ export class EtcdCluster {
     return Number(read.header.revision);
   }
 
+  /** Takes back all alarms, as `etcdctl alarm disarm` does. */
+  async disarm(): Promise<void> {
+    const { alarms } = await this.call<{ alarms?: object[] }>('maintenance/alarm', { action: 'GET' });
+    for (const alarm of alarms ?? []) await this.call('maintenance/alarm', { action: 'DEACTIVATE', ...alarm });
+  }
+
   /** Puts a key past every engine; etcd's revision. */
   async put(key: string, value: string): Promise<number> {
     const body = { key: base64(key), value: base64(value) };
@@ -121,7 +134,7 @@ export class EtcdCluster {
 
   /** The keys with a prefix. */
   async keys(prefix: string): Promise<string[]> {
-    const body = { key: base64(prefix), range_end: base64(`${prefix}\u{10FFFF}`), keys_only: true };
+    const body = { key: base64(prefix || '\u0001'), range_end: base64(`${prefix}\u{10FFFF}`), keys_only: true };
     const { kvs } = await this.call<{ kvs?: { key: string }[] }>('kv/range', body);
     return (kvs ?? []).map(({ key }) => Buffer.from(key, 'base64').toString());
   }
@@ -143,7 +156,7 @@ export class EtcdCluster {
     removeFolder(this.#folder);
   }
 
-  #spawn(place: Omit<Member, 'process'>, initial: string): Promise<TiedProcess> {
+  #spawn(place: Omit<Member, 'process'>): Promise<TiedProcess> {
     const { name, clientPort, peerPort } = place;
     const scheme = this.#options.scheme ?? 'http';
     const args = [
@@ -152,7 +165,7 @@ export class EtcdCluster {
       ...['--advertise-client-urls', `${scheme}://127.0.0.1:${clientPort}`],
       ...['--listen-peer-urls', `http://127.0.0.1:${peerPort}`],
       ...['--initial-advertise-peer-urls', `http://127.0.0.1:${peerPort}`],
-      ...(initial === '' ? [] : ['--initial-cluster', initial]),
+      ...['--initial-cluster', this.#initial],
       ...(this.#options.args ?? []),
     ];
     return startTied({
