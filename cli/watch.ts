@@ -2,6 +2,7 @@ import type { Command as Program } from 'commander';
 import type { HealthEntry } from '../api/shapes/catalog.ts';
 import { type Clock, SystemClock } from '../core/clock.ts';
 import { AppError, errorText } from '../core/errors.ts';
+import { SystemRandom } from '../core/random.ts';
 import { stopAtFirstArgument } from './arguments.ts';
 import type { CommandIo } from './command.ts';
 import type { HttpApi } from './http-api.ts';
@@ -9,14 +10,15 @@ import { json } from './output.ts';
 import { type ClientFlags, command, program, repeated, withApi, withClientFlags } from './program.ts';
 import { follow, once } from './watch/follow.ts';
 import { commandHandler, shellHandler } from './watch/handlers.ts';
-import { instanceChanges, instancesOf } from './watch/instance-changes.ts';
+import { type InstanceChange, instanceChanges, instancesOf } from './watch/instance-changes.ts';
 import { WATCH_TYPES, type WatchParams, watchPlan } from './watch/plan.ts';
+import { followStream } from './watch/stream.ts';
 
 interface WatchFlags extends ClientFlags {
   type?: string;
   key?: string;
   prefix?: string;
-  service?: string;
+  service?: string[];
   serviceId?: string;
   tag?: string[];
   passingonly?: boolean;
@@ -28,6 +30,8 @@ interface WatchFlags extends ClientFlags {
 
 const EXAMPLES = [
   'lictor watch -service web',
+  'lictor watch -service web -service db',
+  "lictor watch -service='*' -passingonly",
   'lictor watch -service web -passingonly -format json',
   'lictor watch -type=key -key=app/config ./reload.sh',
   'lictor watch -type=service -service=web -shell=false /usr/bin/render --all',
@@ -40,7 +44,7 @@ export const watchCommand = command({
   program(io) {
     const target = program(
       'lictor watch',
-      `With -service alone: prints the instances and then every change. With -type: runs the given command with the result as JSON on its standard input, at once and on every change; without a command, prints the result once. Types: ${WATCH_TYPES.join(', ')}.`,
+      `With -service alone: prints the instances and then every change, of several services from one request, of all with *. With -type: runs the given command with the result as JSON on its standard input, at once and on every change; without a command, prints the result once. Types: ${WATCH_TYPES.join(', ')}.`,
       EXAMPLES,
       io,
     );
@@ -56,7 +60,7 @@ function withWatchFlags(target: Program): Program {
     .option('--type <type>', 'what to watch')
     .option('--key <key>', 'for key')
     .option('--prefix <prefix>', 'for keyprefix')
-    .option('--service <name>', 'for service, checks and connect_leaf')
+    .option('--service <name>', 'for service, checks and connect_leaf; alone it may be repeated', repeated)
     .option('--service-id <id>', 'for agent_service')
     .option('--tag <tag>', 'for service; may be repeated', repeated)
     .option('--passingonly', 'for service: only instances that pass')
@@ -72,15 +76,27 @@ interface WatchDeps {
 }
 
 async function watch(args: readonly string[], flags: WatchFlags, deps: WatchDeps): Promise<void> {
-  if (flags.type === undefined && !flags.service) {
+  const services = (flags.service ?? []).filter((name) => name !== '');
+  if (flags.type === undefined && services.length === 0) {
     throw new AppError(
       'config',
-      `-type must be given (${WATCH_TYPES.join(', ')}), or -service alone to follow a service`,
+      `-type must be given (${WATCH_TYPES.join(', ')}), or -service alone to follow services`,
     );
   }
-  const params: WatchParams = { ...flags, type: flags.type ?? 'service', service_id: flags.serviceId };
+  if (flags.type === undefined && args.length > 0) {
+    throw new AppError('config', 'a command needs -type=service; without -type the instances are printed');
+  }
+  if (flags.type !== undefined && services.length > 1) {
+    throw new AppError('config', `-type=${flags.type} watches one -service; without -type several are followed`);
+  }
+  const params: WatchParams = {
+    ...flags,
+    type: flags.type ?? 'service',
+    service: services[0],
+    service_id: flags.serviceId,
+  };
   await withApi(flags, deps.io, async (api) => {
-    if (flags.type === undefined) return followService(api, params, flags, deps);
+    if (flags.type === undefined) return followServices(api, services, params, flags, deps);
     if (args.length > 0) return runHandler(api, params, args, flags, deps);
     deps.io.stdout.write(json(await once(api, watchPlan(params))));
   });
@@ -101,28 +117,49 @@ async function runHandler(
   }
 }
 
-const SIGNS = { added: '+', changed: '~', removed: '-' };
-
 /** One line for each instance at first, and then for each change: aligned columns, or JSON. */
-async function followService(
+async function followServices(
   api: HttpApi,
+  services: readonly string[],
   params: WatchParams,
   flags: WatchFlags,
   { io, clock }: WatchDeps,
 ): Promise<void> {
-  const report = (text: string) => void io.stderr.write(`lictor watch: ${text}\n`);
-  let before: ReturnType<typeof instancesOf> = new Map();
-  for await (const { value } of follow({ api, clock, onFailure: report }, watchPlan(params), io.signal)) {
-    const after = instancesOf(value as HealthEntry[]);
-    for (const change of instanceChanges(before, after)) {
-      const { instance, node, address, status, why } = change;
-      const columns = [instance.padEnd(24), node.padEnd(16), address.padEnd(22), status.padEnd(11), why];
-      io.stdout.write(
-        flags.format === 'json'
-          ? `${JSON.stringify(change)}\n`
-          : `${SIGNS[change.change]} ${columns.join(' ').trimEnd()}\n`,
-      );
+  const onFailure = (text: string) => void io.stderr.write(`lictor watch: ${text}\n`);
+  const all = services.includes('*');
+  const show = (changes: readonly InstanceChange[]) => {
+    for (const change of changes) io.stdout.write(line(change, { flags, named: all || services.length > 1 }));
+  };
+  const query = {
+    service: all ? undefined : services,
+    tag: flags.tag,
+    passing: flags.passingonly ? '1' : undefined,
+    filter: flags.filter,
+  };
+  try {
+    const deps = { api, clock, random: new SystemRandom(), onFailure };
+    for await (const changes of followStream(deps, query, io.signal)) show(changes);
+  } catch (error) {
+    // An agent of Consul's has no streams; one service can be asked of it again and again.
+    if (!(error instanceof AppError) || error.code !== 'notFound') throw error;
+    if (all || services.length > 1) {
+      throw new AppError('notFound', `${api.address} has no streams; give one -service, which needs none`);
     }
-    before = after;
+    let before: ReturnType<typeof instancesOf> = new Map();
+    for await (const { value } of follow({ api, clock, onFailure }, watchPlan(params), io.signal)) {
+      const after = instancesOf(value as HealthEntry[]);
+      show(instanceChanges(before, after));
+      before = after;
+    }
   }
+}
+
+const SIGNS = { added: '+', changed: '~', removed: '-' };
+
+function line(change: InstanceChange, { flags, named }: { flags: WatchFlags; named: boolean }): string {
+  if (flags.format === 'json') return `${JSON.stringify(change)}\n`;
+  const { service, instance, node, address, status, why } = change;
+  const columns = [instance.padEnd(24), node.padEnd(16), address.padEnd(22), status.padEnd(11), why];
+  if (named) columns.unshift(service.padEnd(16));
+  return `${SIGNS[change.change]} ${columns.join(' ').trimEnd()}\n`;
 }

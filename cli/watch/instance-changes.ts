@@ -12,32 +12,32 @@ export interface InstanceChange {
   readonly why: string;
 }
 
+/** What is shown of an instance. */
+export type Instance = Omit<InstanceChange, 'change'>;
+
 /** The instances of an answer by node and id. */
-export function instancesOf(entries: readonly HealthEntry[]): Map<string, Omit<InstanceChange, 'change'>> {
-  return new Map(
-    entries.map((entry) => {
-      const status = aggregateStatus(entry.Checks);
-      const failing = entry.Checks.find((check) => check.Status === status && status !== 'passing');
-      const host = entry.Service.Address || entry.Node.Address;
-      return [
-        `${entry.Node.Node}/${entry.Service.ID}`,
-        {
-          service: entry.Service.Service,
-          instance: entry.Service.ID,
-          node: entry.Node.Node,
-          address: `${host.includes(':') ? `[${host}]` : host}:${entry.Service.Port}`,
-          status,
-          why: failing ? `${failing.Name}: ${(failing.Output || failing.Notes).split('\n')[0]!.slice(0, 100)}` : '',
-        },
-      ];
-    }),
-  );
+export function instancesOf(entries: readonly HealthEntry[]): Map<string, Instance> {
+  return new Map(entries.map((entry) => [`${entry.Node.Node}/${entry.Service.ID}`, instanceOf(entry)]));
+}
+
+export function instanceOf({ Node, Service, Checks }: HealthEntry): Instance {
+  const status = aggregateStatus(Checks);
+  const failing = Checks.find((check) => check.Status === status && status !== 'passing');
+  const host = Service.Address || Node.Address;
+  return {
+    service: Service.Service,
+    instance: Service.ID,
+    node: Node.Node,
+    address: `${host.includes(':') ? `[${host}]` : host}:${Service.Port}`,
+    status,
+    why: failing ? `${failing.Name}: ${(failing.Output || failing.Notes).split('\n')[0]!.slice(0, 100)}` : '',
+  };
 }
 
 /** What turns `before` into `after`, in order of node and id. */
 export function instanceChanges(
-  before: ReadonlyMap<string, Omit<InstanceChange, 'change'>>,
-  after: ReadonlyMap<string, Omit<InstanceChange, 'change'>>,
+  before: ReadonlyMap<string, Instance>,
+  after: ReadonlyMap<string, Instance>,
 ): InstanceChange[] {
   const changes: [string, InstanceChange][] = [];
   for (const [key, one] of after) {
