@@ -34,6 +34,7 @@ import { snapshotPart } from './snapshot/snapshot-part.ts';
 import type { StreamHubOptions } from './stream/stream-hub.ts';
 import { streamPart } from './stream/stream-part.ts';
 import { uiPart } from './ui/ui-part.ts';
+import { manualAddressPart } from './virtual-addresses/manual-address-part.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
 /** What the parts of a server beside the catalog are made from. */
@@ -88,12 +89,14 @@ export function serverParts(deps: PartDeps): ServerPart[] {
   const config = configPart(deps);
   const intentions = intentionsPart(deps, config, { defaultPolicy: deps.connect.defaultIntentionPolicy });
   const gateways = gatewaysPart(deps, config.table);
+  const manual = manualAddressPart(deps);
   const ca = caPart(deps, intentions.intentions, deps.connect);
   return [
     config,
     intentions,
     gateways,
-    chainPart(deps, config.table, ca.ca),
+    manual,
+    chainPart(deps, config.table, ca.ca, manual.table),
     coordinatesPart(deps, deps.coordinates, { enabled: deps.coordinatesEnabled }),
     kv,
     queries,

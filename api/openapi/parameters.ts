@@ -69,6 +69,10 @@ export const SHARED_PARAMETERS = {
     'Nearest first, as seen from this node; `_agent` for the node of the agent that is asked.',
   ),
   passing: flag('passing', 'Only instances whose checks all pass.'),
+  merge: flag(
+    'merge-central-config',
+    'Proxies and gateways with what `proxy-defaults` and `service-defaults` say of them.',
+  ),
   peer: query('peer', text(), 'A peer’s name. Nothing is imported from peers: the answer is empty.'),
   pretty: present('pretty', 'JSON with line breaks.'),
   cas: query(

@@ -5,12 +5,18 @@ import { liveRead } from '../backend/catalog-reads.ts';
 import { CA_ROOTS_TOPIC } from '../ca/ca-table.ts';
 import { type ConfigTable, configTopic } from '../config-entries/config-table.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
+import type { ManualAddressTable } from '../virtual-addresses/manual-address-table.ts';
 import { virtualAddressTopic } from '../virtual-addresses/virtual-address-table.ts';
 import { ChainEntries } from './chain-entries.ts';
 import { compileChain } from './compile-chain.ts';
 
 /** Discovery chains over the configuration entries of this server. */
-export function chainPart(deps: PartDeps, table: ConfigTable, ca: Pick<CaBackend, 'ready' | 'roots'>): ServerPart {
+export function chainPart(
+  deps: PartDeps,
+  table: ConfigTable,
+  ca: Pick<CaBackend, 'ready' | 'roots'>,
+  manual: Pick<ManualAddressTable, 'addresses'>,
+): ServerPart {
   const { state, virtualAddresses } = deps;
   const entries = new ChainEntries(table);
   const routes = chainRoutes(deps.reads, {
@@ -25,7 +31,11 @@ export function chainPart(deps: PartDeps, table: ConfigTable, ca: Pick<CaBackend
         const trustDomain = ca.roots().run().value.TrustDomain;
         const chain = compileChain({ service, datacenter, trustDomain, overrides }, entries);
         const address = virtualAddresses.address(DEFAULT_NAMESPACE, service);
-        return { ...chain, AutoVirtualIPs: address ? [address] : null, ManualVirtualIPs: address ? [] : null };
+        return {
+          ...chain,
+          AutoVirtualIPs: address ? [address] : null,
+          ManualVirtualIPs: address ? manual.addresses(DEFAULT_NAMESPACE, service) : null,
+        };
       });
     },
   });

@@ -39,3 +39,15 @@ describe('gateways over HTTP', () => {
     expect(await count('')).toBe(0);
   });
 });
+
+describe('virtual addresses by hand over HTTP', () => {
+  const path = '/v1/internal/service-virtual-ip';
+  it('are set for services in the mesh, and refused by name', async () => {
+    await register('proxy', { Kind: 'connect-proxy', Port: 1, Proxy: { DestinationServiceName: 'web' } });
+    const set = (body: object) => served.call(`PUT ${path}`, body);
+    const done = await set({ Service: 'web', ManualVIPs: ['10.1.1.1'] });
+    expect(JSON.parse(done.text)).toMatchObject({ Found: true, UnassignedFrom: [] });
+    expect(await set({ Service: 'web', ManualVIPs: ['10.1.1'] })).toMatchObject({ status: 400 });
+    expect((await served.call(`GET ${path}`)).status).toBe(405);
+  });
+});

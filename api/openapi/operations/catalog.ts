@@ -5,7 +5,7 @@ import { present } from '../parameters.ts';
 import { always, listOf, mapOf, orNull, ref, text } from '../schema.ts';
 
 const WRITER = ['ns', 'nsHeader', 'owner', 'epoch', 'ref', 'hash'] as const;
-const INSTANCES = ['tag', 'nodeMeta', 'near', 'filter', 'peer'] as const;
+const INSTANCES = ['tag', 'nodeMeta', 'near', 'filter', 'peer', 'merge'] as const;
 
 const registered = {
   Node: 'node-1',
@@ -61,12 +61,12 @@ export const CATALOG: OperationGroup = {
       errors: { 400: ['Missing service name'] },
     }),
     namespaced('/v1/catalog/node/{node}', 'Show a node with its instances', {
-      params: ['filter'],
+      params: ['filter', 'merge'],
       json: orNull(ref('NodeServices')),
       errors: { 400: ['Missing node name'] },
     }),
     namespaced('/v1/catalog/node-services/{node}', 'Show a node with its instances as a list', {
-      params: ['filter'],
+      params: ['filter', 'merge'],
       json: ref('NodeServiceList'),
       errors: { 400: ['Missing node name'] },
     }),

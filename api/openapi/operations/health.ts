@@ -2,7 +2,7 @@ import { namespaced, type OperationGroup, ok, plain } from '../operation.ts';
 import { repeated } from '../parameters.ts';
 import { listOf, mapOf, ref } from '../schema.ts';
 
-const INSTANCES = ['passing', 'tag', 'nodeMeta', 'near', 'filter', 'peer'] as const;
+const INSTANCES = ['passing', 'tag', 'nodeMeta', 'near', 'filter', 'peer', 'merge'] as const;
 const STREAM = ['dc', 'anyNs', 'nsHeader', 'tag', 'nodeMeta', 'filter', 'index'] as const;
 const SERVICES = repeated('service', 'A service; all of them when none is given.', ['web', 'db']);
 

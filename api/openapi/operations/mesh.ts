@@ -1,6 +1,7 @@
 import { AUTHORIZE_BODY, CA_CONFIGURATION_BODY } from '../../shapes/connect.ts';
 import { OVERRIDES } from '../../shapes/discovery-chain.ts';
 import { INTENTION_BODY } from '../../shapes/intention.ts';
+import { MANUAL_ADDRESSES } from '../../shapes/virtual-address.ts';
 import { bodySchema } from '../body-schema.ts';
 import { indexed, jsonBody, type OperationGroup, ok, plain, read } from '../operation.ts';
 import { flag, needed, query, repeated } from '../parameters.ts';
@@ -182,6 +183,13 @@ export const CONFIGURATION: OperationGroup = {
     read('/v1/exported-services', 'List the services that are exported to peers', {
       params: ['nsHeader'],
       json: listOf(ref('ExportedService')),
+    }),
+    plain('PUT', '/v1/internal/service-virtual-ip', 'Give a service virtual addresses by hand', {
+      about: 'Each is taken from the service that has it. Services that are not in the mesh get none.',
+      params: ['ns', 'nsHeader'],
+      body: jsonBody(bodySchema(MANUAL_ADDRESSES, ['Service']), { Service: 'web', ManualVIPs: ['10.96.0.10'] }),
+      json: ref('AssignedAddresses'),
+      errors: { 400: ['Missing service name', '"…" is not a valid IP address'] },
     }),
     read('/v1/discovery-chain/{service}', 'Show what the entries of a service come to', {
       params: [query('compile-dc', text(), 'The datacenter that the chain is for.'), 'nsHeader'],

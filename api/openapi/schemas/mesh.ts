@@ -12,6 +12,7 @@ import type {
 } from '../../shapes/connect.ts';
 import type { ChainNode, ChainResolver, ChainSplit, ChainTarget } from '../../shapes/discovery-chain.ts';
 import type { Intention } from '../../shapes/intention.ts';
+import type { AssignedAddresses } from '../../shapes/virtual-address.ts';
 import { shownFields } from '../body-schema.ts';
 import {
   always,
@@ -131,6 +132,11 @@ export const MESH_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
   },
   ...Object.fromEntries(CONFIG_KINDS.map((kind) => [schemaName(kind), entrySchema(kind)])),
+  AssignedAddresses: record<AssignedAddresses>({
+    Found: bool('Whether the service is in the mesh.'),
+    ServiceFound: bool('The same.'),
+    UnassignedFrom: listOf(object({ ServiceName: object({ Name: text() }), Peer: text() })),
+  }),
   DiscoveryChain: record<ServedChain>({
     ServiceName: text(),
     Datacenter: text(),
