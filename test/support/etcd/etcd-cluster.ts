@@ -11,6 +11,8 @@ export interface EtcdClusterOptions {
   readonly members?: number;
   /** Further arguments of every member. */
   readonly args?: readonly string[];
+  /** Where data and logs lie; default: a folder in memory where the machine has one. Removed by `stop`. */
+  readonly folder?: string;
   /** `https` with the certificate arguments in `args`. Default `http`. */
   readonly scheme?: 'http' | 'https';
 }
@@ -35,7 +37,7 @@ export class EtcdCluster {
 
   private constructor(options: EtcdClusterOptions) {
     this.#options = options;
-    this.#folder = fastTempFolder('etcd', FOLDER_BYTES);
+    this.#folder = options.folder ?? fastTempFolder('etcd', FOLDER_BYTES);
   }
 
   /** Starts one and waits until all members serve. */
