@@ -1,13 +1,13 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SystemClock } from '../core/clock.ts';
-import { AppError, errorText } from '../core/errors.ts';
 import type { Command, CommandIo } from './command.ts';
 import { json, ProgressLines } from './output.ts';
-import { type ClientFlags, checkFormat, command, program, subProgram, withApi, withClientFlags } from './program.ts';
-import { table } from './table.ts';
+import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
+import { fileError, readable, sizeText } from './snapshot/file.ts';
+import { addInspect } from './snapshot/inspect.ts';
 
 /** What an archive says of itself. */
 export interface ArchiveMeta {
@@ -18,8 +18,16 @@ export interface ArchiveMeta {
   readonly Version: number;
 }
 
-/** Reads a whole archive and verifies it; each entry's kind and size go to `take`. @throws AppError for a bad one. */
-export type ReadArchive = (path: string, take: (kind: string, bytes: number) => void) => Promise<ArchiveMeta>;
+/** An entry of an archive. */
+export interface ArchiveEntry {
+  readonly kind: string;
+  readonly bytes: number;
+  /** Of the key/value store: the key that it holds. */
+  readonly kvKey?: string;
+}
+
+/** Reads a whole archive and verifies it; each entry goes to `take`. @throws AppError for a bad one. */
+export type ReadArchive = (path: string, take: (entry: ArchiveEntry) => void) => Promise<ArchiveMeta>;
 
 /** Large archives take long; the caller's signal ends it sooner. */
 const TIMEOUT_MS = 24 * 3600 * 1000;
@@ -44,11 +52,7 @@ export function snapshotCommand(deps: { readonly readArchive: ReadArchive }): Co
         'Replaces all data by those of an archive, all or nothing.',
         'lictor snapshot restore backup.snap',
       ).action((file: string, flags: ClientFlags) => restore(file, flags, io));
-      sub(
-        'inspect',
-        'Verifies an archive and shows what it holds, by kind.',
-        'lictor snapshot inspect backup.snap -format json',
-      ).action((file: string, flags: ClientFlags) => inspect(file, flags, { io, ...deps }));
+      addInspect(target, { io, ...deps });
       return target;
     },
   });
@@ -85,41 +89,6 @@ async function restore(file: string, flags: ClientFlags, io: CommandIo): Promise
   io.stdout.write(flags.format === 'json' ? json({ Restored: file }) : 'Restored snapshot\n');
 }
 
-async function inspect(file: string, flags: ClientFlags, { io, readArchive }: Deps): Promise<void> {
-  checkFormat(flags.format);
-  await readable(file);
-  const kinds = new Map<string, { Name: string; Count: number; Size: number }>();
-  const meta = await readArchive(file, (Name, bytes) => {
-    const known = kinds.get(Name) ?? { Name, Count: 0, Size: 0 };
-    kinds.set(Name, { Name, Count: known.Count + 1, Size: known.Size + bytes });
-  });
-  const stats = [...kinds.values()].sort((a, b) => b.Size - a.Size);
-  const TotalSize = stats.reduce((sum, { Size }) => sum + Size, 0);
-  io.stdout.write(
-    flags.format === 'json' ? json({ Meta: meta, Stats: stats, TotalSize }) : pretty(meta, stats, TotalSize),
-  );
-}
-
-/** Consul's layout. */
-function pretty(
-  meta: ArchiveMeta,
-  stats: readonly { Name: string; Count: number; Size: number }[],
-  total: number,
-): string {
-  const head = (['ID', 'Size', 'Index', 'Term', 'Version'] as const).map((key) => ` ${key.padEnd(12)} ${meta[key]}\n`);
-  const rows = stats.map(({ Name, Count, Size }) => [` ${Name}`, String(Count), sizeText(Size)]);
-  const line = [' ----', '----', '----'];
-  return `${head.join('')}\n${table([' Type', 'Count', 'Size'], [line, ...rows, line, [' Total', '', sizeText(total)]])}`;
-}
-
-function sizeText(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB'];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return unit === 0 ? `${bytes}B` : `${Number(value.toFixed(1))}${units[unit]}`;
-}
-
 function sent(file: Readable, io: CommandIo): Readable {
   const counted = progress('sent', io);
   file.on('error', (error) => counted.destroy(error));
@@ -137,17 +106,4 @@ function progress(what: string, io: CommandIo): Transform {
       done(null, chunk);
     },
   });
-}
-
-async function readable(file: string): Promise<void> {
-  try {
-    await stat(file);
-  } catch (error) {
-    throw fileError(error, file);
-  }
-}
-
-function fileError(error: unknown, file: string): Error {
-  if (error instanceof AppError) return error;
-  return new AppError('config', `${file}: ${errorText(error)}`, { cause: error });
 }

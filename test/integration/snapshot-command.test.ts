@@ -11,6 +11,9 @@ beforeAll(async () => {
   folder = tempFolder('snapshot');
   const server = await RunningServer.start();
   await server.register({ Node: 'n', Address: '10.0.0.1', Service: { Service: 'web' } });
+  for (const key of ['vault/core/lock', 'vault/core/seal', 'vault/sys', 'app/\u0001']) {
+    await server.call('PUT', `/v1/kv/${encodeURIComponent(key)}`, { body: Buffer.from('value') });
+  }
   const { stream } = await server.call('GET', '/v1/snapshot');
   const chunks: Buffer[] = [];
   for await (const chunk of stream!) chunks.push(chunk as Buffer);
@@ -46,4 +49,32 @@ it('keeps nothing of an archive that is cut, and names a file that is not there'
   writeFileSync(file, archive.subarray(0, 200));
   await expect(runForTest(snapshotCommand, ['inspect', file])).rejects.toThrow(/snapshot/);
   await api.stop();
+});
+
+it('counts what the key/value store holds by the beginnings of keys', async () => {
+  const file = join(folder, 'kv.snap');
+  writeFileSync(file, archive);
+  const shown = async (...flags: string[]) => (await runForTest(snapshotCommand, ['inspect', ...flags, file])).stdout;
+  const table = (await shown('-kvdetails')).split('\n\n')[2]!;
+  expect(table.split('\n').map((line) => line.split(/ {2,}/).slice(0, 2))).toEqual([
+    [' Key Name', 'Count'],
+    [' ----', '----'],
+    [' vault/core', '2'],
+    [' vault/sys', '1'],
+    [' app/\u0001', '1'],
+    [' ----', '----'],
+    [' Total', expect.stringMatching(/^\d+B$/)],
+    [''],
+  ]);
+  const narrow = JSON.parse(await shown('-kvdetails', '-kvdepth=3', '-kvfilter=vault/core', '-format=json')) as {
+    StatsKV: { Name: string; Count: number; Size: number }[];
+    TotalSizeKV: number;
+  };
+  expect(narrow.StatsKV.map(({ Name, Count }) => [Name, Count])).toEqual([
+    ['vault/core/lock', 1],
+    ['vault/core/seal', 1],
+  ]);
+  expect(narrow.TotalSizeKV).toBe(narrow.StatsKV.reduce((sum, { Size }) => sum + Size, 0));
+  await expect(shown('-kvdepth=3')).rejects.toThrow(/-kvdepth and -kvfilter need -kvdetails/);
+  await expect(shown('-kvdetails', '-kvdepth=0')).rejects.toThrow(/use a whole number from 1 to 100/);
 });
