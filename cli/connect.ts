@@ -1,5 +1,6 @@
 import { AppError } from '../core/errors.ts';
 import type { CommandIo } from './command.ts';
+import { addExpose } from './connect/expose.ts';
 import { json } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
 import { readFileValue } from './values.ts';
@@ -11,10 +12,10 @@ interface SetFlags extends ClientFlags {
 
 const PATH = '/v1/connect/ca/configuration';
 
-/** `lictor connect ca get-config|set-config`. */
+/** `lictor connect ca get-config|set-config` and `connect expose`. */
 export const connectCommand = command({
   name: 'connect',
-  summary: 'Read or change the configuration of the certificate authority',
+  summary: 'The certificate authority, and services behind ingress gateways',
   program(io) {
     const example = 'lictor connect ca get-config';
     const root = program('lictor connect', 'The service mesh.', [example], io);
@@ -36,6 +37,7 @@ export const connectCommand = command({
       .requiredOption('--config-file <path>', 'JSON file with Provider and Config, as get-config shows them')
       .option('--force-without-cross-signing', 'change the root even where the old one cannot vouch for the new one')
       .action((flags: SetFlags) => setConfig(flags, io));
+    addExpose(root, io);
     return root;
   },
 });

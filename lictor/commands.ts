@@ -42,7 +42,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   },
   connect: {
     group: 'Secure',
-    summary: 'Read or change the configuration of the certificate authority',
+    summary: 'The certificate authority, and services behind ingress gateways',
     load: async () => (await import('../cli/connect.ts')).connectCommand,
   },
   debug: {
@@ -134,6 +134,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     group: 'Agents',
     summary: "Show the agent's log as it is written",
     load: async () => (await import('../cli/monitor.ts')).monitorCommand,
+  },
+  namespace: {
+    group: 'Secure',
+    summary: 'Describe, list and delete namespaces',
+    load: async () => (await import('../cli/namespace.ts')).namespaceCommand,
   },
   operator: {
     group: 'Run',
