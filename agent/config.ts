@@ -3,6 +3,7 @@ import { AppError, errorText } from '../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
 import { evaluateAddress } from './config/address-template.ts';
 import type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
+import { bootstrapEntries } from './config/bootstrap-entries.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
 import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
@@ -44,7 +45,7 @@ export function parseAgentConfig(
   const values = new Values(raw);
   const config = build(values, flags.dev, world);
   verify(config);
-  warnings.push(...tlsWarnings(values, config.tls.internalRpc), ...httpsWarnings(config));
+  warnings.push(...tlsWarnings(values, config.tls.internalRpc), ...httpsWarnings(config), ...clientWarnings(config));
   // A file may leave the servers to a flag that is given when the agent starts.
   if (!options.serversMayCome) verifyServers(config);
   return { config, warnings };
@@ -135,6 +136,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
       max: values.number('ports.sidecar_max_port', 21_255),
     },
     watches: declaredWatches(values.list<object>('watches')),
+    bootstrapEntries: bootstrapEntries(values.list<object>('config_entries.bootstrap')),
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),
     maxConnectionsPerClient: values.number('limits.http_max_conns_per_client', 200),
@@ -176,6 +178,12 @@ function verify(config: AgentConfig): void {
     throw wrong('ports.sidecar_min_port', `${min} to ${max} must be a range of ports between 1 and 65535`);
   }
   if (config.checkOutputMaxBytes < 1) throw wrong('check_output_max_size', 'must be positive');
+}
+
+/** One configuration may be shared by servers and clients. */
+function clientWarnings({ mode, bootstrapEntries: entries }: AgentConfig): string[] {
+  if (mode !== 'client' || entries.length === 0) return [];
+  return ['config_entries.bootstrap has no effect in client mode: servers write configuration entries'];
 }
 
 /** A configuration written for Consul may name a port for HTTPS that nothing can be served on. */

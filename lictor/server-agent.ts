@@ -67,6 +67,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       caConfig: config.connect.caConfig,
       defaultIntentionPolicy: config.defaultIntentionPolicy,
       kvLimits: config.kv,
+      bootstrapEntries: config.bootstrapEntries,
       serverPort: Math.max(0, config.ports.server),
     },
     { ...deps, log: deps.log.child({ part: 'server' }) },

@@ -15,6 +15,7 @@ import { ownerRoutes } from '../api/routes/owner-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import { RenderCache } from '../api/routes/render-cache.ts';
 import { statusRoutes } from '../api/routes/status-routes.ts';
+import type { ConfigEntry } from '../api/shapes/config-entry/entry.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { RunGroup, type Runnable } from '../core/lifecycle.ts';
@@ -74,6 +75,8 @@ export interface ServerConfig {
   readonly caConfig?: Readonly<Record<string, unknown>>;
   /** The certificate authority is made when it is first asked for, not at the start; false when absent. */
   readonly caOnDemand?: boolean;
+  /** Configuration entries that are written where there are none. */
+  readonly bootstrapEntries?: readonly ConfigEntry[];
   /** When no intention fits; `allow` when not given. */
   readonly defaultIntentionPolicy?: 'allow' | 'deny';
   /** Blocking queries that may wait at a time; 100,000 when not given. */
@@ -146,6 +149,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     coordinates,
     virtualAddresses,
     configTable,
+    bootstrapEntries: config.bootstrapEntries ?? [],
     lookups: container.resolve(tokens.LOOKUPS),
     coordinatesEnabled: config.coordinates ?? true,
     connect: {

@@ -3,6 +3,7 @@ import type { CaBackend } from '../api/routes/ca-routes.ts';
 import type { ConfigBackend } from '../api/routes/config-routes.ts';
 import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
+import type { ConfigEntry } from '../api/shapes/config-entry/entry.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
@@ -59,6 +60,8 @@ export interface PartDeps {
   readonly coordinates: CoordinateTable;
   readonly virtualAddresses: VirtualAddressTable;
   readonly configTable: ConfigTable;
+  /** Written where there are none. */
+  readonly bootstrapEntries: readonly ConfigEntry[];
   readonly coordinatesEnabled: boolean;
   readonly kvLimits: KvLimits;
   readonly connect: CaPartOptions;
@@ -86,7 +89,7 @@ export interface ServerPart {
 export function serverParts(deps: PartDeps): ServerPart[] {
   const kv = kvPart(deps, (plan, session) => queries.writer.planSessionEnd(plan, session), deps.kvLimits);
   const queries = queriesPart(deps, kv.sessions);
-  const config = configPart(deps);
+  const config = configPart(deps, { bootstrap: deps.bootstrapEntries });
   const intentions = intentionsPart(deps, config, { defaultPolicy: deps.connect.defaultIntentionPolicy });
   const gateways = gatewaysPart(deps, config.table);
   const manual = manualAddressPart(deps);

@@ -1,5 +1,6 @@
 import type { AgentCheck } from '../../api/shapes/agent-check.ts';
 import type { AgentService } from '../../api/shapes/agent-service.ts';
+import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
 import type { LogLevel } from '../../core/log.ts';
 
 /** Ports; -1 is off. */
@@ -132,6 +133,8 @@ export interface AgentConfig {
   readonly services: readonly AgentService[];
   readonly checks: readonly { readonly check: AgentCheck; readonly namespace: string | undefined }[];
   readonly watches: readonly WatchConfig[];
+  /** Of servers: written where there are none. */
+  readonly bootstrapEntries: readonly ConfigEntry[];
   /** Whether a change of a configuration file is a reload. */
   readonly autoReload: boolean;
   readonly checkUpdateIntervalMs: number;

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { type Clock, SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -29,7 +30,13 @@ export class RunningServer {
 
   /** Starts on this store (a new one in memory when none is given). The store stays the caller's. */
   static async start(
-    options: { store?: Store; clock?: Clock; maxRemembered?: number; streamLimits?: Partial<StreamHubOptions> } = {},
+    options: {
+      store?: Store;
+      clock?: Clock;
+      maxRemembered?: number;
+      streamLimits?: Partial<StreamHubOptions>;
+      bootstrapEntries?: readonly ConfigEntry[];
+    } = {},
   ): Promise<RunningServer> {
     const store = options.store ?? openMemoryStore();
     const deps = {
@@ -49,6 +56,7 @@ export class RunningServer {
         spoolDir: tmpdir(),
         maxRemembered: options.maxRemembered,
         streamLimits: options.streamLimits,
+        bootstrapEntries: options.bootstrapEntries,
       },
       deps,
     );
