@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { call, drive, poolOf, registration } from './load.ts';
+import { call, drive, poolOf, registration, sleep } from './load.ts';
 import type { Figure } from './run.ts';
 import { ServerProcess } from './server-process.ts';
 
 /**
  * A catalog of 100,000 instances with a check each on 1,000 nodes: memory, the time from the start of a process to its
- * first right answer, and the list of services.
+ * first right answer, the list of services, and what saving all of it takes.
  */
 const SHORT = process.argv.includes('--short');
 const INSTANCES = SHORT ? 20_000 : 100_000;
@@ -16,6 +16,31 @@ const LISTS = SHORT ? 100 : 300;
 
 function show(figure: Figure): void {
   console.log(JSON.stringify(figure));
+}
+
+/** Saves an archive to nowhere; how much memory the server takes more at the most meanwhile. */
+async function showSaving(server: ServerProcess): Promise<void> {
+  const before = (await server.usage()).rssBytes;
+  let most = before;
+  let saving = true;
+  const watching = (async () => {
+    while (saving) {
+      most = Math.max(most, (await server.usage()).rssBytes);
+      await sleep(20);
+    }
+  })();
+  const start = performance.now();
+  const answer = await fetch(`http://127.0.0.1:${server.port}/v1/snapshot`);
+  if (answer.status !== 200) throw new Error(`snapshot: status ${answer.status}`);
+  let bytes = 0;
+  for await (const chunk of answer.body!) bytes += chunk.length;
+  const seconds = (performance.now() - start) / 1000;
+  saving = false;
+  await watching;
+  show({ name: `a saved snapshot, ${INSTANCES} instances`, value: bytes / 2 ** 20, unit: 'MiB', bar: null });
+  show({ name: 'saving it', value: seconds, unit: 's', bar: null });
+  const grown = (most - before) / 2 ** 20;
+  show({ name: 'RSS while a snapshot is saved, more', value: grown, unit: 'MiB', bar: 64, better: 'lower' });
 }
 
 const folder = mkdtempSync(join(dirname(fileURLToPath(import.meta.url)), '..', '.cache', 'bench-scale-'));
@@ -86,6 +111,7 @@ try {
     bar: 400,
     better: 'lower',
   });
+  await showSaving(server);
   await server.stop();
 } finally {
   rmSync(folder, { recursive: true, force: true });

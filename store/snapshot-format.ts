@@ -21,35 +21,52 @@ const TAG_END = 0;
 const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 64 * 1024;
 
-/** Chunks of about 64 KiB (more only around larger values) holding the entries, which must come in key order. */
+/** Chunks of about 64 KiB (more only around larger values) holding the entries of all slices, which must come in key order. */
 export async function* writeSnapshot(
   revision: Revision,
-  entries: AsyncIterable<StoreEntry> | Iterable<StoreEntry>,
+  slices: AsyncIterable<readonly StoreEntry[]> | Iterable<readonly StoreEntry[]>,
 ): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of snapshotChunks(revision, slices)) yield Buffer.from(chunk);
+}
+
+/**
+ * The same as `writeSnapshot`, but a chunk holds until the next one is asked for: a large catalog leaves no garbage
+ * behind for whoever only reads the chunks.
+ */
+export async function* snapshotChunks(
+  revision: Revision,
+  slices: AsyncIterable<readonly StoreEntry[]> | Iterable<readonly StoreEntry[]>,
+): AsyncGenerator<Buffer, void, void> {
   const hash = createHash('sha256');
-  let parts: Buffer[] = [header(revision)];
-  let bytes = HEADER_BYTES;
+  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  let used = header(revision).copy(chunk);
   let count = 0;
   const flush = (): Buffer => {
-    const chunk = Buffer.concat(parts);
-    hash.update(chunk);
-    parts = [];
-    bytes = 0;
-    return chunk;
+    const full = chunk.subarray(0, used);
+    hash.update(full);
+    used = 0;
+    return full;
   };
-  for await (const entry of entries) {
-    const encoded = encodeEntry(entry);
-    parts.push(encoded);
-    bytes += encoded.length;
-    count++;
-    if (bytes >= CHUNK_BYTES) yield flush();
+  for await (const entries of slices) {
+    for (const entry of entries) {
+      count++;
+      const bytes = ENTRY_HEAD_BYTES + Buffer.byteLength(entry.key) + entry.value.byteLength;
+      if (used + bytes > CHUNK_BYTES) yield flush();
+      if (bytes <= CHUNK_BYTES) used = encodeEntry(entry, chunk, used);
+      else {
+        const large = Buffer.allocUnsafeSlow(bytes);
+        encodeEntry(entry, large, 0);
+        hash.update(large);
+        yield large;
+      }
+    }
   }
+  if (used > 0) yield flush();
   const end = Buffer.alloc(TRAILER_BYTES - 32);
   end.writeUInt8(TAG_END, 0);
   end.writeBigUInt64BE(BigInt(count), 1);
-  parts.push(end);
-  yield flush();
-  yield hash.digest();
+  hash.update(end);
+  yield Buffer.concat([end, hash.digest()]);
 }
 
 /**
@@ -110,17 +127,16 @@ function readHeader(bytes: Buffer): Revision {
   return safeRevision(bytes.readBigUInt64BE(10), 10);
 }
 
-function encodeEntry(entry: StoreEntry): Buffer {
-  const keyBytes = Buffer.byteLength(entry.key);
-  const out = Buffer.allocUnsafe(ENTRY_HEAD_BYTES + keyBytes + entry.value.byteLength);
-  out.writeUInt8(TAG_ENTRY, 0);
-  out.writeUInt32BE(keyBytes, 1);
-  out.writeUInt32BE(entry.value.byteLength, 5);
-  out.writeBigUInt64BE(BigInt(entry.createRevision), 9);
-  out.writeBigUInt64BE(BigInt(entry.modRevision), 17);
-  out.write(entry.key, ENTRY_HEAD_BYTES, 'utf8');
-  out.set(entry.value, ENTRY_HEAD_BYTES + keyBytes);
-  return out;
+/** Writes the entry at this place of a buffer that has room for it; gives the place after it. */
+function encodeEntry(entry: StoreEntry, out: Buffer, at: number): number {
+  const keyBytes = out.write(entry.key, at + ENTRY_HEAD_BYTES, 'utf8');
+  out.writeUInt8(TAG_ENTRY, at);
+  out.writeUInt32BE(keyBytes, at + 1);
+  out.writeUInt32BE(entry.value.byteLength, at + 5);
+  out.writeBigUInt64BE(BigInt(entry.createRevision), at + 9);
+  out.writeBigUInt64BE(BigInt(entry.modRevision), at + 17);
+  out.set(entry.value, at + ENTRY_HEAD_BYTES + keyBytes);
+  return at + ENTRY_HEAD_BYTES + keyBytes + entry.value.byteLength;
 }
 
 async function readEntry(input: SnapshotInput, newest: Revision): Promise<StoreEntry> {

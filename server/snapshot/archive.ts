@@ -25,7 +25,7 @@ const MAX_SMALL_BYTES = 64 * 1024;
 
 /**
  * The archive as chunks, not yet compressed. `state` is iterated twice and must give the same bytes: first to learn its
- * size and checksum, which come before it.
+ * size and checksum, which come before it. Its chunks need to hold only until the next one is asked for.
  */
 export async function* writeArchive(
   meta: Omit<SnapshotMeta, 'Size'>,
@@ -42,7 +42,7 @@ export async function* writeArchive(
   const sums = Buffer.from(`${sha256(metaBytes)}  ${META}\n${hash.digest('hex')}  ${STATE}\n`);
   yield* file(META, metaBytes, modifiedAtMs);
   yield tarHeader(STATE, size, modifiedAtMs);
-  yield* state();
+  for await (const chunk of state()) yield Buffer.from(chunk);
   yield tarPadding(size);
   yield* file(SUMS, sums, modifiedAtMs);
   yield TAR_END;

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { Clock } from '../../core/clock.ts';
-import { writeSnapshot } from '../../store/snapshot-format.ts';
+import { snapshotChunks } from '../../store/snapshot-format.ts';
 import { prefixRange, type Store, type StoreEntry, type StoreView } from '../../store/store.ts';
 import {
   FIRST_GENERATION,
@@ -40,7 +40,7 @@ export async function exportSnapshot(
     Term: 1,
     Lictor: { Format: 1, Datacenter: options.datacenter },
   };
-  const stateBytes = () => writeSnapshot(index, portable(view, { base, generation }));
+  const stateBytes = () => snapshotChunks(index, portable(view, { base, generation }));
   const gzip = createGzip({ level: 1 });
   const source = Readable.from(writeArchive(meta, stateBytes, clock.now()), { objectMode: false });
   let released = false;
@@ -77,18 +77,18 @@ async function catalogOf(view: StoreView): Promise<{ base: number; generation: s
 async function* portable(
   view: StoreView,
   from: { base: number; generation: string },
-): AsyncGenerator<StoreEntry, void, void> {
+): AsyncGenerator<StoreEntry[], void, void> {
   const prefix = generationPrefix(from.generation);
   for await (const entries of view.slices(prefixRange(prefix))) {
-    for (const entry of entries) {
-      const { carried, body } = openValue(entry.key, entry.value);
-      const stored = { createRevision: entry.createRevision, modRevision: entry.modRevision, carried };
-      yield {
-        key: entry.key.slice(prefix.length),
+    yield entries.map(({ key, value, createRevision, modRevision }) => {
+      const { carried, body } = openValue(key, value);
+      const stored = { createRevision, modRevision, carried };
+      return {
+        key: key.slice(prefix.length),
         value: body,
         createRevision: createIndexOf(stored, from.base),
         modRevision: modifyIndexOf(stored, from.base),
       };
-    }
+    });
   }
 }

@@ -8,6 +8,9 @@ const META_TABLE = 'meta';
 const META_KEY = Buffer.from('meta');
 export const DATA_FILE = 'data.mdb';
 
+/** Of values, in one slice: what is read at once stays small however large the values are. */
+const SLICE_BYTES = 128 * 1024;
+
 type Table = Database<Buffer, Buffer>;
 
 /** What one LMDB transaction writes: records by key, `undefined` for a deletion, and the meta entry. */
@@ -137,7 +140,10 @@ export class LmdbView {
     return this.#table.get(Buffer.from(key), { transaction: this.#transaction });
   }
 
-  /** Up to `limit` entries of the range in key order, and where to go on if there may be more. */
+  /**
+   * Up to `limit` entries of the range in key order, fewer when their values are large, and where to go on if there may be
+   * more.
+   */
   slice(range: KeyRange, limit: number, from?: Buffer): { entries: StoreEntry[]; next: Buffer | undefined } {
     this.#assertAlive();
     const start = from ?? (range.start === '' ? undefined : Buffer.from(range.start));
@@ -145,13 +151,16 @@ export class LmdbView {
     if (start ? Buffer.compare(start, end) >= 0 : end.length === 0) return { entries: [], next: undefined };
     const entries: StoreEntry[] = [];
     let last: Buffer | undefined;
+    let bytes = 0;
     for (const { key, value } of this.#table.getRange({ start, end, limit, transaction: this.#transaction })) {
       entries.push(recordEntry(key.toString(), value));
       last = key;
+      bytes += value.length;
+      if (bytes >= SLICE_BYTES) break;
     }
+    const more = last && (entries.length === limit || bytes >= SLICE_BYTES);
     // The least key above `last` is `last` and a zero byte.
-    const next = entries.length < limit || !last ? undefined : Buffer.concat([last, Buffer.alloc(1)]);
-    return { entries, next };
+    return { entries, next: more ? Buffer.concat([last!, Buffer.alloc(1)]) : undefined };
   }
 
   /** All entries of the range in key order, read in slices. */

@@ -152,7 +152,7 @@ export class LmdbStore implements Store {
     this.#assertOpen();
     const view = this.#layered().pin();
     try {
-      for await (const chunk of writeSnapshot(view.revision, flatten(view.slices(EVERYTHING)))) {
+      for await (const chunk of writeSnapshot(view.revision, view.slices(EVERYTHING))) {
         if (signal.aborted) return;
         yield chunk;
       }
@@ -378,10 +378,6 @@ export class LmdbStore implements Store {
 async function* checkedSlices(view: PinnedView, range: KeyRange): AsyncGenerator<StoreEntry[], void, void> {
   checkRange(range);
   yield* view.slices(range);
-}
-
-async function* flatten<T>(slices: AsyncIterable<readonly T[]>): AsyncGenerator<T, void, void> {
-  for await (const slice of slices) yield* slice;
 }
 
 async function* copied(chunks: AsyncIterable<Uint8Array>, spool: FileHandle): AsyncGenerator<Uint8Array, void, void> {

@@ -111,7 +111,7 @@ class MemoryStore implements Store {
   async *snapshot(signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     this.#assertOpen();
     const everything = this.#entries({ start: '', end: '\u{10FFFF}' }, this.#revision);
-    for await (const chunk of writeSnapshot(this.#revision, everything)) {
+    for await (const chunk of writeSnapshot(this.#revision, [everything])) {
       if (signal.aborted) return;
       yield chunk;
     }

@@ -50,7 +50,7 @@ async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-const plain = () => bytesOf(writeArchive(META, () => writeSnapshot(9, ENTRIES), 0));
+const plain = () => bytesOf(writeArchive(META, () => writeSnapshot(9, [ENTRIES]), 0));
 
 /** Whether the archive was taken; anything but a clear refusal is an error. */
 async function taken(archive: Uint8Array): Promise<boolean> {
@@ -110,7 +110,7 @@ describe('archives of snapshots', () => {
   });
 
   it('are read or refused when the checksums are right and the content is anything', async () => {
-    const content = await bytesOf(writeSnapshot(9, ENTRIES));
+    const content = await bytesOf(writeSnapshot(9, [ENTRIES]));
     const meta = Buffer.from(JSON.stringify(META));
     const anything = fc.oneof(fc.jsonValue(), fc.constant(META));
     await fc.assert(
@@ -125,7 +125,7 @@ describe('archives of snapshots', () => {
 
   it('are refused for an entry of an unknown kind, or one that cannot be read', async () => {
     const meta = Buffer.from(JSON.stringify(META));
-    const holding = async (one: StoreEntry) => taken(sealed(meta, await bytesOf(writeSnapshot(9, [one]))));
+    const holding = async (one: StoreEntry) => taken(sealed(meta, await bytesOf(writeSnapshot(9, [[one]]))));
     for (const one of ENTRIES) expect(await holding(one)).toBe(true);
     for (const one of [
       entry('unknown/n', {}),

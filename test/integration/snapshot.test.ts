@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import type { StreamEvent } from '../../api/shapes/stream.ts';
 import { CATALOG_RANGE } from '../../server/catalog/keys.ts';
 import { eventually } from '../support/eventually.ts';
+import { jsonLines } from '../support/ndjson.ts';
 import { jsonOf, RunningServer } from '../support/running-server.ts';
 
 let server: RunningServer;
@@ -27,6 +29,8 @@ const content = async () => {
   const { entries } = await server.store.read(CATALOG_RANGE);
   return entries.map(({ key, value }) => `${key} ${Buffer.from(value).toString('base64')}`);
 };
+/** A line of `content` as it is whichever catalog it is of. */
+const withoutGeneration = (line: string) => line.replace(/^catalog\/\d+\//, '');
 /** The part of an archive that must come again: its state without its revision and checksum. */
 const stateOf = (archive: Uint8Array) => {
   const tar = gunzipSync(archive);
@@ -90,6 +94,90 @@ it('refuses every damaged archive before anything is written', async () => {
     expect(answer.text).toMatch(/snapshot/);
   }
   expect(await content()).toEqual(before);
+});
+
+it('refuses an archive with a flipped byte anywhere, or cut anywhere, before anything is written', async () => {
+  await server.register({ Node: 'n', Address: '10.0.0.1', Service: { ID: 'a', Service: 'web' } });
+  await put('a', 'x');
+  const archive = await save();
+  const tar = gunzipSync(archive);
+  const before = await content();
+  // The time, the level and the system in gzip's header say nothing about the content.
+  const header = 10;
+  const meaningless = [4, 5, 6, 7, 8, 9];
+  for (let at = 0; at < archive.length; at++) {
+    if (meaningless.includes(at)) continue;
+    const flipped = Buffer.from(archive);
+    flipped[at]! ^= at < header ? 0xff : 1 << (at % 8);
+    // A flip may name another run of the same bytes: then nothing is damaged.
+    if ((await restore(flipped)).status !== 500) expect([at, gunzipSync(flipped).equals(tar)]).toEqual([at, true]);
+    if (at % 7 === 0) expect([at, (await restore(archive.subarray(0, at))).status]).toEqual([at, 500]);
+  }
+  // Of the plain form: names, sizes, types, checksums and padding of the tar, and every file in it. What its headers say
+  // beside that (owner, rights, time) is covered by their own checksums.
+  for (let at = 0; at < tar.length - 1024; at += 3) {
+    const flipped = Buffer.from(tar);
+    flipped[at]! ^= 1 << (at % 8);
+    const answer = await restore(gzipSync(flipped, { level: 1 }));
+    if (answer.status !== 500) expect([at, isPadding(tar, at)]).toEqual([at, true]);
+    else expect(answer.text).toMatch(/snapshot/);
+  }
+  expect((await content()).map(withoutGeneration)).toEqual(before.map(withoutGeneration));
+  expect(stateOf(await save())).toBe(stateOf(archive));
+}, 120_000);
+
+/** Whether the byte only fills up a block after a file, or ends the checksum of a header. */
+function isPadding(tar: Buffer, at: number): boolean {
+  for (let header = 0; tar[header] !== 0; ) {
+    const end = header + 512 + Number.parseInt(tar.toString('latin1', header + 124, header + 136), 8);
+    const next = Math.ceil(end / 512) * 512;
+    if ((at >= end && at < next) || at === header + 154 || at === header + 155) return true;
+    header = next;
+  }
+  return false;
+}
+
+it('wakes every blocked query, and begins every stream anew', async () => {
+  await server.register({ Node: 'n', Address: '10.0.0.1', Service: { ID: 'a', Service: 'web' } });
+  await put('k/a', 'x');
+  const archive = await save();
+  const lines = async (path: string) => {
+    const { stream } = await server.call('GET', path, { signal: streaming.signal });
+    return jsonLines<StreamEvent>(stream!);
+  };
+  const streaming = new AbortController();
+  const [health, catalog] = [await lines('/v1/stream/health?service=web'), await lines('/v1/stream/catalog')];
+  const until = async (events: AsyncIterator<StreamEvent>, type: string) => {
+    const seen: StreamEvent[] = [];
+    for (;;) {
+      const event = (await events.next()).value as StreamEvent;
+      seen.push(event);
+      if (event.Type === type) return seen;
+    }
+  };
+  for (const events of [health, catalog]) await until(events, 'synced');
+  const paths = [
+    ...['/v1/kv/k/a', '/v1/kv/k/?recurse', '/v1/kv/?keys', '/v1/kv/absent', '/v1/session/list', '/v1/catalog/services'],
+    ...['/v1/catalog/node/n', '/v1/health/service/web', '/v1/health/service/absent', '/v1/health/state/any'],
+    ...['/v1/connect/intentions', '/v1/connect/ca/roots', '/v1/catalog/service/web'],
+  ];
+  const before = await Promise.all(paths.map((path) => server.call('GET', path)));
+  const indexes = before.map(({ meta }) => meta!.index!);
+  const waiting = paths.map((path, at) =>
+    server.call('GET', `${path}${path.includes('?') ? '&' : '?'}index=${indexes[at]}&wait=60s`),
+  );
+  expect((await restore(archive)).status ?? 200).toBe(200);
+  const after = await Promise.all(waiting);
+  for (const [at, path] of paths.entries()) {
+    expect([path, after[at]!.meta!.index! > indexes[at]!]).toEqual([path, true]);
+    expect([path, after[at]!.status ?? 200]).toEqual([path, before[at]!.status ?? 200]);
+  }
+  for (const events of [health, catalog]) {
+    const again = await until(events, 'synced');
+    expect(again.find(({ Type }) => Type === 'snapshot')).toBeDefined();
+    expect(again.filter(({ Type }) => Type === 'upsert').length).toBeGreaterThan(0);
+  }
+  streaming.abort();
 });
 
 it('deletes at its start what an interrupted restore has left', async () => {
