@@ -28,8 +28,7 @@ export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry
   if (!split || split.rest === '') throw refused(`the key ${JSON.stringify(entry.key)} names no kind of data`);
   const table = state.table(split.segment);
   if (table) {
-    if (table.check) table.check(split.rest, entry);
-    else storedJson(entry);
+    readable(() => (table.check ? table.check(split.rest, entry) : storedJson(entry)));
     return;
   }
   const kind = kindOf(split.segment);
@@ -41,11 +40,21 @@ export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry
 
 function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): void {
   const { parts, fields } = KINDS[kind];
-  const { record } = storedJson<unknown>(entry);
+  const { record } = readable(() => storedJson<unknown>(entry));
   if (partsOf(key)?.length !== parts) throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
   for (const [field, type] of Object.entries(fields)) {
     const value = (record as Record<string, unknown> | null)?.[field];
     if (value === null || typeof value !== type) throw refused(`${entry.key} has no ${field} (${type})`);
+  }
+}
+
+/** @throws AppError `storeCorrupt` that says what it was that could not be read. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'storeCorrupt') throw refused(error.message);
+    throw error;
   }
 }
 

@@ -101,7 +101,7 @@ export class EtcdStore implements Store {
   async *snapshot(signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     this.#assertOpen();
     const { content } = this.#deps.replica;
-    for await (const chunk of writeSnapshot(content.head.revision, flatten(this.#slices(content, EVERYTHING)))) {
+    for await (const chunk of writeSnapshot(content.head.revision, this.#slices(content, EVERYTHING))) {
       if (signal.aborted) return;
       yield chunk;
     }
@@ -156,8 +156,4 @@ export class EtcdStore implements Store {
     if (this.#closing !== undefined) throw new AppError('shuttingDown', 'the store is closed');
     if (this.#deps.replica.failure) throw this.#deps.replica.failure;
   }
-}
-
-async function* flatten<T>(slices: AsyncIterable<readonly T[]>): AsyncGenerator<T, void, void> {
-  for await (const slice of slices) yield* slice;
 }
