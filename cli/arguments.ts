@@ -12,7 +12,7 @@ export function stopAtFirstArgument(target: Program): Program {
 
 /**
  * Go programs take long flags with one dash (`-http-addr=x`) and booleans with a value (`-stale=false`); ours take both
- * spellings. Values, single letters and everything after `--` stay as they are.
+ * spellings, and `-shell=false` where there is a `--no-shell`. Values, single letters and everything after `--` stay as they are.
  * @throws AppError `config` for a boolean flag with another value than true or false.
  */
 export function normaliseFlags(argv: readonly string[], target: Program): string[] {
@@ -31,7 +31,9 @@ export function normaliseFlags(argv: readonly string[], target: Program): string
     const flag = /^-[a-z]/i.test(arg) && /^-[^=]{2,}/.test(arg) ? `-${arg}` : arg;
     const [name] = flag.split('=', 1) as [string];
     const option = findOption(at, name);
+    const opposite = option ? undefined : findOption(at, name.replace(/^--/, '--no-'));
     if (option && takesNoValue(option)) out.push(...booleanFlag(name, flag));
+    else if (opposite) out.push(...(booleanFlag(name, flag).length > 0 ? [] : [opposite.long!]));
     else {
       out.push(flag);
       if (option?.required && !flag.includes('=') && i + 1 < argv.length) out.push(argv[++i]!);

@@ -76,7 +76,7 @@ describe('lictor debug', () => {
     ['-capture=metric', /did you mean metrics\?/],
     ['-duration=1', /use a duration from "1s" to "24h"/],
     ['-duration=500ms', /use a duration from "1s" to "24h"/],
-    ['-archive=maybe', /use true or false/],
+    ['-archive=maybe', /--archive=maybe: use true or false/],
     ['-interval=10m', /-interval must not be longer than -duration/],
   ])('refuses %s', async (flag, message) => {
     const api = await FakeApi.start(STATIC);

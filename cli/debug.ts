@@ -11,7 +11,7 @@ import { json } from './output.ts';
 import { type ClientFlags, command, program, withApi, withClientFlags } from './program.ts';
 
 interface DebugFlags extends ClientFlags {
-  readonly archive: string | true;
+  readonly archive: boolean;
   readonly capture?: readonly CaptureTarget[];
   readonly duration: number;
   readonly interval: number;
@@ -36,7 +36,7 @@ export function makeDebugCommand(deps: { readonly clock: Clock }): Command {
           io,
         ),
       )
-        .option('--archive [bool]', 'one .tar.gz; false leaves the folder', 'true')
+        .option('--no-archive', 'leave the folder, make no .tar.gz of it (also -archive=false)')
         .option('--capture <target>', `${TARGETS.join(', ')}; may be repeated; all when not given`, target)
         .option('--duration <duration>', 'how long logs and metrics are captured', duration, 300_000)
         .option('--interval <duration>', 'time between profiles', duration, 30_000)
@@ -55,7 +55,7 @@ interface DebugDeps {
 
 async function debug(flags: DebugFlags, deps: DebugDeps): Promise<void> {
   const { io, clock } = deps;
-  const archive = isTrue(flags.archive);
+  const { archive } = flags;
   const output = flags.output ?? `lictor-debug-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`;
   if (flags.interval > flags.duration) throw new AppError('config', '-interval must not be longer than -duration');
   const targets = flags.capture ?? TARGETS;
@@ -113,10 +113,4 @@ function duration(text: string): number {
   const ms = parseGoDuration(text);
   if (ms !== undefined && ms >= 1_000 && ms <= 24 * 3_600_000) return ms;
   throw new InvalidArgumentError('use a duration from "1s" to "24h"');
-}
-
-function isTrue(given: string | true): boolean {
-  if (given === true || /^(1|t|true)$/i.test(given)) return true;
-  if (/^(0|f|false)$/i.test(given)) return false;
-  throw new AppError('config', `-archive=${given}: use true or false`);
 }

@@ -48,7 +48,7 @@ export const lockCommand = command({
       .option('-n, --n <number>', 'how many may hold it at a time; all must say the same', '1')
       .option('--name <name>', 'name of the session (default: from the command and the prefix)')
       .option('--pass-stdin', 'the command reads this command’s standard input')
-      .option('--no-shell', 'start the command itself, not through a shell')
+      .option('--no-shell', 'start the command itself, not through a shell (also -shell=false)')
       .option('--timeout <duration>', 'how long to try to get the lock (default: for ever)')
       .option('--try', 'try once, for as long as -timeout says')
       .option('--verbose', 'say what happens');

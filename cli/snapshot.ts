@@ -7,6 +7,7 @@ import type { Command, CommandIo } from './command.ts';
 import { json, ProgressLines } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
 import { fileError, readable, sizeText } from './snapshot/file.ts';
+import { type AgentSelf, factsOf, withFacts } from './snapshot/file-name.ts';
 import { addInspect } from './snapshot/inspect.ts';
 
 /** What an archive says of itself. */
@@ -40,13 +41,16 @@ export function snapshotCommand(deps: { readonly readArchive: ReadArchive }): Co
     program(io) {
       const examples = ['lictor snapshot save backup.snap', 'lictor snapshot inspect backup.snap'];
       const target = program('lictor snapshot', 'Saves, restores and inspects snapshots of all data.', examples, io);
-      const sub = (name: string, text: string, example: string) =>
-        withClientFlags(subProgram(target, name, text, [example], io)).argument('<file>', 'the archive');
+      const sub = (name: string, text: string, ...own: string[]) =>
+        withClientFlags(subProgram(target, name, text, own, io)).argument('<file>', 'the archive');
       sub(
         'save',
         'Saves all data as a file, which is verified before it gets its name. It holds secrets: the keys of the certificate authority too.',
         'lictor snapshot save backup.snap',
-      ).action((file: string, flags: ClientFlags) => save(file, flags, { io, ...deps }));
+        'lictor snapshot save -append-filename=version,dc,node,status backup.snap',
+      )
+        .option('--append-filename <facts>', 'put into the name of the file: version, dc, node, status, with commas')
+        .action((file: string, flags: SaveFlags) => save(file, flags, { io, ...deps }));
       sub(
         'restore',
         'Replaces all data by those of an archive, all or nothing.',
@@ -63,10 +67,18 @@ interface Deps {
   readonly readArchive: ReadArchive;
 }
 
-async function save(file: string, flags: ClientFlags, { io, readArchive }: Deps): Promise<void> {
-  const part = `${file}.unverified`;
+interface SaveFlags extends ClientFlags {
+  readonly appendFilename?: string;
+}
+
+async function save(given: string, flags: SaveFlags, { io, readArchive }: Deps): Promise<void> {
+  const facts = factsOf(flags.appendFilename);
+  let file = given;
+  let part = `${file}.unverified`;
   try {
     await withApi(flags, io, async (api) => {
+      if (facts.length > 0) file = withFacts(given, facts, await api.get<AgentSelf>('/v1/agent/self'));
+      part = `${file}.unverified`;
       const { body } = await api.stream('GET', '/v1/snapshot', { timeoutMs: TIMEOUT_MS });
       await pipeline(body, progress('saved', io), createWriteStream(part, { mode: 0o600 }), { signal: io.signal });
     });

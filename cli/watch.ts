@@ -25,7 +25,7 @@ interface WatchFlags extends ClientFlags {
   state?: string;
   name?: string;
   filter?: string;
-  shell: string;
+  shell: boolean;
 }
 
 const EXAMPLES = [
@@ -34,7 +34,7 @@ const EXAMPLES = [
   "lictor watch -service='*' -passingonly",
   'lictor watch -service web -passingonly -format json',
   'lictor watch -type=key -key=app/config ./reload.sh',
-  'lictor watch -type=service -service=web -shell=false /usr/bin/render --all',
+  'lictor watch -type=service -service=web -no-shell /usr/bin/render --all',
 ];
 
 /** `lictor watch`: Consul's watches with a handler, and a live list of a service's instances. */
@@ -67,7 +67,7 @@ function withWatchFlags(target: Program): Program {
     .option('--state <state>', 'for checks')
     .option('--name <name>', 'for event')
     .option('--filter <expression>', 'for services, nodes, service and checks')
-    .option('--shell <bool>', 'run the command in a shell', 'true');
+    .option('--no-shell', 'start the command itself, not through a shell (also -shell=false)');
 }
 
 interface WatchDeps {
@@ -109,9 +109,8 @@ async function runHandler(
   flags: WatchFlags,
   { io, clock }: WatchDeps,
 ): Promise<void> {
-  const report = (text: string) => void io.stderr.write(`lictor watch: ${text}\n`);
-  const shell = !/^(false|f|0)$/i.test(flags.shell);
-  const handler = shell ? shellHandler(args.join(' '), io) : commandHandler(args, io);
+  const report = reporter(io);
+  const handler = flags.shell ? shellHandler(args.join(' '), io) : commandHandler(args, io);
   for await (const change of follow({ api, clock, onFailure: report }, watchPlan(params), io.signal)) {
     await handler(change, io.signal).catch((error: unknown) => report(errorText(error)));
   }
@@ -125,7 +124,7 @@ async function followServices(
   flags: WatchFlags,
   { io, clock }: WatchDeps,
 ): Promise<void> {
-  const onFailure = (text: string) => void io.stderr.write(`lictor watch: ${text}\n`);
+  const onFailure = reporter(io);
   const all = services.includes('*');
   const show = (changes: readonly InstanceChange[]) => {
     for (const change of changes) io.stdout.write(line(change, { flags, named: all || services.length > 1 }));
@@ -152,6 +151,10 @@ async function followServices(
       before = after;
     }
   }
+}
+
+function reporter(io: CommandIo): (text: string) => void {
+  return (text) => void io.stderr.write(`${io.invokedAs ?? 'lictor'} watch: ${text}\n`);
 }
 
 const SIGNS = { added: '+', changed: '~', removed: '-' };

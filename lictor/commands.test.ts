@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Command as Program } from 'commander';
 import { normaliseFlags } from '../cli/arguments.ts';
 import type { Command } from '../cli/command.ts';
+import { AppError } from '../core/errors.ts';
 import { ROOT } from '../test/arch/sources.ts';
 import { runForTest } from '../test/support/command-run.ts';
 import { cliReference } from './cli-reference.ts';
@@ -106,6 +107,16 @@ describe('lictor --help', () => {
     expect(await runForTest(main, ['constructor'])).toMatchObject({ code: 127 });
     expect((await runForTest(main, ['--help'], { invokedAs: 'consul' })).stdout).toContain('consul agent -dev');
     expect((await runForTest(main, ['nope'], { invokedAs: 'consul' })).stderr).toContain("'consul --help'");
+    const hinting: Command = {
+      name: 'x',
+      summary: '',
+      run: () => Promise.reject(new AppError('notFound', "none; 'lictor members' lists nodes")),
+    };
+    const row = { group: 'Run' as const, summary: '', load: async () => hinting };
+    const asConsul: Command = { ...main, run: (argv, io) => runCommand(argv, io, { x: row }) };
+    expect((await runForTest(asConsul, ['x'], { invokedAs: 'consul' })).stderr).toBe(
+      "consul x: none; 'consul members' lists nodes\n",
+    );
   });
 });
 

@@ -58,9 +58,14 @@ async function reported(name: string, io: CommandIo, run: () => Promise<number>)
   try {
     return await run();
   } catch (error) {
-    io.stderr.write(`${name}: ${described(error)}\n`);
+    io.stderr.write(`${name}: ${named(described(error), io)}\n`);
     return 1;
   }
+}
+
+/** Hints at other commands speak of the program by the name it was called by. */
+function named(text: string, { invokedAs = 'lictor' }: CommandIo): string {
+  return text.replace(/'lictor (?=[a-z])/g, `'${invokedAs} `);
 }
 
 function described(error: unknown): string {

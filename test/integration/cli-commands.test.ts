@@ -34,6 +34,7 @@ describe('the program against an agent', () => {
     );
     expect(await out('session', 'destroy', session)).toBe(`Success! Destroyed session: ${session}\n`);
     expect(await run(['lock', 'app/lock', 'echo', '-n', 'held'])).toMatchObject({ code: 0, stdout: 'held' });
+    expect(await run(['lock', '-shell=false', 'app/lock', 'echo', '-n', '$HOME'])).toMatchObject({ stdout: '$HOME' });
     const exported = await out('kv', 'export', 'app/color');
     await out('kv', 'delete', '-recurse', 'app/');
     expect((await run(['kv', 'import', '-'], exported)).stdout).toBe('Imported: app/color\n');
@@ -113,6 +114,10 @@ describe('the program against an agent', () => {
   it('snapshot save, inspect and restore', async () => {
     await out('kv', 'put', 'kept', 'before');
     expect(await out('snapshot', 'save', 'a.snap')).toMatch(/^Saved and verified snapshot to index \d+\n$/);
+    expect(await parsed('snapshot', 'save', '-append-filename=dc,node,status', 'b.snap')).toMatchObject({
+      File: 'b-dc1-server-1-leader.snap',
+    });
+    expect(existsSync(join(folder, 'b-dc1-server-1-leader.snap'))).toBe(true);
     await out('kv', 'put', 'kept', 'after');
     expect(await out('snapshot', 'inspect', '-kvdetails', 'a.snap')).toMatch(
       / Key Name +Count +Size\n(?:.*\n)* kept +1 /,
