@@ -119,6 +119,13 @@ export const ERROR_TABLE = {
   ),
   unavailable: row(503, 'SERVFAIL', 'UNAVAILABLE', true, 'A remote part cannot be reached; retry.'),
   shuttingDown: row(503, 'SERVFAIL', 'UNAVAILABLE', true, 'The process is stopping; use another one.'),
+  refused: row(
+    500,
+    'REFUSED',
+    'FAILED_PRECONDITION',
+    false,
+    'The agent is not configured to do this, or what is named is of another kind; the text says which.',
+  ),
   addressInUse: row(
     500,
     'SERVFAIL',

@@ -138,6 +138,8 @@ describe('check supervisor', () => {
     it('refuses updates of other checks', () => {
       start(http);
       expect(() => supervisor.update('a', 'A', 'passing', '')).toThrow('CheckID "A" does not have associated TTL');
+      const refused = expect.objectContaining({ code: 'refused' });
+      expect(() => supervisor.update('a', 'A', 'passing', '')).toThrow(refused);
       expect(() => supervisor.update('none', 'none', 'passing', '')).toThrow(/does not have associated TTL/);
     });
 

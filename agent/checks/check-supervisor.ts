@@ -95,12 +95,12 @@ export class CheckSupervisor {
 
   /**
    * An update of a TTL check by its application.
-   * @throws AppError `internal` when the check has no TTL (the text is Consul's).
+   * @throws AppError `refused` when the check has no TTL (the text is Consul's).
    */
   update(key: string, name: string, status: CheckStatus, output: string): void {
     const entry = this.#running.get(key);
     if (!entry || !(entry.runner instanceof TtlRunner) || entry.plan.kind !== 'ttl') {
-      throw new AppError('internal', `CheckID "${name}" does not have associated TTL`);
+      throw new AppError('refused', `CheckID "${name}" does not have associated TTL`);
     }
     entry.runner.start();
     this.#show(key, entry, restoredState(status, cutOutput(output, entry.plan.outputMaxBytes)));

@@ -22,6 +22,7 @@ const COMMON: readonly SharedParameter[] = [
   'near',
   'passing',
   'peer',
+  'merge',
   'cas',
   'pretty',
 ];

@@ -38,7 +38,7 @@ export interface AgentChecksBackend {
   registerCheck(namespace: string, check: AgentCheck, options: { keepState: boolean }): Promise<void>;
   /** False when there is no such check. */
   deregisterCheck(namespace: string, id: string): Promise<boolean>;
-  /** An application's update of its TTL check. @throws AppError `internal` when the check has no TTL. */
+  /** An application's update of its TTL check. @throws AppError `refused` when the check has no TTL. */
   updateTtl(namespace: string, id: string, update: { status: CheckStatus; output: string }): Promise<void>;
 }
 

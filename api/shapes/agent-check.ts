@@ -117,7 +117,7 @@ export function decodeCheckUpdate(body: Buffer): CheckUpdate {
 
 /**
  * Checks one check and fills in what may be left out.
- * @throws AppError `badRequest` with Consul's texts, `internal` for a script (Consul answers 500).
+ * @throws AppError `badRequest` with Consul's texts, `refused` for a script.
  */
 export function normalizeAgentCheck(
   input: AgentCheckInput,
@@ -203,7 +203,7 @@ function validate(input: AgentCheckInput, kinds: readonly string[], policy: Chec
   const ttlMs = durationMs(input.TTL);
   if (!policy.scripts && (kinds.includes('script') || kinds.includes('docker'))) {
     throw new AppError(
-      'internal',
+      'refused',
       "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
     );
   }

@@ -38,7 +38,9 @@ export class Problems {
  */
 export function decodeField(type: FieldType, given: unknown, path: string, problems: Problems): unknown {
   if (given === null || given === undefined) {
-    return type.kind === 'struct' && type.as === 'value' ? {} : type.kind === 'shownBool' ? false : undefined;
+    // An object that is always there holds the objects that are always in it.
+    if (type.kind === 'struct' && type.as === 'value') return decodeStruct(type.fields, {}, path, problems);
+    return type.kind === 'shownBool' ? false : undefined;
   }
   switch (type.kind) {
     case 'struct':
@@ -103,13 +105,14 @@ function decodeStruct(
 
 function decodeList(of: FieldType, given: unknown, path: string, problems: Problems): unknown[] | undefined {
   const items = Array.isArray(given) ? given : [given];
-  const out = items.map((item, at) => decodeField(of, item, `${path}[${at}]`, problems) ?? zeroOf(of));
+  const out = items.map((item, at) => decodeField(of, item ?? blankOf(of), `${path}[${at}]`, problems) ?? zeroOf(of));
   return out.length > 0 ? out : undefined;
 }
 
 function decodeMap(of: FieldType, given: unknown, path: string, problems: Problems): object | undefined {
   const entries = Object.entries(asObject(given, path, problems)).map(
-    ([key, item]) => [key.toWellFormed(), decodeField(of, item, `${path}[${key}]`, problems) ?? zeroOf(of)] as const,
+    ([key, item]) =>
+      [key.toWellFormed(), decodeField(of, item ?? blankOf(of), `${path}[${key}]`, problems) ?? zeroOf(of)] as const,
   );
   return nonEmpty(Object.fromEntries(entries));
 }
@@ -178,6 +181,11 @@ function copy<T>(given: T, path: string, problems: Problems, depth: number): unk
 }
 
 /** What stands in a list for a value that a field would omit. */
+/** What null stands for in a list or map. */
+function blankOf(type: FieldType): object | undefined {
+  return type.kind === 'struct' ? {} : undefined;
+}
+
 function zeroOf(type: FieldType): unknown {
   const { kind } = type;
   if (kind === 'int' || kind === 'float' || kind === 'optionalInt' || kind === 'nanoseconds') return 0;

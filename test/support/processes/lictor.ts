@@ -175,6 +175,13 @@ export async function startServer(options: { node?: string; args?: readonly stri
   return AgentProcess.start(node, ports, tempFolder('server'), args, '/v1/catalog/nodes');
 }
 
+/** Starts `lictor agent -dev`: a server in memory. */
+export async function startDevAgent(options: { args?: readonly string[] } = {}): Promise<AgentProcess> {
+  const ports = await agentPorts();
+  const args = ['-dev', '-node=dev-1', `-server-port=${ports.server}`, ...(options.args ?? [])];
+  return AgentProcess.start('dev-1', ports, tempFolder('dev-agent'), args, '/v1/catalog/nodes');
+}
+
 /** Starts `lictor agent` in client mode for a node, joined to a server. */
 export async function startClientAgent(
   server: AgentProcess,
