@@ -158,6 +158,13 @@ describe('http server', () => {
       headers: { allow: 'OPTIONS,GET,PUT' },
     });
     expect(await call('/v1/things', { method: 'POST', body: '{' })).toMatchObject({ status: 405 });
+    for (const method of ['QUERY', 'PROPFIND']) {
+      expect(await call('/v1/things', { method: method as 'GET' })).toMatchObject({
+        status: 405,
+        text: `method ${method} not allowed`,
+        headers: { allow: 'OPTIONS,GET,PUT' },
+      });
+    }
     expect(await call('/v1/things', { method: 'HEAD' })).toMatchObject({ status: 405, text: '' });
   });
 

@@ -56,6 +56,9 @@ export interface HttpServer extends Runnable {
 }
 
 const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE'];
+const ROUTED_METHODS: ReadonlySet<string> = new Set(ALL_METHODS);
+/** What a client asked for with a method that no route has. */
+const askedMethods = new WeakMap<IncomingMessage, string>();
 const UI_DISABLED =
   'Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart.';
 const UNKNOWN_V1 = 'Invalid URL path: not a recognized HTTP API endpoint';
@@ -148,6 +151,11 @@ class RouteServer implements HttpServer {
         this.#answerAgain(ready, request, response);
         return;
       }
+      // The framework refuses some methods in its own words before it looks for a route.
+      if (!ROUTED_METHODS.has(request.method ?? '')) {
+        askedMethods.set(request, request.method ?? '');
+        request.method = 'TRACE';
+      }
       // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
       delete request.headers['content-type'];
       handler(request, response);
@@ -237,7 +245,7 @@ class RouteServer implements HttpServer {
       remoteAddress: () => raw.socket.remoteAddress ?? '',
     });
     if (refusal !== undefined) return forbidden(refusal);
-    if (!route) return otherMethod(method, path.allow);
+    if (!route) return otherMethod(askedMethods.get(raw) ?? method, path.allow);
     const params = request.params as Record<string, string>;
     if (path.restName !== undefined && path.restName !== '*') params[path.restName] = params['*'] ?? '';
     try {

@@ -74,7 +74,6 @@ export const SHARED_PARAMETERS = {
     'Proxies and gateways with what `proxy-defaults` and `service-defaults` say of them.',
   ),
   peer: query('peer', text(), 'A peer’s name. Nothing is imported from peers: the answer is empty.'),
-  merge: flag('merge-central-config', 'Proxies and gateways with what configuration entries say of them.'),
   pretty: present('pretty', 'JSON with line breaks.'),
   cas: query(
     'cas',
