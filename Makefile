@@ -23,6 +23,9 @@ test: install ## Every test; parts that are not installed are skipped with a hin
 unit: install ## The fast tests only: beside the sources, and the architecture's
 	@scripts/run-tests --testPathIgnorePatterns /node_modules/ /dist/ /.cache/ '/test/(clients|conformance|e2e|fuzz|golden|integration|property|support)/' -- $(ARGS)
 
+golden: install ## Rewrite the golden files with what comes out now; the commit explains the differences
+	@GOLDEN=rewrite scripts/run-tests test/golden
+
 lint: install ## Lint, formatting and types
 	biome ci --colors=off .
 	tsc --noEmit
