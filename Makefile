@@ -52,7 +52,7 @@ api-docs: install ## Generate docs/http-endpoints.md from the descriptions of th
 kube: ## Build the kube-apiserver that the integration tests use (needs Go; minutes the first time)
 	@scripts/build-kube
 
-clients: ## Make the Consul clients that test/clients runs (needs Go; minutes the first time)
+clients: ## Make the Consul clients that test/clients runs (needs Go, Python, Maven; minutes the first time)
 	@scripts/install-clients
 
 etcd: ## Build the current etcd that the store's tests use beside the installed one (needs Go)
