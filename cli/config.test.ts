@@ -13,6 +13,11 @@ describe('entries of files', () => {
     ['Kind = "service-defaults"\nName = "web"\nProtocol = "http"', 'service-defaults', 'web'],
     ['kind = "service-defaults"\nname = "web"\nmesh_gateway { mode = "local" }', 'service-defaults', 'web'],
     ['Kind = "mesh"', 'mesh', 'mesh'],
+    [
+      'Kind = "service-resolver"\nName = "web"\nSubsets "v1" { OnlyPassing = true }\nSubsets "v2" { OnlyPassing = true }\nDefaultSubset = "v2"',
+      'service-resolver',
+      'web',
+    ],
     ['Kind = "service-splitter"\nName = "web"\nSplits { Weight = 100 }', 'service-splitter', 'web'],
     [
       '{"Kind": "ingress-gateway", "Name": "in", "Listeners": [{"Port": 80, "Services": [{"Name": "*"}], "Protocol": "http"}]}',

@@ -14,6 +14,8 @@ interface CaFlags {
   domain: string;
   commonName?: string;
   clusterId?: string;
+  nameConstraint?: boolean;
+  additionalNameConstraint?: string[];
 }
 
 interface CertFlags {
@@ -51,6 +53,11 @@ export const tlsCommand = command({
       .option('--domain <domain>', 'the DNS domain of the agents', 'consul')
       .option('--common-name <name>', 'its common name')
       .option('--cluster-id <id>', 'the UUID of the mesh that it shall also be the root of')
+      .option(
+        '--name-constraint',
+        'its certificates may be for DOMAIN, localhost and what is added, no other DNS names',
+      )
+      .option('--additional-name-constraint <name>', 'a DNS name added to these; may be repeated', repeated)
       .action((flags: CaFlags) => createCa(flags, io));
     const example = 'lictor tls cert create -server';
     const cert = subProgram(root, 'cert', 'Certificates of an authority.', [example], io);
@@ -84,11 +91,25 @@ async function createCa(flags: CaFlags, io: CommandIo): Promise<void> {
   const pem = await createRoot({
     keys: await signingKeys(keyPem),
     commonName: flags.commonName ?? `Consul Agent CA ${BigInt(`0x${serial}`)}`,
+    permittedDns: permitted(flags),
     names: flags.clusterId ? { uris: [`spiffe://${flags.clusterId}.${flags.domain}`] } : {},
     serial,
     ...validity(flags.days),
   });
   save(files, pem, keyPem, io);
+}
+
+/** Consul's: the added ones, the domain and localhost. @throws AppError `config` for what is no DNS name. */
+function permitted({ nameConstraint, additionalNameConstraint = [], domain }: CaFlags): string[] {
+  if (!nameConstraint) {
+    if (additionalNameConstraint.length === 0) return [];
+    throw new AppError('config', '-additional-name-constraint needs -name-constraint');
+  }
+  for (const name of additionalNameConstraint) {
+    if (name.length <= 253 && /^\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(name)) continue;
+    throw new AppError('config', `-additional-name-constraint=${name} is no DNS name`);
+  }
+  return [...additionalNameConstraint, domain, 'localhost'];
 }
 
 async function createCert(flags: CertFlags, io: CommandIo): Promise<void> {

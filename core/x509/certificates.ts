@@ -4,7 +4,7 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
-  type Extension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
@@ -27,6 +27,8 @@ export interface RootRequest extends Validity {
   readonly names: AlternativeNames;
   /** Hexadecimal digits. */
   readonly serial: string;
+  /** DNS names that its certificates may be for, with those below them; all when absent (RFC 5280, section 4.2.1.10). */
+  readonly permittedDns?: readonly string[];
 }
 
 /** Who signs: a root and its key. */
@@ -65,6 +67,7 @@ export async function createRoot(request: RootRequest): Promise<string> {
       new SubjectKeyIdentifierExtension(keyId),
       new AuthorityKeyIdentifierExtension(keyId),
       ...namesExtension(names, false),
+      ...nameConstraints(request.permittedDns ?? []),
     ],
   });
   return pem(certificate);
@@ -138,6 +141,21 @@ function namesExtension({ uris = [], dns = [], ips = [] }: AlternativeNames, cri
     ...ips.map((value) => ({ type: 'ip' as const, value })),
   ];
   return names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names, critical)];
+}
+
+/** SEQUENCE { [0] permittedSubtrees { SEQUENCE { [2] dNSName } … } }, critical: who cannot read it must not go on. */
+function nameConstraints(permittedDns: readonly string[]): Extension[] {
+  if (permittedDns.length === 0) return [];
+  const subtrees = permittedDns.map((name) => der(0x30, der(0x82, Buffer.from(name, 'ascii'))));
+  return [new Extension('2.5.29.30', true, der(0x30, der(0xa0, Buffer.concat(subtrees))))];
+}
+
+/** A value of ASN.1 in DER. */
+function der(tag: number, content: Buffer): Buffer {
+  const { length } = content;
+  const bytes = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  if (length > 0xffff) throw new RangeError(`${length} bytes are more than a name constraint may have`);
+  return Buffer.concat([Buffer.from([tag, ...bytes]), content]);
 }
 
 async function spkiOf(keys: SigningKeys): Promise<Uint8Array> {

@@ -45,6 +45,26 @@ describe('lictor config, the program against an agent', () => {
     expect(await run('list', '-kind=service-splitter')).toEqual(ok(''));
   });
 
+  it('writes maps of repeated blocks and free-form values', async () => {
+    file(
+      'map.hcl',
+      `Kind = "service-resolver"
+      Name = "map"
+      Subsets "v1" { Filter = "Service.Meta.version == 1" }
+      Subsets "v2" { OnlyPassing = true }
+      Failover { "*" { Targets { Service = "other" } } }`,
+    );
+    file('proxy.hcl', 'kind = "proxy-defaults"\nname = "global"\nconfig { a_b = "c" nested { list = [1, 2] } }');
+    expect((await run('write', 'map.hcl', 'proxy.hcl')).stderr).toBe('');
+    expect(await agent.get('/v1/config/service-resolver/map')).toMatchObject({
+      Subsets: { v1: { Filter: 'Service.Meta.version == 1' }, v2: { OnlyPassing: true } },
+      Failover: { '*': { Targets: [{ Service: 'other' }] } },
+    });
+    expect(await agent.get('/v1/config/proxy-defaults/global')).toMatchObject({
+      Config: { a_b: 'c', nested: { list: [1, 2] } },
+    });
+  });
+
   it('writes and deletes by check-and-set', async () => {
     file('db.hcl', 'kind = "service-defaults"\nname = "db"');
     expect((await run('write', '-cas', 'db.hcl')).code).toBe(0);

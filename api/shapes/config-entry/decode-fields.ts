@@ -33,7 +33,7 @@ export class Problems {
 
 /**
  * Reads a value as a field holds it, as tolerantly as Consul: numbers for texts, texts for numbers, one value for a
- * list of one, a list of one object for an object (what HCL blocks become). undefined: nothing that would be shown.
+ * list of one, a list of one object for an object, of several for a map (what HCL blocks become). undefined: nothing that would be shown.
  * What does not fit is told to `problems`.
  */
 export function decodeField(type: FieldType, given: unknown, path: string, problems: Problems): unknown {
@@ -50,7 +50,7 @@ export function decodeField(type: FieldType, given: unknown, path: string, probl
     case 'map':
       return decodeMap(type.of, given, path, problems);
     case 'object':
-      return nonEmpty(copy(asObject(given, path, problems), path, problems, 0));
+      return nonEmpty(copy(asMap(given, path, problems), path, problems, 0));
     case 'any':
       return copy(given, path, problems, 0);
     case 'ignored':
@@ -110,7 +110,7 @@ function decodeList(of: FieldType, given: unknown, path: string, problems: Probl
 }
 
 function decodeMap(of: FieldType, given: unknown, path: string, problems: Problems): object | undefined {
-  const entries = Object.entries(asObject(given, path, problems)).map(
+  const entries = Object.entries(asMap(given, path, problems)).map(
     ([key, item]) =>
       [key.toWellFormed(), decodeField(of, item ?? blankOf(of), `${path}[${key}]`, problems) ?? zeroOf(of)] as const,
   );
@@ -166,6 +166,12 @@ function asObject(given: unknown, path: string, problems: Problems): Record<stri
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as Record<string, unknown>;
   problems.add(`'${path}' expected a map, got ${nameOf(given)}`);
   return {};
+}
+
+/** A list of objects is their union: what HCL makes of `Subsets "v1" {…}` and `Subsets "v2" {…}`. */
+function asMap(given: unknown, path: string, problems: Problems): Record<string, unknown> {
+  if (!Array.isArray(given) || given.length < 2) return asObject(given, path, problems);
+  return Object.fromEntries(given.flatMap((one) => Object.entries(asObject(one, path, problems))));
 }
 
 function copy<T>(given: T, path: string, problems: Problems, depth: number): unknown {
