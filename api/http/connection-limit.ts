@@ -19,8 +19,10 @@ const MAX_REFUSED_HANDSHAKES = 8;
 export interface Connections {
   /** How many are open. */
   count(): number;
-  /** Whether a connection is over the limit: what it still sends must not be served. */
+  /** Whether a connection is over the limit, or was refused: what it still sends must not be served. */
   isRefused(socket: Socket): boolean;
+  /** Serves nothing more of a connection. */
+  refuse(socket: Socket): void;
   /** Ends those that have not finished their TLS handshake. */
   closeUnfinished(): void;
 }
@@ -37,9 +39,12 @@ export function limitConnections(server: Server, max: () => number, options: { t
   /** Over the limit, by address and port, until their handshake is done. */
   const refusedPeers = new Set<string>();
   let total = 0;
-  const refuse = (socket: Socket) => {
+  const serveNoMore = (socket: Socket) => {
     refused.add(socket);
     socket.once('close', () => refused.delete(socket));
+  };
+  const refuse = (socket: Socket) => {
+    serveNoMore(socket);
     // The HTTP parser is attached to the socket all the same; `isRefused` keeps what it reads from being served.
     socket.end(TOO_MANY, () => socket.destroySoon());
   };
@@ -72,6 +77,7 @@ export function limitConnections(server: Server, max: () => number, options: { t
   return {
     count: () => total,
     isRefused: (socket) => refused.size > 0 && refused.has(socket),
+    refuse: serveNoMore,
     closeUnfinished: () => {
       for (const socket of unfinished.values()) socket.destroy();
     },

@@ -10,12 +10,15 @@ export interface ListenerOptions {
   readonly tls?: ServerTls | undefined;
   /** Time for a TLS handshake; 5 s when not given (Consul's https_handshake_timeout). */
   readonly handshakeTimeoutMs?: number | undefined;
-  /** Time to receive the headers, and headers with body; 10 s and 60 s when not given. */
+  /** Time to receive the headers; 10 s when not given. */
   readonly headersTimeoutMs?: number | undefined;
-  readonly requestTimeoutMs?: number | undefined;
   /** Of a request's line and headers; 64 KiB when not given. More is answered 431. */
   readonly maxHeaderBytes?: number | undefined;
 }
+
+/** Beyond this the parser leaves headers out: such a request is refused. */
+export const MAX_HEADERS = 1_000;
+export const DEFAULT_HEADER_BYTES = 64 * 1024;
 
 /** Hears of handshakes that fail: whose, and why. */
 export type OnTlsFailure = (remoteAddress: string, reason: string) => void;
@@ -24,13 +27,16 @@ export type OnTlsFailure = (remoteAddress: string, reason: string) => void;
 export function createListener(options: ListenerOptions, handler: RequestListener, onTlsFailure: OnTlsFailure): Server {
   const limits = {
     headersTimeout: options.headersTimeoutMs ?? 10_000,
-    requestTimeout: options.requestTimeoutMs ?? 60_000,
+    // Bodies have their own watch, since archives take as long as they take (body-watch.ts).
+    requestTimeout: 0,
+    // How late a connection may be found that was too slow.
+    connectionsCheckingInterval: 1_000,
     // Above the 90 s of Go's default transport: the client closes first and never meets a closed connection.
     keepAliveTimeout: 120_000,
-    maxHeaderSize: options.maxHeaderBytes ?? 64 * 1024,
+    maxHeaderSize: options.maxHeaderBytes ?? DEFAULT_HEADER_BYTES,
   };
   const { tls } = options;
-  if (!tls) return createServer(limits, handler);
+  if (!tls) return counted(createServer(limits, handler));
   const server = createTlsServer(
     {
       ...limits,
@@ -45,7 +51,12 @@ export function createListener(options: ListenerOptions, handler: RequestListene
     onTlsFailure(socket.remoteAddress ?? '', reasonOf(error, socket));
   });
   // A subclass of the same class in all that is used here.
-  return server as unknown as Server;
+  return counted(server as unknown as Server);
+}
+
+function counted(server: Server): Server {
+  server.maxHeadersCount = MAX_HEADERS;
+  return server;
 }
 
 /** Connections to come use this; those that are open keep what they have. Sessions of before cannot be resumed. */

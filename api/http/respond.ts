@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { constants, gzip } from 'node:zlib';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
+import { setIdleTimeout } from '../../core/idle-timeout.ts';
 import type { ReadMeta, RouteResponse } from './route.ts';
 
 /** Bodies below this are sent as they are: compressing them costs more than it saves (Consul's limit). */
@@ -23,6 +24,9 @@ export interface AnswerForm {
   /** Headers that every answer has unless it sets them itself; lower-case names. */
   readonly extra: Readonly<Record<string, string>>;
 }
+
+/** A client that takes nothing of its answer for so long is let go. */
+const STALLED_MS = 60_000;
 
 type Headers = Record<string, string | number>;
 
@@ -49,6 +53,7 @@ export function respondAgain(response: ServerResponse, answer: RouteResponse, fo
   }
   response.writeHead(answer.status ?? 200, listed.list);
   response.end(bytes);
+  cutStalled(response);
 }
 
 /** Sends a RouteResponse with the headers that every answer has. */
@@ -65,6 +70,7 @@ export function respond(response: ServerResponse, answer: RouteResponse, form: A
     response.writeHead(status, headers);
     // Small lines have to leave at once; the first byte of the headers too.
     response.flushHeaders();
+    cutStalledStream(answer.stream, response);
     pipeline(answer.stream, response, () => {});
     return;
   }
@@ -122,6 +128,20 @@ function finish(
   response.writeHead(status, headers);
   if (form.head) response.end();
   else response.end(body);
+  cutStalled(response);
+}
+
+/** Lets go of a connection whose client does not take the rest; Node counts each byte taken as a new start. */
+function cutStalled(response: ServerResponse): void {
+  if (response.writableLength > 0) setIdleTimeout(response.socket, STALLED_MS);
+}
+
+/** A stream may be silent for long; only while it has something that the client does not take does the time run. */
+function cutStalledStream(stream: Readable, response: ServerResponse): void {
+  stream.on('data', () => {
+    if (response.writableNeedDrain) setIdleTimeout(response.socket, STALLED_MS);
+  });
+  response.on('drain', () => setIdleTimeout(response.socket, 0));
 }
 
 /** A text up to this length goes out with its headers in one piece; a longer one costs more to join than to send. */

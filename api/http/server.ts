@@ -1,13 +1,17 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { LabelledCounter, Metrics } from '../../core/metrics.ts';
+import { announcesBody, BODY_LIMITS, type BodyLimits, isPlainEncoding, watchBody } from './body-watch.ts';
+import { answerClientError, type ClientError, TOO_MANY_HEADERS } from './client-errors.ts';
 import { type Connections, limitConnections } from './connection-limit.ts';
 import { DEFAULT_POLICY, type HttpPolicy, refusalOf } from './http-policy.ts';
-import { createListener, type ListenerOptions, replaceTls } from './listener.ts';
+import { closeWithLinger } from './linger.ts';
+import { createListener, DEFAULT_HEADER_BYTES, type ListenerOptions, MAX_HEADERS, replaceTls } from './listener.ts';
 import { type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
 import { decodedPath, HttpRouteRequest, isPrintablePath } from './request.ts';
 import type { RequestTimings } from './request-timings.ts';
@@ -41,6 +45,8 @@ export interface HttpServerOptions extends ListenerOptions {
   readonly maxBodyBytes?: number;
   /** Connections of one client address; 200 when not given (Consul's http_max_conns_per_client). */
   readonly maxConnectionsPerClient?: number | (() => number);
+  /** How slowly bodies may come; BODY_LIMITS when not given. */
+  readonly bodyLimits?: BodyLimits;
   /** What the operator sets for all requests; Consul's defaults when not given. Cheap: asked for each request. */
   readonly policy?: () => HttpPolicy;
   /** How long a stop waits for answers under way; 5 s when not given. */
@@ -59,6 +65,8 @@ const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS',
 const ROUTED_METHODS: ReadonlySet<string> = new Set(ALL_METHODS);
 /** What a client asked for with a method that no route has. */
 const askedMethods = new WeakMap<IncomingMessage, string>();
+/** Requests of one connection that may wait at a time: who sends ahead must not take all places to wait. */
+const MAX_WAITING_PER_CONNECTION = 64;
 const UI_DISABLED =
   'Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart.';
 const UNKNOWN_V1 = 'Invalid URL path: not a recognized HTTP API endpoint';
@@ -80,6 +88,10 @@ class RouteServer implements HttpServer {
   readonly #handshakes: LabelledCounter;
   readonly #stopping = new AbortController();
   readonly #ready: ReadyAnswers;
+  /** How many requests of a connection wait. */
+  readonly #waiting = new WeakMap<Socket, number>();
+  /** Paths whose bodies are streamed. */
+  readonly #streamed: ReadonlySet<string>;
   #policy: HttpPolicy = DEFAULT_POLICY;
   #tls: ServerTls | undefined;
   #listener: Server | undefined;
@@ -91,6 +103,7 @@ class RouteServer implements HttpServer {
     this.#deps = deps;
     this.#options = options;
     this.#tls = options.tls;
+    this.#streamed = new Set(options.routes.filter((route) => route.streamsBody).map((route) => route.path));
     this.#requests = deps.metrics.counter({
       name: 'lictor_http_requests_total',
       help: 'HTTP requests answered, by method, route and status',
@@ -134,6 +147,13 @@ class RouteServer implements HttpServer {
       routerOptions: { maxParamLength: 8192, querystringParser: () => ({}) },
       forceCloseConnections: 'idle',
       frameworkErrors: (error, _request, reply) => this.#frameworkError(error, reply as FastifyReply),
+      clientErrorHandler: (error, socket) =>
+        answerClientError(
+          this.#deps.clock,
+          error as ClientError,
+          socket,
+          this.#options.maxHeaderBytes ?? DEFAULT_HEADER_BYTES,
+        ),
       serverFactory: (handler) => this.#createListener(handler),
     });
     app.removeAllContentTypeParsers();
@@ -146,10 +166,21 @@ class RouteServer implements HttpServer {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       if (this.#connections?.isRefused(request.socket)) return;
       if (this.#options.policy) this.#follow(this.#options.policy());
+      if (request.rawHeaders.length >= 2 * MAX_HEADERS) {
+        this.#refuse(request, response, { status: 431, text: TOO_MANY_HEADERS });
+        return;
+      }
       const ready = this.#ready.find(request);
       if (ready && !this.#stopping.signal.aborted) {
         this.#answerAgain(ready, request, response);
         return;
+      }
+      if (announcesBody(request)) {
+        if (!isPlainEncoding(request)) {
+          this.#refuse(request, response, { status: 501, text: 'Unsupported transfer encoding' });
+          return;
+        }
+        this.#watch(request, response);
       }
       // The framework refuses some methods in its own words before it looks for a route.
       if (!ROUTED_METHODS.has(request.method ?? '')) {
@@ -173,6 +204,30 @@ class RouteServer implements HttpServer {
     });
     this.#listener = server;
     return server;
+  }
+
+  #watch(request: IncomingMessage, response: ServerResponse): void {
+    const [path = ''] = (request.url ?? '').split('?', 1);
+    const limits = { ...(this.#options.bodyLimits ?? BODY_LIMITS), streamed: this.#streamed.has(path) };
+    watchBody(this.#deps.clock, request, limits, () => {
+      this.#refuse(request, response, { status: 408, text: 'The request body was not received in time' });
+    });
+  }
+
+  /** Answers a request that is not to be read to its end, and closes its connection. */
+  #refuse(request: IncomingMessage, response: ServerResponse, answer: RouteResponse): void {
+    const { socket } = request;
+    this.#requests.add(1, { method: request.method ?? 'GET', route: 'unknown', status: answer.status ?? 500 });
+    if (response.headersSent || response.destroyed) {
+      socket.destroy();
+      return;
+    }
+    // What is sent after it could be anything.
+    this.#connections?.refuse(socket);
+    closeWithLinger(this.#deps.clock, socket);
+    // Once it is answered, Node does not tell who still reads the body that it has ended.
+    socket.once('close', () => request.destroy(new AppError('deadline', 'the request was refused while it came')));
+    respond(response, answer, { pretty: false, gzip: false, head: false, close: true, extra: this.#policy.headers });
   }
 
   /** A changed policy counts for URLs too that were asked before. */
@@ -226,13 +281,24 @@ class RouteServer implements HttpServer {
       this.#answer(request, reply, answer, path.path);
       timings?.record(request.raw.method ?? 'GET', path.path, start);
     };
+    const { socket } = request.raw;
+    const waiting = this.#waiting.get(socket) ?? 0;
+    if (waiting >= MAX_WAITING_PER_CONNECTION) {
+      answered(errorResponse(new AppError('rateLimited', 'too many requests wait on this connection')));
+      return;
+    }
     const result = this.#resultOf(path, request, reply);
     if (!(result instanceof Promise)) {
       answered(result);
       return;
     }
     reply.hijack();
-    result.then(answered, (error: unknown) => answered(this.#failure(error, path)));
+    this.#waiting.set(socket, waiting + 1);
+    const settled = (answer: RouteResponse) => {
+      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1);
+      answered(answer);
+    };
+    result.then(settled, (error: unknown) => settled(this.#failure(error, path)));
   }
 
   #resultOf(path: MountedPath, request: FastifyRequest, reply: FastifyReply): Promise<RouteResponse> | RouteResponse {
@@ -331,13 +397,7 @@ class RouteServer implements HttpServer {
         : new AppError(status < 500 ? 'badRequest' : 'internal', errorText(error), { cause: error });
     if (status >= 500) this.#deps.log.error('a request failed', { listener: this.name, err: error });
     // What is left of the body is not read: the connection cannot be used again.
-    respond(reply.raw, errorResponse(failure), {
-      pretty: false,
-      gzip: false,
-      head: false,
-      close: true,
-      extra: this.#policy.headers,
-    });
+    this.#refuse(reply.request.raw, reply.raw, errorResponse(failure));
   }
 
   async #listen(app: FastifyInstance): Promise<void> {
