@@ -10,7 +10,11 @@ export function openApiRoute(options: { readonly version: string }): Route {
     method: 'GET',
     path: '/v1/openapi.json',
     handle: () => {
-      answer ??= describe(options);
+      answer ??= describe(options).catch((error: unknown) => {
+        // The next one who asks tries again.
+        answer = undefined;
+        throw error;
+      });
       return answer;
     },
   };

@@ -15,7 +15,7 @@ const SCRIPT = fileURLToPath(new URL('../../scripts/install-schemathesis', impor
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const PYTHON = execFileSync(SCRIPT, ['--path'], { encoding: 'utf8' }).trim();
 const LONG = process.env.FUZZ_RUNS !== undefined;
-const SHORT_FORM = ['--max-examples=8', '--phases=examples,fuzzing'];
+const SHORT_FORM = ['--max-examples=5', '--phases=examples,coverage,fuzzing'];
 const LONG_FORM = ['--max-examples=300', '--phases=examples,coverage,fuzzing'];
 const CHECKS = [
   'status_code_conformance',
