@@ -114,6 +114,17 @@ export class FakeClock implements Clock {
     await drainMicrotasks();
   }
 
+  /** Moves time on at once, as for a process that was stopped meanwhile: what is due fires late. */
+  async stall(ms: number): Promise<void> {
+    await drainMicrotasks();
+    this.#moveTo(this.#elapsedMs + ms);
+    for (let next = this.#nextDue(this.#elapsedMs); next; next = this.#nextDue(this.#elapsedMs)) {
+      this.#timers.delete(next);
+      next.fn();
+      await drainMicrotasks();
+    }
+  }
+
   #moveTo(elapsedMs: number): void {
     const delta = elapsedMs - this.#elapsedMs;
     this.#elapsedMs = elapsedMs;

@@ -41,6 +41,8 @@ import { StateCentralConfig } from './central-config/central-config.ts';
 import { ConfigTable } from './config-entries/config-table.ts';
 import { CoordinateTable } from './coordinates/coordinate-table.ts';
 import { KV_LIMITS, type KvLimits } from './kv/kv-part.ts';
+import { composeLeadership, readAuthority } from './leadership/compose-leadership.ts';
+import { registerBy, serverAddresses } from './leadership/servers.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
 import { type ServerPart, serverParts } from './parts.ts';
 import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
@@ -59,6 +61,8 @@ export interface ServerConfig {
   readonly nodeId: string;
   /** Opened, and closed after the runnable has ended, by the caller. */
   readonly store: Store;
+  /** Whether other servers share the store, so that one of them has to be elected; as the store's traits say when absent. */
+  readonly elected?: boolean;
   /** An existing folder for archives that are being restored. */
   readonly spoolDir: string;
   /** The Consul version whose API this server speaks, shown to operators. */
@@ -126,6 +130,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   const owners = container.resolve(tokens.OWNERS);
   const status = container.resolve(tokens.STATUS);
   const { clock, random } = deps;
+  const standing = container.resolve(tokens.LEADERSHIP);
   const coordinates = new CoordinateTable();
   const virtualAddresses = container.resolve(tokens.VIRTUAL_ADDRESSES);
   const configTable = new ConfigTable();
@@ -138,6 +143,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     cached: new CachedReads({ clock }),
     central: new StateCentralConfig({ state: container.resolve(tokens.STATE), table: configTable }),
     nodeName: config.nodeName,
+    authority: readAuthority(standing.leadership),
   };
   const parts = serverParts({
     ...deps,
@@ -167,26 +173,32 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     server: { nodeId: config.nodeId, address: serverAddress(config), version: config.consulVersion },
   });
   for (const { tables = [] } of parts) for (const table of tables) container.resolve(tokens.STATE).addTable(table);
+  const routes = standing.routes([
+    ...catalogReadRoutes(readDeps, reads),
+    ...healthReadRoutes(readDeps, reads),
+    ...catalogWriteRoutes(writes, { datacenter: config.datacenter }),
+    ...ownerRoutes(owners),
+    ...agentSyncRoutes({ clock, random }, agents),
+    ...statusRoutes(status),
+    ...aclDisabledRoutes(),
+    ...parts.flatMap((part) => part.routes ?? []),
+  ]);
+  const registration = new ServerRegistration(
+    { ...deps, register: (entry, by) => registerBy(routes, entry, by) },
+    { ...config, serverPort: config.serverPort ?? 8300 },
+  );
   return {
     runnable: new RunGroup(deps, {
       name: 'server',
       members: [
         container.resolve(tokens.FOLLOWER),
-        container.resolve(tokens.LIVENESS),
-        container.resolve(tokens.REGISTRATION),
-        ...parts.flatMap((part) => part.runnables ?? []),
+        ...standing.runnables,
+        standing.leading(container.resolve(tokens.LIVENESS)),
+        registration,
+        ...parts.flatMap((part) => part.runnables ?? []).map((part) => standing.leading(part)),
       ],
     }),
-    routes: [
-      ...catalogReadRoutes(readDeps, reads),
-      ...healthReadRoutes(readDeps, reads),
-      ...catalogWriteRoutes(writes, { datacenter: config.datacenter }),
-      ...ownerRoutes(owners),
-      ...agentSyncRoutes({ clock, random }, agents),
-      ...statusRoutes(status),
-      ...aclDisabledRoutes(),
-      ...parts.flatMap((part) => part.routes ?? []),
-    ],
+    routes,
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
     authority: new InProcessAuthority({ clock, random, ca: caOf(parts) }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),
@@ -194,7 +206,12 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     quorum: () => {
       const leaderAddress = status.leader();
       const { applied } = container.resolve(tokens.STATE);
-      return { leaderAddress, isLeader: leaderAddress !== '', peers: status.peers().length, appliedIndex: applied };
+      return {
+        leaderAddress,
+        isLeader: standing.leadership.leads(),
+        peers: status.peers().length,
+        appliedIndex: applied,
+      };
     },
     catalogReader: new StateCatalogReader(
       { state: container.resolve(tokens.STATE), lookups: dnsLookupsOf(parts) },
@@ -244,11 +261,24 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
     tokens.FOLLOWER,
     (c) => new CatalogFollower({ ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) }),
   );
+  register(tokens.LEADERSHIP, (c) =>
+    composeLeadership(
+      { ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) },
+      { id: config.nodeId, name: config.nodeName, address: serverAddress(config) },
+      { elected: config.elected ?? store.traits.replicated },
+    ),
+  );
   register(
     tokens.STATE_WRITER,
     (c) =>
       new StateWriter(
-        { ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) },
+        {
+          ...deps,
+          store,
+          state: c.resolve(tokens.STATE),
+          gate: c.resolve(tokens.GATE),
+          leadership: c.resolve(tokens.LEADERSHIP).leadership,
+        },
         { maxPending: 10_000 },
       ),
   );
@@ -270,13 +300,6 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
       nodes: c.resolve(tokens.STATE),
       write: (node, agent) => writer.writeAgentHealth(node, agent),
     });
-  });
-  register(tokens.REGISTRATION, (c) => {
-    const writer = c.resolve(tokens.WRITER);
-    return new ServerRegistration(
-      { ...deps, register: (entry, by) => writer.register(entry, by, { replaceExistingChecks: false }) },
-      { ...config, serverPort: config.serverPort ?? 8300 },
-    );
   });
 }
 
@@ -313,8 +336,8 @@ function registerBackends(register: Register, config: ServerConfig): void {
     const address = serverAddress(config);
     return {
       datacenter: config.datacenter,
-      leader: () => (state.loaded ? address : ''),
-      peers: () => [address],
+      leader: () => c.resolve(tokens.LEADERSHIP).leadership.leader()?.address ?? '',
+      peers: () => serverAddresses(state, address),
     };
   });
 }

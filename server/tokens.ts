@@ -14,21 +14,21 @@ import type { RevisionGate } from './catalog/revision-gate.ts';
 import type { CatalogState } from './catalog/state.ts';
 import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
+import type { LeadershipParts } from './leadership/compose-leadership.ts';
 import type { AgentLiveness } from './liveness/agent-liveness.ts';
-import type { ServerRegistration } from './server-registration.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
 /** The parts of a server, for its composition root only. */
 export const STATE: InjectionToken<CatalogState> = Symbol('CatalogState');
 export const GATE: InjectionToken<RevisionGate> = Symbol('RevisionGate');
 export const FOLLOWER: InjectionToken<CatalogFollower> = Symbol('CatalogFollower');
+export const LEADERSHIP: InjectionToken<LeadershipParts> = Symbol('Leadership');
 export const STATE_WRITER: InjectionToken<StateWriter> = Symbol('StateWriter');
 export const WRITER: InjectionToken<CatalogWriter> = Symbol('CatalogWriter');
 export const VIRTUAL_ADDRESSES: InjectionToken<VirtualAddressTable> = Symbol('VirtualAddressTable');
 export const LOOKUPS: InjectionToken<CatalogLookups> = Symbol('CatalogLookups');
 export const OWNED_HUB: InjectionToken<OwnedHub> = Symbol('OwnedHub');
 export const LIVENESS: InjectionToken<AgentLiveness> = Symbol('AgentLiveness');
-export const REGISTRATION: InjectionToken<ServerRegistration> = Symbol('ServerRegistration');
 export const READS: InjectionToken<NodeReads & ServiceReads> = Symbol('CatalogReads');
 export const WRITES: InjectionToken<CatalogWrites> = Symbol('CatalogWrites');
 export const AGENTS: InjectionToken<AgentBackend> = Symbol('AgentBackend');

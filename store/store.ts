@@ -100,6 +100,11 @@ export interface Store {
   /** Newest revision that this engine has seen. */
   revision(): Revision;
   /**
+   * The newest revision that any engine of this store has acknowledged before the call; this one then has it too.
+   * @throws AppError `unavailable`, `deadline` when no quorum says so.
+   */
+  barrier(): Promise<Revision>;
+  /**
    * @throws AppError `compacted` when `at` is older than the kept history, `badRequest` when it is newer than the store,
    * `storeReadOnly` never (reads go on).
    */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
+import { answerMs, encodePath, endToEnd, GRACE_MS } from '../../api/http/forwarding.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import { AGENT_HEADER } from '../../api/routes/asking-agent.ts';
-import { parseGoDuration } from '../../core/duration.ts';
 import type { ServerPool } from '../server-pool/server-pool.ts';
 
 const SNAPSHOT = '/v1/snapshot';
@@ -40,24 +40,6 @@ const FORWARDED_EXACTLY = [
 ];
 const METHODS = ['GET', 'PUT', 'POST', 'DELETE'] as const;
 
-/** Headers of one connection (RFC 9110 section 7.6.1), and those that the HTTP client sets itself. */
-const HOP_HEADERS = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Consul's default wait, the longest one that can be allowed, and what is added for its jitter and the network. */
-const DEFAULT_WAIT_MS = 300_000;
-const MAX_WAIT_MS = 24 * 3_600_000;
-const GRACE_MS = 10_000;
 /** Streams send a heartbeat at least every 10 s. */
 const STREAM_SILENCE_MS = 35_000;
 
@@ -94,7 +76,7 @@ async function forward(
     path: `${encodePath(request.path)}${query === '' ? '' : `?${query}`}`,
     headers: { ...endToEnd(request.headers), ...origin(request, nodeName) },
     body: request.bodyStream ?? request.body,
-    deadlineMs: request.path === SNAPSHOT ? RESTORE_MS : waitMs(request.query) + GRACE_MS,
+    deadlineMs: request.path === SNAPSHOT ? RESTORE_MS : answerMs(request.query),
     bodyTimeoutMs: isStream ? STREAM_SILENCE_MS : GRACE_MS,
     signal: request.signal,
   });
@@ -112,24 +94,4 @@ function origin(request: RouteRequest, nodeName: string): Record<string, string>
   const before = request.headers['x-forwarded-for'];
   const chain = [before ?? [], request.remoteAddress].flat().filter((part) => part !== '');
   return { [AGENT_HEADER]: encodeURIComponent(nodeName), 'x-forwarded-for': chain.join(', ') };
-}
-
-function waitMs(query: URLSearchParams): number {
-  if (!query.has('index')) return 0;
-  const wait = Math.min(parseGoDuration(query.get('wait') || '') || DEFAULT_WAIT_MS, MAX_WAIT_MS);
-  return wait * (1 + 1 / 16);
-}
-
-/** The decoded path in its encoded form. */
-function encodePath(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/');
-}
-
-function endToEnd(headers: RouteRequest['headers'], keepLength = false): Record<string, string> {
-  const out: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || (HOP_HEADERS.has(name) && !(keepLength && name === 'content-length'))) continue;
-    out[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return out;
 }

@@ -1,11 +1,7 @@
 import type { Member } from '../../api/routes/agent-local-backend.ts';
+import { writerHeaders } from '../../api/routes/writer-headers.ts';
 import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
-import {
-  type Deregistration,
-  OWNER_HEADERS,
-  type Registration,
-  type WriterIdentity,
-} from '../../api/shapes/registration.ts';
+import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { ServerCatalog } from './server-catalog.ts';
 import { errorOf, readText, type ServerPool, type ServerResponse } from './server-pool.ts';
@@ -27,11 +23,11 @@ export class HttpServerCatalog implements ServerCatalog {
   }
 
   async register(registration: Registration, writer: WriterIdentity): Promise<void> {
-    await this.#put('/v1/catalog/register', registration, ownerHeaders(writer));
+    await this.#put('/v1/catalog/register', registration, writerHeaders(writer));
   }
 
   async deregister(target: Deregistration, writer: WriterIdentity): Promise<void> {
-    await this.#put('/v1/catalog/deregister', target, ownerHeaders(writer));
+    await this.#put('/v1/catalog/deregister', target, writerHeaders(writer));
   }
 
   async entries(node: string, signal: AbortSignal): Promise<AgentEntries> {
@@ -96,16 +92,6 @@ async function json<T>(response: ServerResponse): Promise<T> {
 
 function agentPath(node: string): string {
   return `/v1/internal/agent/${encodeURIComponent(node)}`;
-}
-
-function ownerHeaders(writer: WriterIdentity): Record<string, string> {
-  if (writer.owner === '') return {};
-  return {
-    [OWNER_HEADERS.owner]: writer.owner,
-    [OWNER_HEADERS.epoch]: String(writer.epoch),
-    ...(writer.ref ? { [OWNER_HEADERS.ref]: writer.ref } : {}),
-    ...(writer.hash ? { [OWNER_HEADERS.hash]: writer.hash } : {}),
-  };
 }
 
 function unexpected(what: string): AppError {

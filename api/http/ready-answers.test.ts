@@ -16,7 +16,7 @@ describe('ready answers', () => {
     ready.note(request('/a?x'), '/a', lasting('1'));
     expect(ready.find(request('/a'))).toBeUndefined();
     const found = ready.find(request('/a?x'));
-    expect(found?.again().text).toBe('1');
+    expect(found?.again()?.text).toBe('1');
     found?.count();
     expect(counted).toEqual(['/a']);
   });

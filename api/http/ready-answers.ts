@@ -22,7 +22,7 @@ export interface ReadyAnswer {
   readonly route: string;
   /** Counts an answer with status 200. */
   readonly count: () => void;
-  again(): RouteResponse;
+  again(): RouteResponse | undefined;
 }
 
 /**
@@ -42,6 +42,11 @@ export class ReadyAnswers {
   /** Forgets all, when what the URLs ask for may have changed. */
   clear(): void {
     this.#known.clear();
+  }
+
+  /** Looks at the next request of this URL anew. */
+  forget(request: IncomingMessage): void {
+    this.#known.delete(request.url ?? '');
   }
 
   /** How to answer this request; undefined when it has to be looked at. */

@@ -38,9 +38,9 @@ export interface RouteResponse {
   readonly stream?: Readable;
   /**
    * Gives the present answer to the same URL without a request, for answers that depend on nothing but the URL; the same
-   * object while nothing has changed. May throw an AppError.
+   * object while nothing has changed; undefined when the request has to be looked at anew. May throw an AppError.
    */
-  readonly again?: () => RouteResponse;
+  readonly again?: () => RouteResponse | undefined;
 }
 
 /** One endpoint, written once and mounted by every process that has its backend. Thrown AppErrors become answers. */

@@ -171,10 +171,7 @@ class RouteServer implements HttpServer {
         return;
       }
       const ready = this.#ready.find(request);
-      if (ready && !this.#stopping.signal.aborted) {
-        this.#answerAgain(ready, request, response);
-        return;
-      }
+      if (ready && !this.#stopping.signal.aborted && this.#answerAgain(ready, request, response)) return;
       if (announcesBody(request)) {
         if (!isPlainEncoding(request)) {
           this.#refuse(request, response, { status: 501, text: 'Unsupported transfer encoding' });
@@ -336,8 +333,11 @@ class RouteServer implements HttpServer {
     return errorResponse(error);
   }
 
-  /** Answers a URL that was answered before; what goes wrong is answered as the first time. */
-  #answerAgain(ready: ReadyAnswer, request: IncomingMessage, response: ServerResponse): void {
+  /**
+   * Answers a URL that was answered before; what goes wrong is answered as the first time. False when the request has to
+   * be looked at anew.
+   */
+  #answerAgain(ready: ReadyAnswer, request: IncomingMessage, response: ServerResponse): boolean {
     const form: AnswerForm = {
       pretty: false,
       gzip: acceptsGzip(rawHeader(request, 'accept-encoding')),
@@ -349,6 +349,10 @@ class RouteServer implements HttpServer {
     const start = timings?.start() ?? 0;
     try {
       const answer = ready.again();
+      if (!answer) {
+        this.#ready.forget(request);
+        return false;
+      }
       ready.count();
       respondAgain(response, answer, form);
       timings?.record('GET', ready.route, start);
@@ -357,6 +361,7 @@ class RouteServer implements HttpServer {
       this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
       respond(response, answer, form);
     }
+    return true;
   }
 
   #answer(request: FastifyRequest, reply: FastifyReply, answer: RouteResponse, route: string): void {

@@ -106,7 +106,7 @@ function execute(
   if (typeof limit !== 'number') return limit;
   const name = request.params.id ?? '';
   const resolved = backend.resolve(name);
-  if (!resolved) return { ...NOT_FOUND, meta: metaOf(asked.consistency, backend.list().run().index) };
+  if (!resolved) return { ...NOT_FOUND, meta: metaOf(deps, asked.consistency, backend.list().run().index) };
   const options: ExecuteOptions = {
     namespace: asked.namespace,
     near: query.get('near') || resolved.query.Service.Near,
@@ -116,7 +116,7 @@ function execute(
     connect: flagParam(query, 'connect'),
   };
   const reading = backend.execute(resolved, options).run();
-  const meta = metaOf(asked.consistency, reading.index);
+  const meta = metaOf(deps, asked.consistency, reading.index);
   let made = false;
   const bytes = deps.cache.render(cacheKey(deps, name, options, asked.consistency), reading, (answer) => {
     made = true;
@@ -138,7 +138,7 @@ function explain(deps: ReadRouteDeps, backend: QueryBackend, request: RouteReque
   const asked = readParams(request);
   if (isElsewhere(deps, request.query)) return unknownDatacenter();
   const { value, index } = backend.explain(request.params.id ?? '').run();
-  const meta = metaOf(asked.consistency, index);
+  const meta = metaOf(deps, asked.consistency, index);
   return value ? { json: { Query: value, ...bodyMeta(meta) }, meta } : { ...NOT_FOUND, meta };
 }
 
@@ -156,8 +156,8 @@ function isElsewhere(deps: ReadRouteDeps, query: URLSearchParams): boolean {
 function bodyMeta(meta: ReadMeta): Record<string, unknown> {
   return {
     Index: meta.index,
-    LastContact: 0,
-    KnownLeader: true,
+    LastContact: (meta.lastContactMs ?? 0) * 1e6,
+    KnownLeader: meta.knownLeader,
     ConsistencyLevel: meta.effectiveConsistency,
     NotModified: false,
     Backend: 0,
@@ -165,8 +165,13 @@ function bodyMeta(meta: ReadMeta): Record<string, unknown> {
   };
 }
 
-function metaOf(effectiveConsistency: NonNullable<ReadMeta['effectiveConsistency']>, index: number): ReadMeta {
-  return { index: Math.max(index, 1), knownLeader: true, lastContactMs: 0, effectiveConsistency };
+function metaOf(
+  { authority }: ReadRouteDeps,
+  effectiveConsistency: NonNullable<ReadMeta['effectiveConsistency']>,
+  index: number,
+): ReadMeta {
+  const [knownLeader, lastContactMs] = [authority.knownLeader(), authority.lastContactMs()];
+  return { index: Math.max(index, 1), knownLeader, lastContactMs, effectiveConsistency };
 }
 
 function limitOf(query: URLSearchParams): number | RouteResponse {

@@ -3,7 +3,7 @@ import { SeededRandom } from '../../core/random.ts';
 import type { RouteRequest } from '../http/route.ts';
 import { CachedReads } from './cached-reads.ts';
 import type { CentralConfig } from './central-config.ts';
-import { readRoute } from './read-route.ts';
+import { readRoute, soleAuthority } from './read-route.ts';
 import { RenderCache } from './render-cache.ts';
 
 const request = (query = '') =>
@@ -51,6 +51,7 @@ describe('read route', () => {
       cached: new CachedReads({ clock }),
       nodeName: 'n1',
       central: noCentral,
+      authority: soleAuthority,
     };
     const route = readRoute(deps, '/v1/things', () => ({ key: 'things', live, json: (value) => value }));
     const text = async (query?: string) => Buffer.from((await route.handle(request(query))).bytes!).toString();

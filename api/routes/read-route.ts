@@ -10,6 +10,27 @@ import type { CentralConfig } from './central-config.ts';
 import type { NodeDistances } from './node-distances.ts';
 import type { RenderCache } from './render-cache.ts';
 
+/** What a read says of its server's place beside the leader. */
+export interface ReadAuthority {
+  /** Whether what it says stays the same while the server runs on: it leads, or there is no other. */
+  leads(): boolean;
+  knownLeader(): boolean;
+  lastContactMs(): number;
+  /**
+   * Resolves when everything that was acknowledged before is shown here; undefined where it always is.
+   * @throws AppError `noLeader`, `deadline`.
+   */
+  barrier(): Promise<void> | undefined;
+}
+
+/** Where there is no other server. */
+export const soleAuthority: ReadAuthority = {
+  leads: () => true,
+  knownLeader: () => true,
+  lastContactMs: () => 0,
+  barrier: () => undefined,
+};
+
 /** What every read route needs. */
 export interface ReadRouteDeps {
   readonly clock: Clock;
@@ -22,6 +43,7 @@ export interface ReadRouteDeps {
   readonly central: CentralConfig;
   /** The node of this server, which `?near=_agent` means to a client of its own agent. */
   readonly nodeName: string;
+  readonly authority: ReadAuthority;
 }
 
 /** One read: what is asked, under which name its answer may be shared, and the JSON of it. */
@@ -65,29 +87,33 @@ export function readRoute<T>(
       const params = readParams(request, options);
       const datacenter = datacenterOf(request.query);
       if (datacenter !== '' && datacenter !== deps.datacenter.toLowerCase()) {
-        return unknownDatacenter(path.startsWith('/v1/catalog/') ? metaOf(params, 1) : undefined);
+        return unknownDatacenter(path.startsWith('/v1/catalog/') ? metaOf(deps, params, 1) : undefined);
       }
-      const read = specOrFilterError(path, params, () => spec(params, request));
+      const read = specOrFilterError(deps, path, params, () => spec(params, request));
       if (!isReadSpec(read)) return read;
       const cached = params.cached && read.cacheable;
       const sent = cached ? { ...headers, ...deps.cached.ask(read.key, request.headers['cache-control']) } : headers;
-      if (params.index !== 0) return blocked(deps, read, params, sent, request);
-      return read.byUrl && !cached
-        ? lasting(deps, read, params, sent)
-        : answer(deps, read, params, sent, read.live.run());
+      const barrier = params.consistency === 'consistent' ? deps.authority.barrier() : undefined;
+      const reading = (): RouteResponse | Promise<RouteResponse> => {
+        if (params.index !== 0) return blocked(deps, read, params, sent, request);
+        return read.byUrl && !cached && barrier === undefined && deps.authority.leads()
+          ? lasting(deps, read, params, sent)
+          : answer(deps, read, params, sent, read.live.run());
+      };
+      return barrier === undefined ? reading() : barrier.then(reading);
     },
   };
 }
 
 /** Consul's catalog reads tell their index even when the filter is refused. */
-function specOrFilterError<T>(path: string, params: ReadParams, make: () => T): T | RouteResponse {
+function specOrFilterError<T>(deps: ReadRouteDeps, path: string, params: ReadParams, make: () => T): T | RouteResponse {
   try {
     return make();
   } catch (error) {
     const refused = error instanceof AppError && error.code === 'filterInvalid';
     if (!refused || !path.startsWith('/v1/catalog/')) throw error;
     const headers = { 'x-lictor-error': error.code };
-    return { status: 500, text: error.message, meta: metaOf(params, 1), headers };
+    return { status: 500, text: error.message, meta: metaOf(deps, params, 1), headers };
   }
 }
 
@@ -137,14 +163,19 @@ function answer<T>(
   reading: Reading<T>,
   index = reading.index,
 ): RouteResponse {
-  const { effectiveConsistency, ...rest } = metaOf(params, index);
+  const { effectiveConsistency, ...rest } = metaOf(deps, params, index);
   const meta: ReadMeta = read.plain ? rest : { ...rest, effectiveConsistency };
   if (read.respond) return { meta, ...read.respond(reading.value) };
   return { bytes: deps.cache.render(read.key, reading, read.json), headers, meta };
 }
 
-function metaOf(params: ReadParams, index: number): ReadMeta {
-  return { index, knownLeader: true, lastContactMs: 0, effectiveConsistency: params.consistency };
+function metaOf({ authority }: ReadRouteDeps, params: ReadParams, index: number): ReadMeta {
+  return {
+    index,
+    knownLeader: authority.knownLeader(),
+    lastContactMs: authority.lastContactMs(),
+    effectiveConsistency: params.consistency,
+  };
 }
 
 function isReadSpec<T>(value: ReadSpec<T> | RouteResponse): value is ReadSpec<T> {

@@ -30,7 +30,12 @@ export function snapshotRoutes(deps: ReadRouteDeps, backend: SnapshotBackend): R
         return {
           stream: archive,
           headers: { 'content-type': 'application/x-gzip' },
-          meta: { index, knownLeader: true, lastContactMs: 0, effectiveConsistency },
+          meta: {
+            index,
+            knownLeader: deps.authority.knownLeader(),
+            lastContactMs: deps.authority.lastContactMs(),
+            effectiveConsistency,
+          },
         };
       },
     },

@@ -14,6 +14,17 @@ export function writerOf(headers: RouteRequest['headers']): WriterIdentity {
   return { owner, epoch, ref: headerOf(headers, OWNER_HEADERS.ref), hash: headerOf(headers, OWNER_HEADERS.hash) };
 }
 
+/** The same as headers; none for the API. */
+export function writerHeaders(writer: WriterIdentity): Record<string, string> {
+  if (writer.owner === '') return {};
+  return {
+    [OWNER_HEADERS.owner]: writer.owner,
+    [OWNER_HEADERS.epoch]: String(writer.epoch),
+    ...(writer.ref === undefined ? {} : { [OWNER_HEADERS.ref]: writer.ref }),
+    ...(writer.hash === undefined ? {} : { [OWNER_HEADERS.hash]: writer.hash }),
+  };
+}
+
 function headerOf(headers: RouteRequest['headers'], name: string): string | undefined {
   const value = headers[name];
   return Array.isArray(value) ? value[0] : value;

@@ -1,10 +1,6 @@
+import { writerHeaders } from '../../api/routes/writer-headers.ts';
 import type { OwnedEvent, OwnerState } from '../../api/shapes/owned.ts';
-import {
-  type Deregistration,
-  OWNER_HEADERS,
-  type Registration,
-  type WriterIdentity,
-} from '../../api/shapes/registration.ts';
+import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { lines, parseLine } from '../ndjson/ndjson.ts';
@@ -82,16 +78,6 @@ export class HttpCatalogClient implements CatalogClient {
       body.on('error', () => {}).destroy();
     }
   }
-}
-
-function writerHeaders(writer: WriterIdentity): Record<string, string> {
-  const headers: Record<string, string> = {
-    [OWNER_HEADERS.owner]: writer.owner,
-    [OWNER_HEADERS.epoch]: String(writer.epoch),
-  };
-  if (writer.ref !== undefined) headers[OWNER_HEADERS.ref] = writer.ref;
-  if (writer.hash !== undefined) headers[OWNER_HEADERS.hash] = writer.hash;
-  return headers;
 }
 
 function ownerPath(owner: string): string {

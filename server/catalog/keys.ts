@@ -20,6 +20,12 @@ export const FIRST_INDEX_BASE = 1;
 /** The generation whose records are the catalog; a restore writes the next one and flips this key. */
 export const GENERATION_KEY: Key = `${ROOT}generation`;
 
+/** Which server leads; every commit of a leader compares it. Beside the generations: a restore leaves it as it is. */
+export const LEADER_KEY: Key = `${ROOT}leader`;
+/** Put by the leader again and again, so that the others know that it is there. */
+export const LEADER_BEAT_KEY: Key = `${ROOT}leader-beat`;
+export const LEADER_RANGE: KeyRange = prefixRange(LEADER_KEY);
+
 /** The generation of a catalog that was never restored. */
 export const FIRST_GENERATION = '0';
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
 import type { Compare, Revision, Store } from '../../store/store.ts';
+import type { Leadership } from '../leadership/leadership.ts';
 import { KeyedLocks } from './keyed-locks.ts';
 import { GENERATION_KEY } from './keys.ts';
 import type { LockMode, Plan } from './plan.ts';
@@ -12,6 +13,7 @@ export interface StateWriterDeps {
   readonly store: Pick<Store, 'commit' | 'traits'>;
   readonly state: CatalogState;
   readonly gate: RevisionGate;
+  readonly leadership: Pick<Leadership, 'fence' | 'confirmed' | 'deposed'>;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
@@ -56,8 +58,8 @@ export class StateWriter {
 
   /** Operations, and likewise compares, of one plan at most. */
   get maxOps(): number {
-    // One compare is the writer's own.
-    return this.#deps.store.traits.maxTxnOps - 1;
+    // Two compares are the writer's own.
+    return this.#deps.store.traits.maxTxnOps - 2;
   }
 
   /** Bytes of one plan's keys and values at most. */
@@ -68,7 +70,7 @@ export class StateWriter {
   /**
    * Makes the plan, perhaps several times, and commits it; resolves with the revision of the outcome when the state shows it.
    * What `plan` decides besides (an answer to give) it keeps for its caller; the last time counts.
-   * @throws AppError what `plan` throws, `notSynced`, `queueFull`, `conflict`, what the store throws.
+   * @throws AppError what `plan` throws, `notSynced`, `noLeader`, `queueFull`, `conflict`, what the store throws.
    */
   async write(plan: () => Plan): Promise<Revision> {
     this.#deps.state.assertLoaded();
@@ -114,11 +116,14 @@ export class StateWriter {
       this.#commits.add(1, { outcome: 'unchanged' });
       return this.#deps.state.revision;
     }
-    const { store, gate, clock } = this.#deps;
+    const { store, gate, clock, leadership } = this.#deps;
+    const fence = leadership.fence();
+    const begun = clock.monotonic();
     // Not into a catalog that a restore has replaced meanwhile: nobody would see it.
     const catalog: Compare = { kind: 'key', key: GENERATION_KEY, modRevision: this.#deps.state.generationRevision };
-    const result = await store.commit({ compares: [catalog, ...plan.compares], ops: plan.ops });
+    const result = await store.commit({ compares: [...fence, catalog, ...plan.compares], ops: plan.ops });
     if (result.ok) {
+      leadership.confirmed(begun);
       if (!(await gate.reached(result.revision, { clock, withinMs: APPLY_DEADLINE_MS }))) {
         throw new AppError(
           'deadline',
@@ -127,6 +132,10 @@ export class StateWriter {
       }
       this.#commits.add(1, { outcome: 'committed' });
       return result.revision;
+    }
+    if (result.failedCompare < fence.length) {
+      leadership.deposed();
+      throw new AppError('noLeader', 'No cluster leader');
     }
     this.#commits.add(1, { outcome: 'conflict' });
     // The store's revision may stand for something outside the catalog, which the state never shows: wait a little.

@@ -80,6 +80,6 @@ describe('?merge-central-config', () => {
     expect(woken.json[0]?.Service.Proxy).toMatchObject({ Config: { protocol: 'http' } });
     expect((await server.get<HealthEntry[]>(`${path}&filter=${filter}`)).json).toHaveLength(1);
     // An answer that is given again by its URL follows the entries, too.
-    expect((jsonOf(kept.again!()) as HealthEntry[])[0]?.Service.Proxy).toMatchObject(MERGED);
+    expect((jsonOf(kept.again!()!) as HealthEntry[])[0]?.Service.Proxy).toMatchObject(MERGED);
   });
 });

@@ -20,16 +20,17 @@ export function operatorPart(deps: PartDeps): ServerPart {
 }
 
 /** What dashboards show of a cluster. Read when somebody scrapes; nodes are few enough to be walked then. */
-function observe({ metrics, state }: PartDeps, counts: UsageCounts): void {
+function observe({ metrics, state, reads }: PartDeps, counts: UsageCounts): void {
   const gauge = (name: string, help: string, read: () => number) =>
     metrics.observedGauge({ name: `lictor_${name}`, help }, read);
   const usage = () => (state.loaded ? counts.read().usage : undefined);
-  const leads = () => (state.loaded ? 1 : 0);
+  const leads = () => (reads.authority.leads() ? 1 : 0);
+  const known = () => (reads.authority.knownLeader() ? 1 : 0);
   gauge('catalog_nodes', 'Nodes in the catalog', () => usage()?.Nodes ?? 0);
   gauge('catalog_services', 'Services in the catalog', () => usage()?.Services ?? 0);
   gauge('catalog_instances', 'Instances in the catalog', () => usage()?.ServiceInstances ?? 0);
   gauge('server_is_leader', 'Whether this server takes writes', leads);
-  gauge('autopilot_healthy', 'Whether all servers are healthy', leads);
+  gauge('autopilot_healthy', 'Whether all servers are healthy', known);
   gauge('autopilot_failure_tolerance', 'Servers that may fail', () => 0);
   const agents = (server: boolean) => {
     let count = 0;

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { compacted } from '../change-history.ts';
 import { checkRange } from '../key-order.ts';
@@ -25,7 +26,11 @@ const EVERYTHING: KeyRange = { start: '', end: '\u{10FFFF}' };
 /** A read that is overtaken by compaction begins anew; more often than this is not by chance. */
 const MAX_READS = 5;
 
+/** How long the replica may take to know what a quorum knows. */
+const BARRIER_MS = 5000;
+
 export interface EtcdStoreDeps {
+  readonly clock: Clock;
   readonly loader: Loader;
   readonly replica: Replica;
   readonly queue: CommitQueue;
@@ -50,6 +55,18 @@ export class EtcdStore implements Store {
 
   revision(): Revision {
     return this.#deps.replica.revision;
+  }
+
+  async barrier(): Promise<Revision> {
+    this.#assertOpen();
+    const { loader, replica, clock } = this.#deps;
+    const { kv, at } = await loader.head(replica.content.generation);
+    // Without a head a restore has put another generation in its place, of which the watch tells.
+    if (!(await replica.reached(kv?.modRevision ?? at, clock, BARRIER_MS))) {
+      this.#assertOpen();
+      throw new AppError('deadline', 'the watch on etcd lags behind; retry');
+    }
+    return this.revision();
   }
 
   async read(range: KeyRange, at?: Revision): Promise<ReadResult> {

@@ -85,7 +85,7 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Stor
       client.close();
       await following;
     };
-    return new EtcdStore({ loader, replica, queue, restorer, onClose }, limits);
+    return new EtcdStore({ clock, loader, replica, queue, restorer, onClose }, limits);
   } catch (error) {
     client.close();
     throw error;

@@ -103,6 +103,10 @@ export class LmdbStore implements Store {
     return this.#revision;
   }
 
+  async barrier(): Promise<Revision> {
+    return this.#revision;
+  }
+
   async read(range: KeyRange, at?: Revision): Promise<ReadResult> {
     this.#assertOpen();
     checkRange(range);

@@ -65,6 +65,10 @@ class MemoryStore implements Store {
     return this.#revision;
   }
 
+  async barrier(): Promise<Revision> {
+    return this.#revision;
+  }
+
   async read(range: KeyRange, at: Revision = this.#revision): Promise<ReadResult> {
     this.#assertOpen();
     checkRange(range);

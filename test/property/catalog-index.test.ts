@@ -168,6 +168,7 @@ function refusingStore(): { store: Store; accept(): void } {
   const store: Store = {
     traits: inner.traits,
     revision: () => inner.revision(),
+    barrier: () => inner.barrier(),
     read: (range, at) => inner.read(range, at),
     view: () => inner.view(),
     watch: (range, after, signal) => inner.watch(range, after, signal),

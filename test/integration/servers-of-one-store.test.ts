@@ -1,0 +1,169 @@
+import { tmpdir } from 'node:os';
+import { request } from 'undici';
+import { createHttpServer } from '../../api/http/server.ts';
+import type { HealthEntry } from '../../api/shapes/catalog.ts';
+import { SystemClock } from '../../core/clock.ts';
+import { RunGroup } from '../../core/lifecycle.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { SystemRandom } from '../../core/random.ts';
+import { composeServer } from '../../server/composition.ts';
+import { openMemoryStore } from '../../store/memory/memory-store.ts';
+import type { Store } from '../../store/store.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/processes/free-port.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly text: string;
+}
+
+/** A server with its port, in this process. */
+class Server {
+  readonly port: number;
+  readonly #abort = new AbortController();
+  readonly #done: Promise<void>;
+
+  constructor(store: Store, name: string, port: number) {
+    this.port = port;
+    const deps = { clock: new SystemClock(), log: silentLogger, metrics: new Metrics(), random: new SystemRandom() };
+    const { runnable, routes } = composeServer(
+      {
+        datacenter: 'dc1',
+        nodeName: name,
+        nodeAddress: '127.0.0.1',
+        nodeId: deps.random.uuid(),
+        consulVersion: '1.21.4',
+        serverPort: port,
+        spoolDir: tmpdir(),
+        store,
+        elected: true,
+      },
+      deps,
+    );
+    const http = createHttpServer(deps, { routes, host: '127.0.0.1', port });
+    this.#done = new RunGroup(deps, { name, members: [runnable, http] }).run({
+      signal: this.#abort.signal,
+      ready: () => {},
+    });
+    this.#done.catch(() => {});
+  }
+
+  async call(method: 'GET' | 'PUT', path: string, body?: unknown): Promise<Answer> {
+    const answer = await request(`http://127.0.0.1:${this.port}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  }
+
+  async leader(): Promise<string> {
+    return JSON.parse((await this.call('GET', '/v1/status/leader')).text) as string;
+  }
+
+  stop(): Promise<void> {
+    this.#abort.abort();
+    return this.#done;
+  }
+}
+
+function registration(id: string): object {
+  return { Node: 'n1', Address: '10.0.0.1', Service: { ID: id, Service: 'web' } };
+}
+
+const ids = (answer: Answer) => (JSON.parse(answer.text) as HealthEntry[]).map(({ Service }) => Service.ID);
+
+describe('servers of one store', () => {
+  let store: Store;
+  let servers: Server[];
+
+  const parted = async () => {
+    const address = await eventually(
+      async () => {
+        const known = await Promise.all(servers.map((server) => server.leader()));
+        expect(known[0]).not.toBe('');
+        expect(new Set(known).size).toBe(1);
+        return known[0]!;
+      },
+      { withinMs: 30_000 },
+    );
+    const leads = (server: Server) => address === `127.0.0.1:${server.port}`;
+    return { leader: servers.find(leads)!, others: servers.filter((server) => !leads(server)) };
+  };
+
+  beforeEach(async () => {
+    store = openMemoryStore();
+    const ports = [await freePort(), await freePort(), await freePort()];
+    servers = ports.map((port, at) => new Server(store, `server-${at + 1}`, port));
+  });
+  afterEach(async () => {
+    await Promise.all(servers.map((server) => server.stop()));
+    await store.close();
+  });
+
+  it('take writes at any of them, which every other shows at once', async () => {
+    const { leader, others } = await parted();
+    const [one, two] = others as [Server, Server];
+    for (let n = 0; n < 20; n++) {
+      expect(await one.call('PUT', '/v1/catalog/register', registration(`web-${n}`))).toMatchObject({ text: 'true' });
+      for (const server of [leader, one, two]) {
+        expect(ids(await server.call('GET', '/v1/health/service/web'))).toHaveLength(n + 1);
+        expect(ids(await server.call('GET', '/v1/health/service/web?consistent'))).toHaveLength(n + 1);
+      }
+    }
+  });
+
+  it('say how they know what they answer', async () => {
+    const { leader, others } = await parted();
+    const stale = await others[0]!.call('GET', '/v1/catalog/nodes?stale');
+    expect(stale.headers).toMatchObject({
+      'x-consul-knownleader': 'true',
+      'x-consul-effective-consistency': 'stale',
+    });
+    expect(Number(stale.headers['x-consul-lastcontact'])).toBeLessThan(5000);
+    const own = await leader.call('GET', '/v1/catalog/nodes');
+    expect(own.headers).toMatchObject({ 'x-consul-lastcontact': '0', 'x-consul-effective-consistency': 'leader' });
+    const tooOld = await others[0]!.call('GET', '/v1/catalog/nodes?max_stale=1ns');
+    expect(tooOld.status).toBe(200);
+  });
+
+  it('wake blocking queries at every server for a change made at another', async () => {
+    const { leader, others } = await parted();
+    await leader.call('PUT', '/v1/catalog/register', registration('web-1'));
+    const { headers } = await others[0]!.call('GET', '/v1/health/service/web');
+    const index = headers['x-consul-index'];
+    const waiting = servers.flatMap((server) =>
+      ['', '&stale'].map((more) => server.call('GET', `/v1/health/service/web?index=${index}&wait=60s${more}`)),
+    );
+    await others[1]!.call('PUT', '/v1/catalog/register', registration('web-2'));
+    for (const answer of await Promise.all(waiting)) expect(ids(answer)).toEqual(['web-1', 'web-2']);
+  });
+
+  it('refuse at followers what is wrong, with the same words', async () => {
+    const { leader, others } = await parted();
+    for (const server of [leader, ...others]) {
+      expect(await server.call('GET', '/v1/catalog/nodes?stale&consistent')).toMatchObject({ status: 400 });
+      const bad = await server.call('PUT', '/v1/catalog/register', { Node: '' });
+      expect(bad).toMatchObject({ status: 500, text: expect.stringContaining('Must provide node') });
+    }
+  });
+
+  it('go on when the leader stops: writes that wait are taken by the next one', async () => {
+    const { leader, others } = await parted();
+    const [one, two] = others as [Server, Server];
+    await one.call('PUT', '/v1/kv/before', 'x');
+    servers = others;
+    const stopped = leader.stop();
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => others[n % 2]!.call('PUT', `/v1/kv/during/${n}`, n)),
+    );
+    await stopped;
+    // Those that were on their way when the leader stopped may be told that nobody knows; what was confirmed is there.
+    const done = answers.flatMap((answer, n) => (answer.text === 'true' ? [`during/${n}`] : []));
+    const keys = JSON.parse((await two.call('GET', '/v1/kv/during/?keys')).text) as string[];
+    expect(keys).toEqual(expect.arrayContaining(done));
+    expect((await one.call('PUT', '/v1/kv/after', 'x')).text).toBe('true');
+    expect((await two.call('GET', '/v1/kv/before?raw')).status).toBe(200);
+  });
+});
