@@ -16,8 +16,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   getOperatorKeyring: 'there is no keyring',
   postOperatorKeyring: 'there is no keyring',
   postOperatorRaftTransferLeader: 'there is one server',
-  putAgentForceLeaveByNode: 'no node has failed',
-  putAgentJoinByAddress: 'there is no other server',
+  putAgentJoinByAddress: 'not sent: something else may listen there',
   putAgentLeave: 'destructive',
   putInternalConnectSign: 'the request to sign is shortened',
   putInternalConnectAuthorize: 'the identity is shortened',
@@ -96,7 +95,7 @@ describe('the examples of the HTTP API', () => {
       const problems: string[] = [];
       const refused: string[] = [];
       for (const operation of OPERATIONS) {
-        if (operation.destructive) continue;
+        if (operation.destructive || operationId(operation) === 'putAgentJoinByAddress') continue;
         const url = (await knownIds(agent))(examplePath(operation), operation);
         const got = await exchange(agent, operation.method, url, operation);
         problems.push(...described.problems(got));
@@ -107,6 +106,9 @@ describe('the examples of the HTTP API', () => {
       }
       expect(problems).toEqual([]);
       expect(refused).toEqual([]);
+      // What succeeds after all is to be struck from the list.
+      const never = OPERATIONS.filter(({ answers }) => Object.keys(answers).length === 0).map(operationId);
+      expect(described.unseen()).toEqual([...new Set([...Object.keys(REFUSED), ...never])].sort());
     },
     300_000,
   );

@@ -128,7 +128,13 @@ export class DescribedAnswers {
     const described = content[type];
     if (!described)
       return [`the type ${type || 'of nothing'} is not described, but ${Object.keys(content).join(' and ')}`];
-    return valuesOf(type, body).flatMap((value) => this.#schemaProblems(value, described.schema));
+    let values: unknown[];
+    try {
+      values = valuesOf(type, body);
+    } catch (error) {
+      return [`the body is no ${type}: ${String(error)}`];
+    }
+    return values.flatMap((value) => this.#schemaProblems(value, described.schema));
   }
 
   #schemaProblems(value: unknown, schema: Json): string[] {
