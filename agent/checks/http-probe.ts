@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import { request as httpRequest, STATUS_CODES } from '../../core/node-http.ts';
 import type { CheckResult } from './check-state.ts';
+import { guardedLookup, mayFollow, refusedHost } from './http-targets.ts';
 import { cutOutput, decodeCut, dialErrorText } from './output.ts';
 import type { HttpPlan } from './probe-plan.ts';
 
@@ -13,9 +14,6 @@ export interface HttpProbeDeps {
 
 /** As Go's HTTP client: the tenth redirect is the last that is followed. */
 const MAX_REDIRECTS = 10;
-
-/** Headers that must not follow a redirect to another host (as Go's HTTP client). */
-const CREDENTIAL_HEADERS = new Set(['authorization', 'cookie', 'cookie2', 'www-authenticate']);
 
 interface Hop {
   readonly url: URL;
@@ -75,6 +73,8 @@ async function follow(plan: HttpPlan, progress: Progress, signal: AbortSignal): 
 /** Sends one hop; gives the next one when the answer is a redirect to follow, else fills in status and body. */
 async function request(plan: HttpPlan, progress: Progress, signal: AbortSignal): Promise<Hop | undefined> {
   const { hop } = progress;
+  const refused = refusedHost(hostOf(hop.url));
+  if (refused !== undefined) throw new Error(refused);
   const outgoing = open(plan, hop, signal);
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -111,6 +111,7 @@ function open(plan: HttpPlan, hop: Hop, signal: AbortSignal): ClientRequest {
     method: hop.method,
     headers,
     agent: false,
+    lookup: guardedLookup,
     signal,
   } as const;
   return url.protocol === 'https:' ? httpsRequest({ ...options, ...tlsOptions(plan, url) }) : httpRequest(options);
@@ -129,19 +130,27 @@ function firstHop(plan: HttpPlan): Hop {
   return { url: plan.url, method: plan.method, body: plan.body, headers };
 }
 
-/** The hop that a redirecting answer asks for (RFC 9110 section 15.4); undefined when it is none. */
+/**
+ * The hop that a redirecting answer asks for (RFC 9110 section 15.4); undefined when it is none. Credentials go with it: it
+ * leads to where they went before.
+ */
 function redirectOf(hop: Hop, response: IncomingMessage): Hop | undefined {
   const statusCode = response.statusCode!;
   const location = response.headers.location;
   if (![301, 302, 303, 307, 308].includes(statusCode) || typeof location !== 'string') return undefined;
+  if (!URL.canParse(location, hop.url.href))
+    throw new Error(`redirected to ${JSON.stringify(location)}, which is no URL`);
   const url = new URL(location, hop.url);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new Error(`unsupported protocol scheme "${url.protocol.slice(0, -1)}"`);
   }
-  const sameHost = url.host === hop.url.host;
-  const headers = Object.fromEntries(
-    Object.entries(hop.headers).filter(([name]) => sameHost || (!CREDENTIAL_HEADERS.has(name) && name !== 'host')),
-  );
+  if (!mayFollow(hop.url, url)) {
+    // Without user and password, which a URL may hold.
+    throw new Error(
+      `redirected to ${url.origin}, which is not followed; let the check ask there itself, or set DisableRedirects to see the answer`,
+    );
+  }
+  const { headers } = hop;
   if (statusCode === 307 || statusCode === 308) return { url, method: hop.method, body: hop.body, headers };
   return { url, method: hop.method === 'HEAD' ? 'HEAD' : 'GET', body: '', headers };
 }

@@ -70,21 +70,55 @@ describe('http probe', () => {
     });
   });
 
-  it('follows redirects, without credentials to another host, unless told not to', async () => {
-    let authorization: string | undefined = 'not called';
-    const target = await http((request, response) => {
-      authorization = request.headers.authorization;
-      response.end('there');
+  it('follows redirects of the same listener, with method and headers, unless told not to', async () => {
+    let seen: unknown;
+    const port = await http((request, response) => {
+      if (request.url === '/') response.writeHead(307, { location: '/health?deep' }).end();
+      else {
+        seen = { method: request.method, url: request.url, authorization: request.headers.authorization };
+        response.end('there');
+      }
     });
-    const port = await http((_, response) =>
-      response.writeHead(302, { location: `http://127.0.0.1:${target}/` }).end(),
-    );
-    const plan = { Header: { Authorization: ['secret'] } };
+    const plan = { Method: 'PUT', Header: { Authorization: ['secret'] } };
     expect((await probe(httpPlan(`http://127.0.0.1:${port}/`, plan), never)).status).toBe('passing');
-    expect(authorization).toBeUndefined();
+    expect(seen).toEqual({ method: 'PUT', url: '/health?deep', authorization: 'secret' });
     const disabled = await probe(httpPlan(`http://127.0.0.1:${port}/`, { DisableRedirects: true }), never);
     expect(disabled.status).toBe('critical');
-    expect(disabled.output).toContain('302 Found');
+    expect(disabled.output).toContain('307 Temporary Redirect');
+  });
+
+  it('asks nobody else whom a redirect names, and says so', async () => {
+    let asked = 0;
+    const other = await http((_, response) => {
+      asked++;
+      response.end('a secret');
+    });
+    for (const location of [
+      `http://127.0.0.1:${other}/v1/agent/self`,
+      `//127.0.0.1:${other}/`,
+      `http://localhost:${other}/`,
+      'http://169.254.169.254/latest/meta-data/',
+      'file:///etc/passwd',
+      'http://[',
+    ]) {
+      const port = await http((_, response) => response.writeHead(302, { location }).end());
+      const result = await probe(httpPlan(`http://127.0.0.1:${port}/`), never);
+      expect(result.status).toBe('critical');
+      expect(result.output).toMatch(/which is not followed; let the check|unsupported protocol|which is no URL/);
+    }
+    expect(asked).toBe(0);
+  });
+
+  it.each([
+    'http://169.254.169.254/latest/meta-data/',
+    'http://[::ffff:169.254.169.254]/',
+    'http://2852039166/',
+    'http://[fd00:ec2::254]/',
+    'http://100.100.100.200/',
+  ])('does not ask %s', async (url) => {
+    const result = await probe(httpPlan(url), never);
+    expect(result.status).toBe('critical');
+    expect(result.output).toMatch(/is where a machine reads its credentials; checks do not ask there$/);
   });
 
   it('gives up on a circle of redirects', async () => {
