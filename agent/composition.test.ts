@@ -9,13 +9,13 @@ import { parseAgentConfig } from './config.ts';
 
 const FILE = JSON.stringify({ check: { id: 'app', name: 'app', ttl: '30s' } });
 
-function call(routes: readonly Route[], method: string, path: string, params: Record<string, string>) {
+function call(routes: readonly Route[], method: string, path: string, params: Record<string, string>, query = '') {
   const route = routes.find((one) => one.method === method && one.path === path);
   return route!.handle({
     method,
     path,
     params,
-    query: new URLSearchParams(),
+    query: new URLSearchParams(query),
     headers: {},
     body: Buffer.alloc(0),
     remoteAddress: '127.0.0.1',
@@ -44,6 +44,32 @@ describe('an agent whose listeners open', () => {
     await call(agent.routes, 'PUT', '/v1/agent/check/pass/:id', { id: 'app' });
     const { json } = await call(agent.routes, 'GET', '/v1/agent/checks', {});
     expect(json).toMatchObject({ app: { Status: 'passing' } });
+    stop.abort();
+    await done;
+  });
+
+  it('keeps the status of its checks alone with discard_check_output', async () => {
+    const world = { readFile: () => FILE, readFolder: () => [], hostname: () => 'n1' };
+    const argv = ['-dev', '-config-file', '/app.json', '-hcl', 'discard_check_output = true'];
+    const { config, warnings } = parseAgentConfig(argv, world);
+    expect(warnings).toEqual([]);
+    const agent = composeAgent(config, {
+      clock: new FakeClock(),
+      log: silentLogger,
+      metrics: new Metrics(),
+      random: new SeededRandom(1),
+      servers: new FakeServerCatalog(),
+      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
+    });
+    const stop = new AbortController();
+    let done: Promise<void> = Promise.resolve();
+    await new Promise<void>((ready, fail) => {
+      done = agent.localState.run({ signal: stop.signal, ready });
+      done.catch(fail);
+    });
+    await call(agent.routes, 'PUT', '/v1/agent/check/pass/:id', { id: 'app' }, 'note=all+is+well');
+    const { json } = await call(agent.routes, 'GET', '/v1/agent/checks', {});
+    expect(json).toMatchObject({ app: { Status: 'passing', Output: '' } });
     stop.abort();
     await done;
   });

@@ -67,6 +67,8 @@ export interface AgentDeps extends ClusterDeps {
   /** The cluster's certificate authority; without it /v1/agent/connect/… is not served. */
   readonly authority?: MeshAuthority;
   readonly identity: AgentIdentity;
+  /** The environment's DOCKER_HOST, for docker checks. */
+  readonly dockerHost?: string;
   /** The members that the servers know; none when absent. */
   readonly others?: (signal: AbortSignal) => Promise<readonly Member[]>;
   /** The cluster as its server knows it; absent in client mode. */
@@ -174,7 +176,7 @@ function register(
   });
   provide(CHECK_SUPERVISOR, (c) => {
     const onState = (key: string, status: 'passing' | 'warning' | 'critical', output: string) =>
-      void c.resolve(LOCAL_STATE).setVerdict(key, status, output);
+      void c.resolve(LOCAL_STATE).setVerdict(key, status, live.current.discardCheckOutput ? '' : output);
     return new CheckSupervisor(
       {
         ...deps,

@@ -28,6 +28,7 @@ describe('parseAgentConfig', () => {
       bindAddress: '0.0.0.0',
       ports: { http: 8500, dns: 8600, server: 8300, https: -1, grpc: -1 },
       checkUpdateIntervalMs: 300_000,
+      discardCheckOutput: false,
       dns: { domain: 'consul', udpAnswerLimit: 3, nodeMetaTxt: true },
     });
   });

@@ -26,6 +26,8 @@ export interface ClientAgentDeps {
   readonly metrics: Metrics;
   readonly random: Random;
   readonly identity: AgentIdentity;
+  /** The environment's DOCKER_HOST, for docker checks. */
+  readonly dockerHost?: string;
   /** Makes the process stop, for PUT /v1/agent/leave. */
   readonly stop?: () => void;
   /** Whether the agent leaves when it stops without being told to leave; never when absent. */

@@ -25,7 +25,7 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   reloads.add((next) => () => log.setLevel(next.logLevel));
   const metrics = new Metrics();
   observeProcess(metrics);
-  const deps = { clock: new SystemClock(), log, logs: log, reloads, metrics, random };
+  const deps = { clock: new SystemClock(), dockerHost: io.env.DOCKER_HOST, log, logs: log, reloads, metrics, random };
   const place = nodePlace(config, random);
   const identity = { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION };
   const stop = new AbortController();

@@ -4,6 +4,7 @@ import type { Logger } from '../core/log.ts';
 
 /** What changes while the agent runs, by field; everything else needs a restart. */
 const RELOADABLE = [
+  'discardCheckOutput',
   'checks',
   'dns',
   'http',

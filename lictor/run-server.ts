@@ -43,6 +43,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       metrics,
       random,
       store,
+      dockerHost: io.env.DOCKER_HOST,
       reloads: reloader,
       stop: () => stop.abort(),
     });

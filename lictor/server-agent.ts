@@ -23,6 +23,8 @@ export interface ServerAgentDeps {
   readonly logs?: LogTaps;
   readonly metrics: Metrics;
   readonly random: Random;
+  /** The environment's DOCKER_HOST, for docker checks. */
+  readonly dockerHost?: string;
   /** Closed by the caller after the runnable has ended. */
   readonly store: Store;
   /** Makes the process stop, for PUT /v1/agent/leave. */

@@ -54,6 +54,7 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     BootstrapExpect: config.bootstrapExpect,
     CheckOutputMaxSize: config.checkOutputMaxBytes,
     CheckUpdateInterval: seconds(config.checkUpdateIntervalMs),
+    DiscardCheckOutput: config.discardCheckOutput,
     ClientAddrs: [config.clientAddress],
     ConnectEnabled: config.connect.enabled,
     DNSAddrs: [...at('tcp', config.dnsAddress, ports.dns), ...at('udp', config.dnsAddress, ports.dns)],

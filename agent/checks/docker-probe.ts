@@ -7,34 +7,59 @@ import { DockerStream } from './docker-stream.ts';
 import { oneAttempt } from './one-attempt.ts';
 import type { DockerPlan } from './probe-plan.ts';
 
-const ENGINE_SOCKET = '/var/run/docker.sock';
+/** Where the engine is when DOCKER_HOST does not say. */
+const DEFAULT_ENGINE = 'unix:///var/run/docker.sock';
 /** Answers of the engine that are read whole are small. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** Runs a command in a container through the engine's API ("Exec"). Verdicts as those of a script. */
+/**
+ * Runs a command in a container through the engine's API ("Exec"). Verdicts as those of a script. `dockerHost` is
+ * Docker's DOCKER_HOST: `unix:///path`, `tcp://host:port` or `http://host:port`; '' = the usual socket.
+ */
 export function probeDocker(
   deps: { clock: Clock },
   plan: DockerPlan,
   signal: AbortSignal,
-  socketPath = ENGINE_SOCKET,
+  dockerHost = '',
 ): Promise<CheckResult> {
+  const place = enginePlace(dockerHost || DEFAULT_ENGINE);
+  if (!place) {
+    const output = `DOCKER_HOST: ${JSON.stringify(dockerHost)} cannot be used; give unix:///path, tcp://host:port or http://host:port`;
+    return Promise.resolve({ status: 'critical', output });
+  }
   const onTimeout: CheckResult = {
     status: 'critical',
     output: `Timed out (${plan.timeoutMs / 1000}s) running check in container ${plan.container}`,
   };
   return oneAttempt(deps, { ...plan, onTimeout }, signal, (settle) => {
     const stop = new AbortController();
-    runInContainer(plan, { socketPath, signal: stop.signal }).then(
+    runInContainer(plan, { place, signal: stop.signal }).then(
       ({ status, output }) => settle(status, output),
-      (error) => settle('critical', `Docker check of ${plan.container}: ${engineErrorText(error, socketPath)}`),
+      (error) =>
+        settle(
+          'critical',
+          `Docker check of ${plan.container}: ${engineErrorText(error, dockerHost || DEFAULT_ENGINE)}`,
+        ),
     );
     return () => stop.abort();
   });
 }
 
+type Place = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
 interface Engine {
-  readonly socketPath: string;
+  readonly place: Place;
   readonly signal: AbortSignal;
+}
+
+/** Undefined for what is no address of an engine. TLS and ssh are Docker's own clients' business. */
+function enginePlace(dockerHost: string): Place | undefined {
+  const socket = /^unix:\/\/(\/.+)$/.exec(dockerHost)?.[1];
+  if (socket !== undefined) return { socketPath: socket };
+  const [, scheme, host, port] = /^(tcp|http):\/\/(\[[^\]]+\]|[^/:]+)(?::(\d{1,5}))?\/?$/.exec(dockerHost) ?? [];
+  if (!host) return undefined;
+  // 2375 is the engine's own port without TLS.
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port ?? (scheme === 'tcp' ? 2375 : 80)) };
 }
 
 async function runInContainer(plan: DockerPlan, engine: Engine): Promise<CheckResult> {
@@ -59,7 +84,7 @@ async function call(engine: Engine, method: string, path: string, body?: object)
 
 /** Resolves at the end of a successful answer, whose body goes to `onData`. */
 function send(
-  { socketPath, signal }: Engine,
+  { place, signal }: Engine,
   method: string,
   path: string,
   body: object | undefined,
@@ -72,7 +97,7 @@ function send(
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(payload),
     };
-    const outgoing = request({ socketPath, method, path, headers, agent: false, signal }, (response) => {
+    const outgoing = request({ ...place, method, path, headers, agent: false, signal }, (response) => {
       const ok = response.statusCode! >= 200 && response.statusCode! <= 299;
       const problem = new BoundedOutput({ maxBytes: 1024 });
       response.on('data', (chunk: Buffer) => (ok ? onData(chunk) : problem.add(chunk)));
@@ -86,8 +111,8 @@ function send(
   });
 }
 
-function engineErrorText(error: unknown, socketPath: string): string {
+function engineErrorText(error: unknown, engine: string): string {
   const code = (error as NodeJS.ErrnoException).code;
   const absent = code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'EACCES';
-  return absent ? `no Docker engine answers at ${socketPath} (${code})` : errorText(error);
+  return absent ? `no Docker engine answers at ${engine} (${code})` : errorText(error);
 }

@@ -12,7 +12,7 @@ import { probeUdp } from './udp-probe.ts';
 export type Probe = (plan: ProbedPlan, signal: AbortSignal) => Promise<CheckResult>;
 
 /** The probe over real sockets and processes. HTTP/2 and Docker are read when a check needs them. */
-export function networkProbe(deps: HttpProbeDeps): Probe {
+export function networkProbe(deps: HttpProbeDeps & { readonly dockerHost?: string }): Probe {
   return async (plan, signal) => {
     switch (plan.kind) {
       case 'http':
@@ -28,7 +28,7 @@ export function networkProbe(deps: HttpProbeDeps): Probe {
       case 'script':
         return probeScript(deps, plan, signal);
       case 'docker':
-        return (await import('./docker-probe.ts')).probeDocker(deps, plan, signal);
+        return (await import('./docker-probe.ts')).probeDocker(deps, plan, signal, deps.dockerHost);
       case 'os_service':
         return {
           status: 'critical',

@@ -119,10 +119,20 @@ describe('script probe', () => {
 describe('docker probe', () => {
   const docker = plan({ DockerContainerID: 'web', ScriptArgs: ['true'] }) as DockerPlan;
   it('says that there is no engine', async () => {
-    const result = await probeDocker({ clock }, docker, never, '/no/such.sock');
+    const result = await probeDocker({ clock }, docker, never, 'unix:///no/such.sock');
     expect(result).toMatchObject({ status: 'critical', output: expect.stringContaining('no Docker engine') });
   });
-  it('runs the command and takes its exit code', async () => {
+  it.each(['ssh://me@host', 'unix://', 'tcp://', 'nonsense'])(
+    'says that DOCKER_HOST=%s cannot be used',
+    async (host) => {
+      const result = await probeDocker({ clock }, docker, never, host);
+      expect(result).toMatchObject({
+        status: 'critical',
+        output: expect.stringMatching(/^DOCKER_HOST: .* cannot be used/),
+      });
+    },
+  );
+  it.each(['unix', 'tcp'])('runs the command at DOCKER_HOST=%s and takes its exit code', async (scheme) => {
     const folder = tempFolder('docker');
     const socketPath = join(folder, 'docker.sock');
     const server = createHttpServer((request, response) => {
@@ -130,11 +140,16 @@ describe('docker probe', () => {
       if (request.url === '/exec/e1/start') return response.end(Buffer.from([1, 0, 0, 0, 0, 0, 0, 2, 111, 107]));
       return response.end('{"ExitCode":1}');
     });
-    await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+    await new Promise<void>((resolve) =>
+      server.listen(scheme === 'tcp' ? { port: 0, host: '127.0.0.1' } : socketPath, resolve),
+    );
     cleanups.push(() => {
       server.close();
       removeFolder(folder);
     });
-    expect(await probeDocker({ clock }, docker, never, socketPath)).toEqual({ status: 'warning', output: 'ok' });
+    const address = server.address();
+    const host = typeof address === 'string' ? `unix://${address}` : `tcp://127.0.0.1:${address!.port}`;
+    const dockerProbe = networkProbe({ clock, dockerHost: host });
+    expect(await dockerProbe(docker, never)).toEqual({ status: 'warning', output: 'ok' });
   });
 });

@@ -139,6 +139,8 @@ export interface AgentConfig {
   readonly autoReload: boolean;
   readonly checkUpdateIntervalMs: number;
   readonly checkOutputMaxBytes: number;
+  /** What checks say is not kept, only their status. */
+  readonly discardCheckOutput: boolean;
   /** Clients of the API may register checks that run commands. */
   readonly enableScriptChecks: boolean;
   /** The configuration may declare checks that run commands. */
