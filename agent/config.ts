@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { AppError, errorText } from '../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
 import { evaluateAddress } from './config/address-template.ts';
-import type { AgentConfig, AgentDnsConfig, AgentPorts, ParsedAgentConfig } from './config/agent-config.ts';
+import type { AgentConfig, AgentDnsConfig, AgentPorts, EtcdConfig, ParsedAgentConfig } from './config/agent-config.ts';
 import { bootstrapEntries } from './config/bootstrap-entries.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
@@ -125,6 +125,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     defaultIntentionPolicy: intentionPolicy(values.string('default_intention_policy', 'allow')),
     disableCoordinates: values.bool('disable_coordinates'),
     logLevel: logLevel(values.string('log_level', dev ? 'debug' : 'info')),
+    etcd: etcd(values),
     retryJoin: values.list('retry_join', 'start_join'),
     autoReload: values.bool('auto_reload_config'),
     services: declaredServices(values.list<object>('service', 'services'), policy),
@@ -174,11 +175,32 @@ function verify(config: AgentConfig): void {
     if (/^provider=/.test(target))
       throw wrong('retry_join', `${JSON.stringify(target)}: providers are not supported yet; give host or host:port`);
   }
+  verifyEtcd(config);
   const { min, max } = config.sidecarPorts;
   if (min < 1 || max > 65_535 || min > max) {
     throw wrong('ports.sidecar_min_port', `${min} to ${max} must be a range of ports between 1 and 65535`);
   }
   if (config.checkOutputMaxBytes < 1) throw wrong('check_output_max_size', 'must be positive');
+}
+
+function etcd(values: Values): EtcdConfig {
+  return {
+    // One flag may name all of them, as etcdctl's does.
+    endpoints: values.list<string>('etcd.endpoints').flatMap((text) => text.split(',').filter((part) => part !== '')),
+    prefix: values.string('etcd.prefix', 'lictor/'),
+    caFile: values.string('etcd.ca_file', ''),
+    certFile: values.string('etcd.cert_file', ''),
+    keyFile: values.string('etcd.key_file', ''),
+    serverName: values.string('etcd.server_name', ''),
+  };
+}
+
+function verifyEtcd({ etcd: { endpoints, certFile, keyFile }, mode, ports: { server } }: AgentConfig): void {
+  if (endpoints.length === 0) return;
+  if (mode !== 'server') throw wrong('etcd.endpoints', 'needs server mode (flag -server): agents ask the servers');
+  if ((certFile === '') !== (keyFile === ''))
+    throw wrong('etcd.cert_file', 'needs etcd.key_file, and the other way round');
+  if (server <= 0) throw wrong('ports.server', 'must be a fixed port with etcd.endpoints: the other servers call it');
 }
 
 /** One configuration may be shared by servers and clients. */

@@ -58,6 +58,11 @@ Identity and role:
   -bootstrap, -bootstrap-expect N
   -retry-join HOST[:PORT]  a server to join; may be repeated (default port 8300)
 
+Servers of a cluster share an etcd, and elect the one that takes the writes:
+  -etcd-endpoints URL[,URL]  http(s)://host:port of its members
+  -etcd-prefix PREFIX      what all keys begin with (default lictor/)
+  -etcd-ca-file, -etcd-cert-file, -etcd-key-file FILE    for https
+
 Addresses and ports:
   -bind ADDRESS            where other agents reach this one (default 0.0.0.0)
   -advertise ADDRESS       what others are told (default: a private address of the machine)

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { advertisedAddress } from '../agent/config/advertise-address.ts';
 import type { AgentConfig } from '../agent/config.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
+import { AppError, errorText } from '../core/errors.ts';
 import { RunGroup } from '../core/lifecycle.ts';
 import { createLogger, type Logger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
@@ -36,6 +38,9 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const signal = AbortSignal.any([io.signal, stop.signal]);
   const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   try {
+    const servers = store.traits.replicated
+      ? (await import('./own-servers.ts')).throughOwnPort(config, { clock, log, metrics, random })
+      : undefined;
     const roles = composeServerAgent(config, place, {
       clock,
       log,
@@ -44,6 +49,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       random,
       store,
       dockerHost: io.env.DOCKER_HOST,
+      ...(servers ? { servers } : {}),
       reloads: reloader,
       stop: () => stop.abort(),
     });
@@ -73,10 +79,45 @@ export function nodePlace(config: AgentConfig, random: SystemRandom): NodePlace 
   return { nodeId: config.dataDir === '' ? random.uuid() : stableNodeId(config.dataDir, random), address };
 }
 
+/** The store that the servers of a cluster share. @throws AppError `config` for a file that cannot be read. */
+async function openSharedStore(
+  { endpoints, prefix, caFile, certFile, keyFile, serverName }: AgentConfig['etcd'],
+  deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
+): Promise<Store> {
+  const tls = caFile !== '' || certFile !== '' || endpoints.some((endpoint) => endpoint.startsWith('https:'));
+  // Only servers of a cluster load the library, which takes 20 MB.
+  const { openEtcdStore } = await import('../store/etcd/open-etcd-store.ts');
+  return openEtcdStore({
+    ...deps,
+    endpoints,
+    prefix,
+    ...(tls
+      ? {
+          tls: {
+            ...(caFile === '' ? {} : { ca: pemOf('etcd.ca_file', caFile) }),
+            ...(certFile === ''
+              ? {}
+              : { cert: pemOf('etcd.cert_file', certFile), key: pemOf('etcd.key_file', keyFile) }),
+            ...(serverName === '' ? {} : { serverName }),
+          },
+        }
+      : {}),
+  });
+}
+
+function pemOf(key: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new AppError('config', `${key}: ${errorText(cause)}`, { cause });
+  }
+}
+
 async function openStore(
   config: AgentConfig,
   deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
 ): Promise<Store> {
   if (config.mode === 'dev' && config.dataDir === '') return openMemoryStore();
+  if (config.etcd.endpoints.length > 0) return openSharedStore(config.etcd, deps);
   return openLmdbStore({ dir: join(config.dataDir, 'catalog'), ...deps });
 }

@@ -2,10 +2,13 @@ import { tmpdir } from 'node:os';
 import { type ComposedAgent, composeAgent } from '../agent/composition.ts';
 import { systemConfigFiles } from '../agent/config/system-files.ts';
 import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
+import type { MeshAuthority } from '../agent/connect/mesh-authority.ts';
 import { agentHttpListeners } from '../agent/http-listeners.ts';
+import type { ServerCatalog } from '../agent/server-pool/server-catalog.ts';
 import { DEFAULT_POLICY } from '../api/http/http-policy.ts';
 import { RequestTimings } from '../api/http/request-timings.ts';
 import { createHttpServer } from '../api/http/server.ts';
+import type { Member } from '../api/routes/agent-local-backend.ts';
 import type { Clock } from '../core/clock.ts';
 import { RunGroup, type Runnable } from '../core/lifecycle.ts';
 import type { Logger, LogTaps } from '../core/log.ts';
@@ -33,6 +36,16 @@ export interface ServerAgentDeps {
   readonly reloads?: ConfigReloads;
   /** The certificate authority is made when it is first asked for; false when absent. */
   readonly caOnDemand?: boolean;
+  /** The servers as the agent of this process sees them; the server of this process when absent. */
+  readonly servers?: OwnServers;
+}
+
+/** What the agent of a server's process asks the servers. */
+export interface OwnServers {
+  readonly catalog: ServerCatalog & { members(signal: AbortSignal): Promise<readonly Member[]> };
+  readonly authority: MeshAuthority;
+  /** To be started before the agent. */
+  readonly members: readonly Runnable[];
 }
 
 /** A server-mode agent: both roles in one process, and its listeners. */
@@ -75,14 +88,15 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     { ...deps, log: deps.log.child({ part: 'server' }) },
   );
   const timings = new RequestTimings(deps);
+  const servers = deps.servers ?? inProcess(server);
   const agent = composeAgent(config, {
     ...deps,
     timings,
     log: deps.log.child({ part: 'agent' }),
-    servers: server.serverCatalog,
-    authority: server.authority,
+    servers: servers.catalog,
+    authority: servers.authority,
     quorum: () => server.quorum(),
-    others: (signal) => server.serverCatalog.members(signal),
+    others: (signal) => servers.catalog.members(signal),
     ...reloadOf(deps),
     identity: { ...place, version: lictorVersion(), consulVersion: CONSUL_COMPATIBLE_VERSION },
   });
@@ -94,10 +108,14 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
     runnable: new RunGroup(deps, {
       name: 'server agent',
       // Listeners open before the catalog is loaded: reads say so (no leader, SERVFAIL) rather than refuse connections.
-      members: [agent.localState, ...listeners.members, server.runnable, agent.work],
+      members: [...servers.members, agent.localState, ...listeners.members, server.runnable, agent.work],
     }),
     address: (name) => listeners.byName[name]?.address(),
   };
+}
+
+function inProcess(server: ComposedServer): OwnServers {
+  return { catalog: server.serverCatalog, authority: server.authority, members: [] };
 }
 
 function reloadOf({ reloads }: ServerAgentDeps): { reload?: () => Promise<void> } {

@@ -85,6 +85,20 @@ export interface WatchHttp {
 }
 
 /** Everything an agent is told, with defaults filled in. */
+/** Where the servers of a cluster keep the catalog together. */
+export interface EtcdConfig {
+  /** `http://host:port` or `https://host:port` of the members; none = a store of this server's own in the data folder. */
+  readonly endpoints: readonly string[];
+  /** All keys begin with it. */
+  readonly prefix: string;
+  /** Files in PEM, '' for none. */
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** The name that etcd's certificates are for, '' for that of the endpoint. */
+  readonly serverName: string;
+}
+
 export interface AgentConfig {
   /** `dev` keeps everything in memory and is a server. */
   readonly mode: 'client' | 'server' | 'dev';
@@ -128,6 +142,8 @@ export interface AgentConfig {
   /** The coordinate endpoints are off, and `?near=` orders nothing. */
   readonly disableCoordinates: boolean;
   readonly logLevel: LogLevel;
+  /** Of servers: the store that they share. */
+  readonly etcd: EtcdConfig;
   /** `host` or `host:port` of servers. */
   readonly retryJoin: readonly string[];
   readonly services: readonly AgentService[];
