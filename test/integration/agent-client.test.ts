@@ -1,13 +1,17 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 import type { ClientAgent } from '../../agent/main.ts';
 import type { HealthCheck, HealthEntry } from '../../api/shapes/catalog.ts';
+import type { StreamEvent } from '../../api/shapes/stream.ts';
 import { type Running, startClientAgent, startServer } from '../support/agent-cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { jsonLines } from '../support/ndjson.ts';
 
 const WITHIN = { withinMs: 10_000 };
 
@@ -191,5 +195,93 @@ describe('a client agent', () => {
     expect([bad.status, await bad.text()]).toEqual([400, 'Invalid index']);
     const written = await put(agent.origin, '/v1/catalog/register', { Node: 'ext', Address: '10.0.0.9' });
     expect(written).toEqual({ status: 200, text: 'true' });
+  });
+
+  it('hands streams through, line by line', async () => {
+    const stop = new AbortController();
+    const answer = await fetch(`${agent.origin}/v1/stream/health?service=web`, { signal: stop.signal });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
+    const lines = jsonLines<StreamEvent>(Readable.fromWeb(answer.body as ReadableStream));
+    const until = async (type: string) => {
+      for (;;) {
+        const event = (await lines.next()).value as StreamEvent;
+        if (event.Type === type) return event;
+      }
+    };
+    await until('synced');
+    await put(agent.origin, '/v1/agent/service/register', { Name: 'web', Port: 80 });
+    expect(await until('upsert')).toMatchObject({ Entry: { Service: { Service: 'web', Port: 80 } } });
+    await put(agent.origin, '/v1/agent/service/deregister/web');
+    expect(await until('delete')).toMatchObject({ Node: 'node-1', ServiceID: 'web' });
+    stop.abort();
+    await lines.return?.().catch(() => {});
+  });
+
+  it('serves the mesh: roots, leaf certificates, intentions and decisions', async () => {
+    const { ActiveRootID, TrustDomain } = await eventually(async () => {
+      const roots = await get<{ ActiveRootID: string; TrustDomain: string }>(
+        agent.origin,
+        '/v1/agent/connect/ca/roots',
+      );
+      expect(roots.ActiveRootID).not.toBe('');
+      return roots;
+    }, WITHIN);
+    expect(await get(agent.origin, '/v1/connect/ca/roots')).toMatchObject({ ActiveRootID, TrustDomain });
+    const leaf = await get<{ CertPEM: string; ServiceURI: string }>(agent.origin, '/v1/agent/connect/ca/leaf/web');
+    expect(leaf).toMatchObject({ Service: 'web', ServiceURI: `spiffe://${TrustDomain}/ns/default/dc/dc1/svc/web` });
+    expect(new X509Certificate(leaf.CertPEM).subjectAltName).toContain(leaf.ServiceURI);
+
+    const url = '/v1/connect/intentions/exact?source=web&destination=db';
+    expect((await put(agent.origin, url, { Action: 'deny' })).status).toBe(200);
+    expect(await get(agent.origin, url)).toMatchObject({ SourceName: 'web', DestinationName: 'db', Action: 'deny' });
+    const check = '/v1/connect/intentions/check?source=web&destination=db';
+    expect(await get(agent.origin, check)).toEqual({ Allowed: false });
+    const authorize = async () => {
+      const body = { Target: 'db', ClientCertURI: leaf.ServiceURI, ClientCertSerial: '01' };
+      const answer = await fetch(`${agent.origin}/v1/agent/connect/authorize`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+      });
+      return (await answer.json()) as { Authorized: boolean };
+    };
+    expect(await authorize()).toMatchObject({ Authorized: false });
+    await fetch(agent.origin + url, { method: 'DELETE' });
+    expect((await fetch(agent.origin + url)).status).toBe(404);
+    expect(await authorize()).toMatchObject({ Authorized: true });
+  });
+
+  it('hands transactions, keys and sessions through, with their refusals', async () => {
+    const set = (verb: string, more: object = {}) => ({ KV: { Verb: verb, Key: 'a', Value: 'eA==', ...more } });
+    const done = await put(agent.origin, '/v1/txn', [set('set'), set('get')]);
+    expect([done.status, JSON.parse(done.text)]).toMatchObject([200, { Results: [{}, { KV: { Value: 'eA==' } }] }]);
+    const refused = await put(agent.origin, '/v1/txn', [set('cas', { Index: 1 })]);
+    expect([refused.status, JSON.parse(refused.text)]).toMatchObject([409, { Errors: [{ OpIndex: 0 }] }]);
+    const many = Array.from({ length: 129 }, () => set('set'));
+    expect((await put(agent.origin, '/v1/txn', many)).status).toBe(413);
+
+    await eventually(async () => {
+      const made = await put(agent.origin, '/v1/session/create', {});
+      expect(made.status).toBe(200);
+      const { ID } = JSON.parse(made.text) as { ID: string };
+      // Of the agent's own node, not of the server's.
+      expect(await get(agent.origin, `/v1/session/info/${ID}`)).toMatchObject([{ Node: 'node-1' }]);
+      expect((await put(agent.origin, `/v1/kv/lock?acquire=${ID}`)).text.trim()).toBe('true');
+      expect(await get(server.origin, '/v1/kv/lock')).toMatchObject([{ Session: ID }]);
+    }, WITHIN);
+  });
+
+  it('answers a blocked query of a key, and gives its place up when the client goes', async () => {
+    await put(agent.origin, '/v1/kv/watched', 'a');
+    const first = await fetch(`${agent.origin}/v1/kv/watched`);
+    const blockedOn = `${agent.origin}/v1/kv/watched?index=${first.headers.get('x-consul-index')}&wait=60s`;
+    const gone = new AbortController();
+    const leaving = fetch(blockedOn, { signal: gone.signal }).catch((error: unknown) => error);
+    const blocked = fetch(blockedOn);
+    gone.abort();
+    expect(await leaving).toMatchObject({ name: 'AbortError' });
+    await put(server.origin, '/v1/kv/watched', 'b');
+    expect(await (await blocked).json()).toMatchObject([
+      { Key: 'watched', Value: Buffer.from('"b"').toString('base64') },
+    ]);
   });
 });
