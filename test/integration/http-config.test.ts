@@ -167,6 +167,27 @@ describe('keys that count from the start on', () => {
   });
 });
 
+describe('limits.rpc_handshake_timeout', () => {
+  it("closes connections to the servers' port that say nothing, and leaves those of agents", async () => {
+    const started = await startServer({ args: ['-hcl', 'limits { rpc_handshake_timeout = "300ms" }'] });
+    try {
+      const silent = connect(started.serverPort, '127.0.0.1');
+      silent.on('error', () => {});
+      silent.resume();
+      // By default it is 5 s.
+      await eventually(() => silent.destroyed, { withinMs: 4_500 });
+      const joined = await startClientAgent(started, { node: 'client-2' });
+      try {
+        expect(await joined.get<object[]>('/v1/catalog/nodes')).not.toHaveLength(0);
+      } finally {
+        await joined.stop();
+      }
+    } finally {
+      await started.stop();
+    }
+  });
+});
+
 describe('limits.http_max_conns_per_client', () => {
   const sockets: Socket[] = [];
   afterEach(() => {
