@@ -25,9 +25,9 @@ export function bodySchema(schema: Schema, required: readonly string[] = []): Js
     case 'duration':
       return DURATION;
     case 'list':
-      return { type: 'array', items: bodySchema(schema.of) };
+      return { type: 'array', items: orNull(bodySchema(schema.of)) };
     case 'map':
-      return { type: 'object', additionalProperties: bodySchema(schema.of) };
+      return { type: 'object', additionalProperties: orNull(bodySchema(schema.of)) };
     case 'object': {
       const fields = [...schema.fields.values()].filter((field) => field.schema !== undefined);
       return {

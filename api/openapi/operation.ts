@@ -1,6 +1,6 @@
 import type { Route } from '../http/route.ts';
 import { type Parameter, SHARED_PARAMETERS, type SharedParameter } from './parameters.ts';
-import type { JsonSchema } from './schema.ts';
+import { type JsonSchema, orNull } from './schema.ts';
 
 /** One kind of answer to a request. Without `content` its body is empty. */
 export interface Answer {
@@ -138,8 +138,9 @@ export function indexed(answer: Answer): Answer {
   };
 }
 
-/** A body of JSON. */
-export function jsonBody(schema: JsonSchema, example?: unknown): RequestBody {
+/** A body of JSON; null asks for the same as an object without fields, where none is needed. */
+export function jsonBody(given: JsonSchema, example?: unknown): RequestBody {
+  const schema = given.type === undefined || given.required !== undefined ? given : orNull(given);
   return { type: 'application/json', schema, ...(example === undefined ? {} : { example }) };
 }
 

@@ -1,4 +1,4 @@
-import { bool, choice, count, duration, type JsonSchema, listOf, text } from './schema.ts';
+import { bool, count, duration, type JsonSchema, listOf, text } from './schema.ts';
 
 /** A parameter of a request, in OpenAPI's form. */
 export interface Parameter {
@@ -23,7 +23,7 @@ export function needed(name: string, schema: JsonSchema, description: string, ex
 
 /** Counts when it is there, whatever its value. */
 export function present(name: string, description: string): Parameter {
-  return { ...query(name, choice(['', 'true']), `${description} Counts when it is present.`), allowEmptyValue: true };
+  return { ...query(name, text(), `${description} Counts when it is present.`), allowEmptyValue: true };
 }
 
 /** Counts when it is there alone, or with a value that means true. */

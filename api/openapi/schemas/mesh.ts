@@ -49,7 +49,8 @@ function entrySchema(kind: ConfigKind): JsonSchema {
   const optional = Object.entries(shownFields(SPECS[kind].fields)).map(([name, schema]) => [`${name}?`, schema]);
   return object({
     Kind: always(kind),
-    [SPECS[kind].nameless ? 'Name?' : 'Name']: text(),
+    // What there is one of need not be named.
+    [SPECS[kind].only === undefined ? 'Name' : 'Name?']: text(),
     'Meta?': mapOf(text()),
     ...Object.fromEntries(optional),
     'Hash?': count('In answers: of its content.'),
