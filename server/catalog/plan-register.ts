@@ -112,13 +112,22 @@ function planInstance(
   mayOverwrite(writer, current?.record, `instance ${content.ID} on node ${registration.node}`);
   const same = current !== undefined && sameRecord(current.record.content, content);
   const record: InstanceRecord = {
-    ...ownershipAfter(writer, current?.record, same),
+    ...ownershipAfter(writer, current?.record, same || overridesTags(current?.record.content, content)),
     node: registration.node,
     namespace,
     content,
   };
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
   else plan.put(key, current, record);
+}
+
+/** Whether nothing but the tags changes, and the instance lets others do that (Consul's EnableTagOverride). */
+function overridesTags(current: InstanceContent | undefined, content: InstanceContent): boolean {
+  if (!current?.EnableTagOverride) return false;
+  const { Meta } = current;
+  // Clients write "no metadata" as null or as {}.
+  const same = content.Meta === null && Object.keys(Meta ?? {}).length === 0 ? null : Meta;
+  return sameRecord({ ...current, Meta: same, Tags: content.Tags }, content);
 }
 
 function planCheck(

@@ -55,15 +55,12 @@ export function mayDelete(writer: WriterIdentity, current: Ownership, what: stri
 
 /**
  * Whom the entry belongs to after the write. The API changes an owner's entry without taking it over: the digest goes,
- * so that the owner sees the difference and asserts again. When the API writes just what is there, all stays.
+ * so that the owner sees the difference and asserts again. When the API writes just what is there, or what the owner lets
+ * others change, all stays.
  */
-export function ownershipAfter(
-  writer: WriterIdentity,
-  current: Ownership | undefined,
-  sameContent: boolean,
-): Ownership {
+export function ownershipAfter(writer: WriterIdentity, current: Ownership | undefined, agreed: boolean): Ownership {
   if (writer.owner === '' && current && current.owner !== '') {
-    return { owner: current.owner, ref: current.ref, hash: sameContent ? current.hash : '' };
+    return { owner: current.owner, ref: current.ref, hash: agreed ? current.hash : '' };
   }
   return { owner: writer.owner, ref: writer.ref ?? '', hash: writer.hash ?? '' };
 }

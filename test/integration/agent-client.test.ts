@@ -197,6 +197,33 @@ describe('a client agent', () => {
     expect(written).toEqual({ status: 200, text: 'true' });
   });
 
+  it('leaves tags that others have changed where enable_tag_override says so, and nothing else', async () => {
+    const tags = async (name: string) =>
+      (await get<HealthEntry[]>(server.origin, `/v1/health/service/${name}`))[0]?.Service.Tags;
+    const others = (Name: string, more: object) =>
+      put(server.origin, '/v1/catalog/register', {
+        Node: 'node-1',
+        Address: '127.0.0.1',
+        SkipNodeUpdate: true,
+        Service: { ID: Name, Service: Name, Port: 80, Tags: ['theirs'], ...more },
+      });
+    for (const Name of ['free', 'free-but-port']) {
+      await put(agent.origin, '/v1/agent/service/register', { Name, Port: 80, Tags: ['own'], EnableTagOverride: true });
+    }
+    await put(agent.origin, '/v1/agent/service/register', { Name: 'fixed', Port: 80, Tags: ['own'] });
+    await others('free', { EnableTagOverride: true });
+    await others('free-but-port', { EnableTagOverride: true, Port: 81 });
+    await others('fixed', {});
+    expect(await tags('fixed')).toEqual(['theirs']);
+    // With its start an agent compares all.
+    await agent.stop();
+    agent = await startClientAgent({ dataDir, servers: join8300() });
+    await eventually(async () => expect(await tags('fixed')).toEqual(['own']), WITHIN);
+    await eventually(async () => expect(await tags('free-but-port')).toEqual(['own']), WITHIN);
+    await eventually(() => agent.parts.agent.synced(), WITHIN);
+    expect(await tags('free')).toEqual(['theirs']);
+  });
+
   it('hands streams through, line by line', async () => {
     const stop = new AbortController();
     const answer = await fetch(`${agent.origin}/v1/stream/health?service=web`, { signal: stop.signal });
