@@ -72,12 +72,26 @@ export class SessionKeeper implements Runnable {
     for (const stop of stops) stop();
     for (const { timer } of this.#deadlines.values()) timer.cancel();
     this.#deadlines.clear();
+    this.#letGo();
+  }
+
+  /**
+   * Another server decides from now on: what was to end and is not stored lives again. That shows with the next change,
+   * as only then the index rises.
+   */
+  #letGo(): void {
+    this.#queue.clear();
+    const { state, table } = this.#deps;
+    const stop = state.onChanges((_changes, index) => {
+      stop();
+      if (!this.#running) table.unmarkEnding(index);
+    });
   }
 
   /** A sign of life of the client. */
   renewed(id: string): void {
     const entry = this.#deps.table.find(id);
-    if (entry) this.#arm(entry);
+    if (entry && this.#running) this.#arm(entry);
   }
 
   /** Ends it and resolves when that is stored. */
@@ -91,6 +105,7 @@ export class SessionKeeper implements Runnable {
     for (const { timer } of this.#deadlines.values()) timer.cancel();
     this.#deadlines.clear();
     this.#queue.clear();
+    this.#deps.table.unmarkEnding(this.#deps.state.applied);
     for (const entry of [...this.#deps.table.entries()]) {
       if (entry.stored.record.deadSinceMs !== undefined) this.#enqueue(entry.shape.ID);
       else {
@@ -173,12 +188,17 @@ export class SessionKeeper implements Runnable {
     } catch (error) {
       if (this.#running) {
         log.warn('the end of a session could not be stored yet', { session: id, text: errorText(error) });
-        clock.after(RETRY_MS, () => this.#enqueue(id));
+        clock.after(RETRY_MS, () => this.#retry(id));
       }
     } finally {
       this.#underWay--;
       this.#work();
     }
+  }
+
+  /** Not of one that has ended meanwhile, or that lives again. */
+  #retry(id: string): void {
+    if (this.#running && this.#deps.table.endingSince(id) !== undefined) this.#enqueue(id);
   }
 
   async #sweepDelays(): Promise<void> {

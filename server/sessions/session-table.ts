@@ -123,6 +123,17 @@ export class SessionTable implements StateTable {
     return true;
   }
 
+  /** All whose end is not stored live again. */
+  unmarkEnding(index: number): void {
+    for (const id of [...this.#ending.keys()]) {
+      const entry = this.#byId.get(id);
+      if (!entry || entry.stored.record.deadSinceMs !== undefined) continue;
+      this.#ending.delete(id);
+      this.#touch(entry, index);
+      this.topics.flush();
+    }
+  }
+
   namespaces(): Set<string> {
     const found = new Set<string>();
     for (const { stored } of this.#byId.values()) found.add(stored.record.namespace);
