@@ -148,6 +148,8 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   const parts = serverParts({
     ...deps,
     store: config.store,
+    leadership: standing.leadership,
+    elected: config.elected ?? config.store.traits.replicated,
     state: container.resolve(tokens.STATE),
     writer: container.resolve(tokens.STATE_WRITER),
     catalogWriter: container.resolve(tokens.WRITER),

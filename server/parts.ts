@@ -28,6 +28,7 @@ import { explainPart } from './explain/explain-part.ts';
 import { gatewaysPart } from './gateways/gateways-part.ts';
 import { intentionsPart } from './intentions/intentions-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
+import type { Leadership } from './leadership/leadership.ts';
 import { namespacesPart } from './namespaces/namespaces-part.ts';
 import { operatorPart } from './operator/operator-part.ts';
 import { queriesPart } from './prepared-queries/queries-part.ts';
@@ -45,6 +46,9 @@ export interface PartDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly store: Store;
+  readonly leadership: Leadership;
+  /** Whether other servers share the store. */
+  readonly elected: boolean;
   readonly state: CatalogState;
   readonly writer: StateWriter;
   readonly catalogWriter: CatalogWriter;

@@ -90,8 +90,13 @@ function casOf(query: URLSearchParams): number | undefined {
   });
 }
 
+/** Whether there are servers, and all are healthy. */
+export function healthyServers(servers: readonly ServerHealth[]): boolean {
+  return servers.length > 0 && servers.every((server) => server.Healthy);
+}
+
 /** How many of the healthy voters may fail before there is no majority of all voters. */
-function tolerance(servers: readonly ServerHealth[]): number {
+export function tolerance(servers: readonly ServerHealth[]): number {
   const voters = servers.filter((server) => server.Voter);
   const majority = Math.floor(voters.length / 2) + 1;
   return Math.max(0, voters.filter((server) => server.Healthy).length - majority);
@@ -99,7 +104,7 @@ function tolerance(servers: readonly ServerHealth[]): number {
 
 function healthOf(servers: readonly ServerHealth[]) {
   return {
-    Healthy: servers.every((server) => server.Healthy),
+    Healthy: healthyServers(servers),
     FailureTolerance: tolerance(servers),
     Servers: servers.map(({ LastContactMs, stableSince, ...server }) => ({
       ID: server.ID,

@@ -11,6 +11,7 @@ import { ElectedLeadership } from './elected-leadership.ts';
 const TAKE_OVER_MS = 2600;
 
 interface Server {
+  readonly name: string;
   readonly leadership: ElectedLeadership;
   /** Its commits fail, as with a store that is out of reach. */
   cut: boolean;
@@ -57,7 +58,7 @@ class Cluster {
       await clock.advance(200);
       await done;
     };
-    this.servers.push(Object.assign(server, { leadership, stop }));
+    this.servers.push(Object.assign(server, { name, leadership, stop }));
     return server;
   }
 
@@ -141,6 +142,21 @@ describe('elected leadership', () => {
     await first!.stop();
     await cluster.pass(300);
     expect(cluster.leaders()).toEqual(servers.filter((server) => server !== first));
+  });
+
+  it('passes to the one that the leader names, and to any when that one does not take it', async () => {
+    const servers = ['a', 'b', 'c'].map((name) => cluster.start(name));
+    await cluster.pass(500);
+    const [first] = cluster.leaders();
+    const third = servers.filter((server) => server !== first)[1]!;
+    await first!.leadership.resign(third.name);
+    await cluster.pass(300);
+    expect(cluster.leaders()).toEqual([third]);
+    await third.leadership.resign('nobody');
+    await cluster.pass(1000);
+    expect(cluster.leaders()).toEqual([]);
+    await cluster.pass(TAKE_OVER_MS);
+    expect(cluster.leaders()).toHaveLength(1);
   });
 
   it('comes back to a server that starts again under its own name without waiting', async () => {

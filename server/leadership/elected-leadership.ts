@@ -143,7 +143,11 @@ export class ElectedLeadership implements Leadership, Runnable {
       if (!ctx.signal.aborted) this.#tick(now);
     }
     await following;
-    await this.#resign();
+    try {
+      if (this.#mine !== 0) await this.#resign({});
+    } catch (error) {
+      this.#deps.log.info('the others were not told that this server leaves', { text: errorText(error) });
+    }
   }
 
   #tick(now: number): void {
@@ -172,8 +176,8 @@ export class ElectedLeadership implements Leadership, Runnable {
     const { state, clock } = this.#deps;
     if (this.#claiming || !this.#synced || !state.loaded || clock.monotonic() < this.#notBeforeMs) return false;
     const { record } = this.#known;
-    if (!record || record.resigned) return true;
-    if (record.id === this.#self.id && this.#fresh) return true;
+    if (!record || (record.resigned && (record.successor ?? this.#self.id) === this.#self.id)) return true;
+    if (record.id === this.#self.id && !record.resigned && this.#fresh) return true;
     return this.#silentForMs() >= this.#silenceMs;
   }
 
@@ -234,21 +238,22 @@ export class ElectedLeadership implements Leadership, Runnable {
     }
   }
 
-  /** Lets another one lead at once. */
-  async #resign(): Promise<void> {
-    const { store, log } = this.#deps;
+  async resign(to: string): Promise<void> {
+    if (!this.leads()) throw new AppError('noLeader', 'No cluster leader');
+    this.#deps.log.info('this server lets another one lead', { to });
+    await this.#resign({ successor: to });
+  }
+
+  /** Leads no longer, and lets another one do so at once. */
+  async #resign(to: Pick<LeaderRecord, 'successor'>): Promise<void> {
     const mine = this.#mine;
     const { record } = this.#known;
-    if (mine === 0 || !record) return;
     this.#mine = 0;
-    try {
-      await store.commit({
-        compares: [{ kind: 'key', key: LEADER_KEY, modRevision: mine }],
-        ops: [{ kind: 'put', key: LEADER_KEY, value: Buffer.from(JSON.stringify({ ...record, resigned: true })) }],
-      });
-    } catch (error) {
-      log.info('the others were not told that this server leaves', { text: errorText(error) });
-    }
+    this.#tell();
+    await this.#deps.store.commit({
+      compares: [{ kind: 'key', key: LEADER_KEY, modRevision: mine }],
+      ops: [{ kind: 'put', key: LEADER_KEY, value: Buffer.from(JSON.stringify({ ...record, ...to, resigned: true })) }],
+    });
   }
 
   /** Follows the store's record of the leader; what is missed is read anew. */

@@ -7,6 +7,8 @@ export interface LeaderRecord extends ServerPlace {
   readonly epoch: number;
   /** It has left of its own accord. */
   readonly resigned?: boolean;
+  /** The id of the one that may follow at once; any may when absent. */
+  readonly successor?: string;
 }
 
 /** @throws AppError `storeCorrupt` for what is none. */

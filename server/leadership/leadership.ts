@@ -27,6 +27,8 @@ export interface Leadership {
    * always does. @throws AppError `noLeader`, `deadline`.
    */
   barrier(): Promise<void> | undefined;
+  /** Leads no longer, so that the server with this id can. @throws AppError `noLeader`, what the store throws. */
+  resign(to: string): Promise<void>;
   /** Resolves with the next change of the leader, or after the time. */
   changed(withinMs: number): Promise<void>;
 }
@@ -63,6 +65,10 @@ export class SoleLeadership implements Leadership {
 
   barrier(): undefined {
     return undefined;
+  }
+
+  resign(): Promise<void> {
+    return Promise.resolve();
   }
 
   changed(): Promise<void> {

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import type { Route } from '../../api/http/route.ts';
 import { writerHeaders } from '../../api/routes/writer-headers.ts';
-import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
+import { DEFAULT_NAMESPACE, type HealthEntry } from '../../api/shapes/catalog.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
 import type { CatalogState } from '../catalog/state.ts';
@@ -9,11 +9,14 @@ import { SERVER_SERVICE } from '../server-registration.ts';
 
 /** The servers' own ports as the catalog has them; this server's while it is not there yet. */
 export function serverAddresses(state: CatalogState, own: string): string[] {
-  const listed = state.service(DEFAULT_NAMESPACE, SERVER_SERVICE).map(({ Node, Service }) => {
-    const host = isIPv6(Node.Address) ? `[${Node.Address}]` : Node.Address;
-    return `${host}:${Service.Port}`;
-  });
+  const listed = state.service(DEFAULT_NAMESPACE, SERVER_SERVICE).map(addressOf);
   return listed.includes(own) ? listed : [own, ...listed];
+}
+
+/** The own port of a server that the catalog lists. */
+export function addressOf({ Node, Service }: HealthEntry): string {
+  const host = isIPv6(Node.Address) ? `[${Node.Address}]` : Node.Address;
+  return `${host}:${Service.Port}`;
 }
 
 /** Registers through a server's own route, which reaches the leader wherever it is. @throws AppError what it answers. */

@@ -1,8 +1,9 @@
-import { operatorRoutes } from '../../api/routes/operator-routes.ts';
+import { healthyServers, operatorRoutes, type QuorumBackend, tolerance } from '../../api/routes/operator-routes.ts';
 import type { NodeEntry } from '../catalog/entries.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
 import { SERVER_SERVICE } from '../server-registration.ts';
 import { AutopilotSettings, AutopilotTable } from './autopilot-table.ts';
+import { ServerQuorum } from './server-quorum.ts';
 import { SingleServer } from './single-server.ts';
 import { UsageCounts } from './usage-counts.ts';
 
@@ -10,9 +11,15 @@ import { UsageCounts } from './usage-counts.ts';
 export function operatorPart(deps: PartDeps): ServerPart {
   const table = new AutopilotTable();
   const counts = new UsageCounts(deps);
-  const quorum = new SingleServer(deps, { ...deps.server, nodeName: deps.nodeName, startedAt: deps.clock.now() });
+  const startedAt = deps.clock.now();
+  const quorum = deps.elected
+    ? new ServerQuorum(
+        { ...deps, deregister: (target, by) => deps.catalogWriter.deregister(target, by) },
+        { ...deps.server, startedAt },
+      )
+    : new SingleServer(deps, { ...deps.server, nodeName: deps.nodeName, startedAt });
   const autopilot = new AutopilotSettings({ ...deps, table });
-  observe(deps, counts);
+  observe(deps, counts, quorum);
   return {
     tables: [table],
     routes: operatorRoutes(deps.reads, { quorum, autopilot, usage: () => counts.read() }),
@@ -20,18 +27,18 @@ export function operatorPart(deps: PartDeps): ServerPart {
 }
 
 /** What dashboards show of a cluster. Read when somebody scrapes; nodes are few enough to be walked then. */
-function observe({ metrics, state, reads }: PartDeps, counts: UsageCounts): void {
+function observe({ metrics, state, reads }: PartDeps, counts: UsageCounts, quorum: QuorumBackend): void {
   const gauge = (name: string, help: string, read: () => number) =>
     metrics.observedGauge({ name: `lictor_${name}`, help }, read);
   const usage = () => (state.loaded ? counts.read().usage : undefined);
   const leads = () => (reads.authority.leads() ? 1 : 0);
-  const known = () => (reads.authority.knownLeader() ? 1 : 0);
+  const servers = () => (state.loaded ? quorum.health() : []);
   gauge('catalog_nodes', 'Nodes in the catalog', () => usage()?.Nodes ?? 0);
   gauge('catalog_services', 'Services in the catalog', () => usage()?.Services ?? 0);
   gauge('catalog_instances', 'Instances in the catalog', () => usage()?.ServiceInstances ?? 0);
   gauge('server_is_leader', 'Whether this server takes writes', leads);
-  gauge('autopilot_healthy', 'Whether all servers are healthy', known);
-  gauge('autopilot_failure_tolerance', 'Servers that may fail', () => 0);
+  gauge('autopilot_healthy', 'Whether all servers are healthy', () => (healthyServers(servers()) ? 1 : 0));
+  gauge('autopilot_failure_tolerance', 'Servers that may fail', () => tolerance(servers()));
   const agents = (server: boolean) => {
     let count = 0;
     for (const node of state.nodeEntries()) if (node.serfHealth && isServer(node) === server) count += 1;

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { request } from 'undici';
 import { createHttpServer } from '../../api/http/server.ts';
 import type { HealthEntry } from '../../api/shapes/catalog.ts';
+import type { RaftServer } from '../../api/shapes/operator.ts';
 import { SystemClock } from '../../core/clock.ts';
 import { RunGroup } from '../../core/lifecycle.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -21,11 +22,13 @@ interface Answer {
 
 /** A server with its port, in this process. */
 class Server {
+  readonly name: string;
   readonly port: number;
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
 
   constructor(store: Store, name: string, port: number) {
+    this.name = name;
     this.port = port;
     const deps = { clock: new SystemClock(), log: silentLogger, metrics: new Metrics(), random: new SystemRandom() };
     const { runnable, routes } = composeServer(
@@ -147,6 +150,43 @@ describe('servers of one store', () => {
       const bad = await server.call('PUT', '/v1/catalog/register', { Node: '' });
       expect(bad).toMatchObject({ status: 500, text: expect.stringContaining('Must provide node') });
     }
+  });
+
+  it('list themselves as a quorum, and let another one lead when they are told to', async () => {
+    const { leader, others } = await parted();
+    const [other] = others as [Server, Server];
+    // No agents run beside these servers: their signs of life are sent here.
+    const beat = (server: Server) =>
+      other.call('PUT', `/v1/internal/agent/${server.name}/verdicts`, { HeartbeatMs: 10_000, Verdicts: [] });
+    const raft = await eventually(
+      async () => {
+        for (const server of servers) expect((await beat(server)).status).toBe(200);
+        const answer = await other.call('GET', '/v1/operator/raft/configuration');
+        const found = (JSON.parse(answer.text) as { Servers: RaftServer[] }).Servers;
+        expect(found).toHaveLength(3);
+        return found;
+      },
+      { withinMs: 60_000 },
+    );
+    expect(raft.filter(({ Leader }) => Leader)).toMatchObject([{ Address: `127.0.0.1:${leader.port}` }]);
+    const health = await other.call('GET', '/v1/operator/autopilot/health');
+    expect(JSON.parse(health.text)).toMatchObject({ Healthy: true, FailureTolerance: 1 });
+    const dead = (await other.call('PUT', '/v1/catalog/register', {
+      Node: 'gone',
+      Address: '10.0.0.9',
+      Service: { ID: 'consul', Service: 'consul', Port: 8300 },
+    })) as Answer;
+    expect(dead.status).toBe(200);
+    const remove = (address: string) =>
+      request(`http://127.0.0.1:${other.port}/v1/operator/raft/peer?address=${address}`, { method: 'DELETE' });
+    expect((await remove(`127.0.0.1:${other.port}`)).statusCode).toBe(500);
+    expect((await remove('10.0.0.9:8300')).statusCode).toBe(200);
+    const to = raft.find(({ Address }) => Address === `127.0.0.1:${other.port}`)!;
+    const moved = await request(`http://127.0.0.1:${leader.port}/v1/operator/raft/transfer-leader?id=${to.ID}`, {
+      method: 'POST',
+    });
+    expect([moved.statusCode, await moved.body.text()]).toEqual([200, expect.stringContaining('true')]);
+    expect((await parted()).leader).toBe(other);
   });
 
   it('go on when the leader stops: writes that wait are taken by the next one', async () => {
