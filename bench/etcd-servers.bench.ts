@@ -1,0 +1,130 @@
+import * as grpc from '@grpc/grpc-js';
+import { SystemClock } from '../core/clock.ts';
+import { parseEndpoints } from '../store/etcd/endpoints.ts';
+import { DEFAULT_TIMEOUTS, EtcdClient } from '../store/etcd/etcd-client.ts';
+import { INSTALLED_ETCD } from '../test/support/etcd/binaries.ts';
+import { EtcdCluster } from '../test/support/etcd/etcd-cluster.ts';
+import { type AgentProcess, startServer } from '../test/support/processes/lictor.ts';
+import { call, drive, poolOf, registration } from './load.ts';
+import type { Figure } from './run.ts';
+
+/**
+ * Three servers over three etcds on one machine: registrations by 64 clients that are spread over the servers, and by one,
+ * beside plain puts of one key each into the same etcds over the same client library; then a fourth server that starts on
+ * the catalog that is there.
+ */
+const SHORT = process.argv.includes('--short');
+const ROUNDS = SHORT ? 2 : 5;
+const ROUND_MS = SHORT ? 1000 : 3000;
+/** Instances with a check each. */
+const CATALOG = SHORT ? 2_000 : 100_000;
+const SHAPE = { services: 5000, nodes: 500 };
+const VALUE = Buffer.alloc(300, 'v');
+
+const clock = new SystemClock();
+
+function show(figure: Figure): void {
+  console.log(JSON.stringify(figure));
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+class Bench {
+  readonly #etcd: EtcdCluster;
+  readonly #servers: readonly AgentProcess[];
+  readonly #client: EtcdClient;
+  #next = 0;
+
+  constructor(etcd: EtcdCluster, servers: readonly AgentProcess[]) {
+    this.#etcd = etcd;
+    this.#servers = servers;
+    const endpoints = parseEndpoints(etcd.endpoints, false);
+    this.#client = new EtcdClient({ grpc, clock }, { endpoints, timeouts: DEFAULT_TIMEOUTS });
+  }
+
+  async plain(writers: number): Promise<number> {
+    const until = performance.now() + ROUND_MS;
+    const load = await drive(
+      writers,
+      () => performance.now() < until,
+      (n) => {
+        const put = { kind: 'put' as const, key: Buffer.from(`plain/${n % 10_000}`), value: [VALUE] };
+        return this.#client.txn({ compares: [], success: [put], failure: [] });
+      },
+    );
+    return load.perSecond;
+  }
+
+  async registrations(writers: number, more: () => boolean): Promise<number> {
+    const pools = this.#servers.map(({ httpPort }) => poolOf(httpPort, Math.ceil(writers / this.#servers.length) + 1));
+    const load = await drive(writers, more, (n) =>
+      call(pools[n % pools.length]!, '/v1/catalog/register', registration(this.#next++, SHAPE)),
+    );
+    await Promise.all(pools.map((pool) => pool.destroy()));
+    return load.perSecond;
+  }
+
+  async compare(writers: number, bar: number): Promise<void> {
+    const rounds: { plain: number; ours: number }[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const plain = await this.plain(writers);
+      const until = performance.now() + ROUND_MS;
+      rounds.push({ plain, ours: await this.registrations(writers, () => performance.now() < until) });
+    }
+    const name = `${writers === 1 ? '1 writer' : `${writers} writers`}`;
+    const of = (pick: (round: { plain: number; ours: number }) => number) => median(rounds.map(pick));
+    show({ name: `etcd plain puts, ${name}`, value: of(({ plain }) => plain), unit: '/s', bar: null });
+    show({ name: `registrations at three servers, ${name}`, value: of(({ ours }) => ours), unit: '/s', bar: null });
+    const ratio = of(({ plain, ours }) => ours / plain);
+    // Three servers, three etcds and the load share two cores: shown in the short form only.
+    show({
+      name: `registrations to plain puts, ${name}`,
+      value: ratio,
+      unit: 'ratio',
+      bar: SHORT ? null : bar,
+      better: 'higher',
+    });
+  }
+
+  /** A server that has never seen the catalog, until it answers a default read rightly. */
+  async fresh(): Promise<void> {
+    await this.registrations(64, () => this.#next < CATALOG);
+    const want = JSON.stringify(await this.#servers[0]!.get('/v1/health/service/svc-1'));
+    const begun = performance.now();
+    const server = await startServer({ node: 'fresh', args: [`-etcd-endpoints=${this.#etcd.endpoints.join(',')}`] });
+    const got = JSON.stringify(await server.get('/v1/health/service/svc-1?stale'));
+    const tookMs = performance.now() - begun;
+    await server.stop();
+    if (got !== want) throw new Error('the fresh server answers otherwise');
+    const name = `start of a fourth server to its first right answer, ${this.#next} instances`;
+    show({ name, value: tookMs, unit: 'ms', bar: 8000, better: 'lower' });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+async function main(): Promise<void> {
+  if (!INSTALLED_ETCD.file) throw new Error(`etcd is missing: ${INSTALLED_ETCD.install}`);
+  const etcd = await EtcdCluster.start({ file: INSTALLED_ETCD.file, members: 3 });
+  const args = [`-etcd-endpoints=${etcd.endpoints.join(',')}`, '-log-level=error'];
+  const servers = await Promise.all([1, 2, 3].map((n) => startServer({ node: `server-${n}`, args })));
+  const bench = new Bench(etcd, servers);
+  try {
+    // Processes that have just started compile first.
+    const until = performance.now() + ROUND_MS;
+    await bench.registrations(64, () => performance.now() < until);
+    await bench.compare(64, 1);
+    await bench.compare(1, 0.67);
+    await bench.fresh();
+  } finally {
+    bench.close();
+    await Promise.all(servers.map((server) => server.stop()));
+    await etcd.stop();
+  }
+}
+
+await main();
