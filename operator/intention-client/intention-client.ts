@@ -24,6 +24,8 @@ export interface ShownEntry {
   readonly Name: string;
   readonly Meta?: Readonly<Record<string, string>>;
   readonly ModifyIndex: number;
+  readonly CreateIndex?: number;
+  readonly Hash?: number | string;
 }
 
 /**

@@ -86,16 +86,18 @@ describe('intention mirror', () => {
     await end();
   });
 
-  it('does not tell of the echo of a write that was noted, but of one that another overtook', async () => {
+  it('tells of a write when it is noted and not of its echo, but of one that another overtook', async () => {
     const { mirror, told, give, end } = setup();
     await give({ index: 9, entries: [shown('db', 5, 'kubernetes/prod')] });
     told();
     const written = { ...mirror.get('db')!, destination: 'api', modifyIndex: 0 };
     mirror.wrote(written);
     mirror.deleted('db');
+    expect(told()).toEqual(['none -> api@0', 'db@5 -> none']);
     expect([...mirror.byRef('Intention/shop/db')]).toEqual([written]);
     const echo = { ...shown('db', 10, 'kubernetes/prod'), Name: 'api' };
     mirror.wrote({ ...written, digest: entryDigest(echo) });
+    told();
     await give({ index: 10, entries: [echo] });
     expect(told()).toEqual([]);
     await give({ index: 11, entries: [shown('api', 11)] });

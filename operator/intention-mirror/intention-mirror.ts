@@ -19,10 +19,19 @@ export interface MirroredEntry {
   /** The declaring object. */
   readonly ref: string | undefined;
   readonly digest: string;
+  /** Of what it was made: the same means the same entry in the same state. */
+  readonly version: string;
 }
 
-/** Told that the entry of a destination changed, came or went. */
-export type IntentionHandler = (old: MirroredEntry | undefined, current: MirroredEntry | undefined) => void;
+/**
+ * Told that the entry of a destination changed, came or went. `write`: by a write of ours, `relist`: found by comparing two
+ * complete lists.
+ */
+export type IntentionHandler = (
+  old: MirroredEntry | undefined,
+  current: MirroredEntry | undefined,
+  cause: 'write' | 'relist',
+) => void;
 
 /** How long the servers hold a query that has nothing new. */
 const WAIT_MS = 60_000;
@@ -42,7 +51,7 @@ export class IntentionMirror implements Runnable {
   readonly #backoff: Backoff;
   readonly #handlers = new Set<IntentionHandler>();
   /** By the name in lower case. */
-  #entries = new Map<string, MirroredEntry>();
+  readonly #entries = new Map<string, MirroredEntry>();
   readonly #byRef = new Map<string, Set<MirroredEntry>>();
   #size = 0;
   #synced = false;
@@ -100,15 +109,22 @@ export class IntentionMirror implements Runnable {
     return entry.owner === this.#owner && entry.ref !== undefined;
   }
 
-  /** Notes an acknowledged write, which the next list shows. */
+  /**
+   * Notes an acknowledged write, which the next list shows. It is told, as it may have come after another Intention has
+   * got the destination and found its own entry there.
+   */
   wrote(entry: MirroredEntry): void {
-    this.#entries.set(entry.destination.toLowerCase(), entry);
-    this.#reindex();
+    const key = entry.destination.toLowerCase();
+    const old = this.#entries.get(key);
+    this.#put(key, entry);
+    this.#tell(old, entry, 'write');
   }
   /** Notes an acknowledged delete. */
   deleted(destination: string): void {
-    this.#entries.delete(destination.toLowerCase());
-    this.#reindex();
+    const key = destination.toLowerCase();
+    const old = this.#entries.get(key);
+    this.#drop(key);
+    if (old) this.#tell(old, undefined, 'write');
   }
 
   /** Called for each change of a list before anything else happens. Gives the unsubscription. */
@@ -146,33 +162,51 @@ export class IntentionMirror implements Runnable {
   }
 
   #complete(list: readonly ShownEntry[]): void {
-    const before = this.#entries;
-    this.#entries = new Map(list.map((shown) => [shown.Name.toLowerCase(), mirrored(shown)]));
-    this.#reindex();
     this.#synced = true;
     this.#connected = true;
     this.#backoff.reset();
-    for (const [key, entry] of this.#entries) {
-      const old = before.get(key);
-      if (old?.digest !== entry.digest) this.#tell(old, entry);
+    const changes: [old: MirroredEntry | undefined, current: MirroredEntry | undefined][] = [];
+    const keys = new Set<string>();
+    for (const shown of list) {
+      const key = shown.Name.toLowerCase();
+      keys.add(key);
+      const old = this.#entries.get(key);
+      if (old?.version === versionOf(shown)) continue;
+      const entry = mirrored(shown);
+      this.#put(key, entry);
+      if (old?.digest !== entry.digest) changes.push([old, entry]);
     }
-    for (const [key, old] of before) if (!this.#entries.has(key)) this.#tell(old, undefined);
+    for (const [key, old] of this.#entries) {
+      if (keys.has(key)) continue;
+      this.#drop(key);
+      changes.push([old, undefined]);
+    }
+    for (const [old, current] of changes) this.#tell(old, current, 'relist');
   }
 
-  #reindex(): void {
-    this.#byRef.clear();
-    this.#size = 0;
-    for (const entry of this.#entries.values()) {
-      if (!this.isOwn(entry)) continue;
-      this.#size++;
-      const known = this.#byRef.get(entry.ref!);
-      if (known) known.add(entry);
-      else this.#byRef.set(entry.ref!, new Set([entry]));
-    }
+  #put(key: string, entry: MirroredEntry): void {
+    this.#drop(key);
+    this.#entries.set(key, entry);
+    if (!this.isOwn(entry)) return;
+    this.#size++;
+    const known = this.#byRef.get(entry.ref!);
+    if (known) known.add(entry);
+    else this.#byRef.set(entry.ref!, new Set([entry]));
   }
 
-  #tell(old: MirroredEntry | undefined, current: MirroredEntry | undefined): void {
-    for (const handler of this.#handlers) handler(old, current);
+  #drop(key: string): void {
+    const old = this.#entries.get(key);
+    if (!old) return;
+    this.#entries.delete(key);
+    if (!this.isOwn(old)) return;
+    this.#size--;
+    const known = this.#byRef.get(old.ref!);
+    known?.delete(old);
+    if (known?.size === 0) this.#byRef.delete(old.ref!);
+  }
+
+  #tell(...change: Parameters<IntentionHandler>): void {
+    for (const handler of this.#handlers) handler(...change);
   }
 }
 
@@ -184,5 +218,10 @@ export function mirrored(shown: ShownEntry): MirroredEntry {
     owner: shown.Meta?.[META.owner],
     ref: shown.Meta?.[META.ref],
     digest: entryDigest(shown),
+    version: versionOf(shown),
   };
+}
+
+function versionOf({ CreateIndex, ModifyIndex, Hash }: ShownEntry): string {
+  return `${CreateIndex}.${ModifyIndex}.${Hash}`;
 }

@@ -176,6 +176,30 @@ describeKube('the CustomResourceDefinitions on a real API server', () => {
     expect(wide).toMatch(/READY +REASON +AGE\n.* True +Synced /);
   });
 
+  it('let several appliers share the sources of an Intention, each by service and peer', async () => {
+    const shared = await kube.createNamespace('shared');
+    const path = `/apis/lictor.dev/v1alpha1/namespaces/${shared}/intentions/db`;
+    const applied = (manager: string, ...sources: object[]) =>
+      kube.api.patch<{ spec: { sources: object[] } }>(
+        `${path}?fieldManager=${manager}`,
+        { ...intention({ sources }), metadata: { name: 'db' } },
+        'apply',
+      );
+    await applied('one', { service: 'web', action: 'allow' });
+    const { spec } = await applied('two', { service: 'web', peer: 'dc2', action: 'deny' });
+    expect(spec.sources).toEqual([
+      { service: 'web', peer: '', action: 'allow' },
+      { service: 'web', peer: 'dc2', action: 'deny' },
+    ]);
+    const { status, body } = await kube.api.call<{ message: string }>(
+      'PATCH',
+      `${path}?fieldManager=three`,
+      { ...intention({ sources: [{ service: 'web', action: 'deny' }] }), metadata: { name: 'db' } },
+      'application/apply-patch+yaml',
+    );
+    expect({ status, message: body.message }).toEqual({ status: 409, message: expect.stringContaining('action') });
+  });
+
   it('keep status apart from spec, and bound it', async () => {
     const kept = await kube.createNamespace('status');
     const endpoint = { address: '192.0.2.1', port: 80, node: 'n1', status: 'passing' };

@@ -7,6 +7,7 @@ const entry = (fields: Partial<MirroredEntry>): MirroredEntry => ({
   owner: 'kubernetes/prod',
   ref: 'Intention/shop/db',
   digest: 'same',
+  version: '',
   ...fields,
 });
 const isOwn = ({ owner, ref }: MirroredEntry) => owner === 'kubernetes/prod' && ref !== undefined;

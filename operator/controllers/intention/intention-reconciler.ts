@@ -42,10 +42,16 @@ const HELD_MS = 30_000;
  */
 const REFUSED_MS = 30_000;
 
-/** How an attempt to write a planned entry ended. */
+/**
+ * What was read is ahead of the mirror, which then may never show it: it is looked at again until they agree, as a change in
+ * between would not be told.
+ */
+const AHEAD_MS = 500;
+
+/** How an attempt to write a planned entry ended; `ahead`: going by an entry that the mirror has not seen yet. */
 type Written =
-  | { readonly as: 'declared' }
-  | { readonly as: 'foreign'; readonly entry: MirroredEntry }
+  | { readonly as: 'declared'; readonly ahead?: boolean }
+  | { readonly as: 'foreign'; readonly entry: MirroredEntry; readonly ahead: boolean }
   | { readonly as: 'refused'; readonly text: string };
 
 /** Brings the service-intentions entry of one Intention to what is declared, then says so in its status. */
@@ -94,7 +100,8 @@ export class IntentionReconciler implements Reconciler {
     const result = await this.#show(intention, outcome, signal);
     if ('requeueAfterMs' in result) return result;
     if (verdict !== 'go') return { requeueAfterMs: HELD_MS };
-    return written?.as === 'refused' ? { requeueAfterMs: REFUSED_MS } : DONE;
+    if (written?.as === 'refused') return { requeueAfterMs: REFUSED_MS };
+    return written?.ahead ? { requeueAfterMs: AHEAD_MS } : DONE;
   }
 
   async failed(
@@ -117,9 +124,11 @@ export class IntentionReconciler implements Reconciler {
     const seen = mirror.get(entry.Name);
     if (seen && decideEntry(digest, seen, isOwn).do === 'nothing') return { as: 'declared' };
     const shown = await client.read(entry.Name);
-    const decision = decideEntry(digest, shown && mirrored(shown), isOwn);
-    if (decision.do === 'nothing') return { as: 'declared' };
-    if (decision.do === 'leave') return { as: 'foreign', entry: decision.foreign };
+    const found = shown && mirrored(shown);
+    const ahead = mirror.get(entry.Name)?.version !== found?.version;
+    const decision = decideEntry(digest, found, isOwn);
+    if (decision.do === 'nothing') return { as: 'declared', ahead };
+    if (decision.do === 'leave') return { as: 'foreign', entry: decision.foreign, ahead };
     await this.#assertLeading();
     this.#writes.add(1, { operation: 'put' });
     try {

@@ -24,8 +24,9 @@ export class IntentionTriggers {
     this.#deps = deps;
     this.#unsubscribe = [
       deps.view.source.subscribe((key, old, current, cause) => this.#intention(key, { old, current, cause })),
-      deps.mirror.subscribe((old, current) => {
-        for (const entry of [old, current]) if (entry) this.#entry(entry);
+      deps.mirror.subscribe((old, current, cause) => {
+        // Of what a list shows nobody was seen asking for it.
+        for (const entry of [old, current]) if (entry) this.#entry(entry, cause === 'write' ? 'watch' : 'relist');
       }),
       deps.guard.onSettled((refs) => {
         for (const ref of refs) this.#addRef(ref);
@@ -67,14 +68,13 @@ export class IntentionTriggers {
     }
   }
 
-  /** Each change was found by comparing two complete lists, so what it means for deletes is inferred. */
-  #entry(entry: MirroredEntry): void {
+  #entry(entry: MirroredEntry, cause: ChangeCause): void {
     const { view, mirror } = this.#deps;
     if (mirror.isOwn(entry)) {
       const key = intentionKeyOfRef(entry.ref!);
-      if (key !== undefined) this.#add(key, 'relist');
+      if (key !== undefined) this.#add(key, cause);
     }
-    for (const key of view.declaring(entry.destination)) this.#add(key, 'relist');
+    for (const key of view.declaring(entry.destination)) this.#add(key, cause);
   }
 
   #add(key: ObjectKey, cause: ChangeCause): void {
