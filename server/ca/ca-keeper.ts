@@ -35,12 +35,14 @@ export class CaKeeper implements Runnable {
     await Promise.race([wanted, aborted(ctx.signal)]);
     let wake = () => {};
     const unwatch = state.topics.watch([CA_ROOTS_TOPIC], () => wake());
+    let looking: Promise<boolean> = Promise.resolve(true);
     try {
       while (!ctx.signal.aborted) {
         const changed = new Promise<void>((resolve) => {
           wake = resolve;
         });
-        const done = await Promise.race([this.#look(), aborted(ctx.signal).then(() => true)]);
+        looking = this.#look();
+        const done = await Promise.race([looking, aborted(ctx.signal).then(() => true)]);
         const sleep = new AbortController();
         const stop = () => sleep.abort();
         ctx.signal.addEventListener('abort', stop, { once: true });
@@ -50,6 +52,8 @@ export class CaKeeper implements Runnable {
       }
     } finally {
       unwatch();
+      // Nothing goes on after the end, and what it might say of itself no longer matters.
+      await looking.catch(() => false);
     }
   }
 

@@ -12,9 +12,9 @@ import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import { prefixRange, type Store } from '../../store/store.ts';
 import { composeServer } from '../composition.ts';
 
-const signals: AbortController[] = [];
-afterEach(() => {
-  for (const controller of signals.splice(0)) controller.abort();
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
 });
 
 /** A server on a store, once it has an active root; the fake clock stands still. */
@@ -40,9 +40,11 @@ async function started(store: Store, caConfig: Record<string, unknown> = {}, caO
     deps,
   );
   const abort = new AbortController();
-  signals.push(abort);
   const ended = composed.runnable.run({ signal: abort.signal, ready: () => {} });
-  ended.catch(() => {});
+  stops.push(() => {
+    abort.abort();
+    return ended.catch(() => {});
+  });
   const { authority } = composed;
   const roots = () => authority.roots({ index: 0, waitMs: 0 }, abort.signal).then((answer) => answer.roots);
   const call = async (method: string, path: string, body: object) => {

@@ -8,9 +8,9 @@ import { SystemRandom } from '../../core/random.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import { composeServer } from '../composition.ts';
 
-const aborts: AbortController[] = [];
-afterEach(() => {
-  for (const abort of aborts.splice(0)) abort.abort();
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
 });
 
 /** A server's entries over its own routes. */
@@ -29,9 +29,12 @@ async function entries() {
     deps,
   );
   const abort = new AbortController();
-  aborts.push(abort);
   await new Promise<void>((ready) => {
-    server.runnable.run({ signal: abort.signal, ready }).catch(() => {});
+    const ended = server.runnable.run({ signal: abort.signal, ready }).catch(() => {});
+    stops.push(() => {
+      abort.abort();
+      return ended;
+    });
   });
   const call = async (method: string, path: string, body: unknown, rest = '') => {
     const route = server.routes.find((one) => one.method === method && one.path === path)!;
