@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz clean
+.PHONY: help install demo test unit golden lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'

@@ -11,6 +11,7 @@ import type { Route } from '../api/http/route.ts';
 import { agentConnectRoutes } from '../api/routes/agent-connect-routes.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import { agentRoutes } from '../api/routes/agent-routes.ts';
+import { metricsProxyRoute } from '../api/routes/metrics-proxy-route.ts';
 import { openApiRoute } from '../api/routes/openapi-route.ts';
 import { reloadRoute } from '../api/routes/reload-route.ts';
 import type { Clock } from '../core/clock.ts';
@@ -41,6 +42,7 @@ import { FolderStateFiles } from './local-state/folder-state-files.ts';
 import type { Origin } from './local-state/local-records.ts';
 import { LocalState } from './local-state/local-state.ts';
 import { noStateFiles } from './local-state/state-files.ts';
+import { HttpMetricsSource } from './metrics-proxy/http-metrics-source.ts';
 import type { ServerCatalog } from './server-pool/server-catalog.ts';
 import {
   AGENT_INFO,
@@ -129,6 +131,7 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
         backend: { services: backend, checks: backend, info, cluster },
       }),
       ...(connect?.routes ?? []),
+      metricsProxyRoute(config.metricsProxy && new HttpMetricsSource(config.metricsProxy)),
       ...(deps.reload ? [reloadRoute({ reload: deps.reload })] : []),
       openApiRoute({ version: deps.identity.version }),
     ],

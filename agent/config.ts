@@ -7,6 +7,7 @@ import { bootstrapEntries } from './config/bootstrap-entries.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
 import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
+import { metricsProxy } from './config/metrics-proxy.ts';
 import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
 import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
 import { tlsSettings, tlsWarnings } from './config/tls.ts';
@@ -137,6 +138,12 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
       max: values.number('ports.sidecar_max_port', 21_255),
     },
     watches: declaredWatches(values.list<object>('watches')),
+    metricsProxy: metricsProxy({
+      provider: values.string('ui_config.metrics_provider', ''),
+      baseUrl: values.string('ui_config.metrics_proxy.base_url', ''),
+      addHeaders: values.list('ui_config.metrics_proxy.add_headers'),
+      pathAllowlist: values.list('ui_config.metrics_proxy.path_allowlist'),
+    }),
     bootstrapEntries: bootstrapEntries(values.list<object>('config_entries.bootstrap')),
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),

@@ -2,6 +2,7 @@ import type { AgentCheck } from '../../api/shapes/agent-check.ts';
 import type { AgentService } from '../../api/shapes/agent-service.ts';
 import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
 import type { LogLevel } from '../../core/log.ts';
+import type { MetricsProxyConfig } from './metrics-proxy.ts';
 
 /** Ports; -1 is off. */
 export interface AgentPorts {
@@ -149,6 +150,8 @@ export interface AgentConfig {
   readonly services: readonly AgentService[];
   readonly checks: readonly { readonly check: AgentCheck; readonly namespace: string | undefined }[];
   readonly watches: readonly WatchConfig[];
+  /** undefined when the user interface's metrics come from nowhere. */
+  readonly metricsProxy: MetricsProxyConfig | undefined;
   /** Of servers: written where there are none. */
   readonly bootstrapEntries: readonly ConfigEntry[];
   /** Whether a change of a configuration file is a reload. */

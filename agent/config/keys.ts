@@ -117,6 +117,10 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   verify_incoming_rpc: 'bool',
   verify_outgoing: 'bool',
   verify_server_hostname: 'bool',
+  'ui_config.metrics_provider': 'string',
+  'ui_config.metrics_proxy.add_headers': 'objects',
+  'ui_config.metrics_proxy.base_url': 'string',
+  'ui_config.metrics_proxy.path_allowlist': 'strings',
   watches: 'objects',
 };
 

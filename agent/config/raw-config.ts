@@ -94,6 +94,15 @@ const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
   tls: ['grpc'],
   'tls.defaults': ['use_auto_cert'],
   'tls.https': ['use_auto_cert'],
+  ui_config: [
+    'enabled',
+    'dir',
+    'content_path',
+    'metrics_provider_files',
+    'metrics_provider_options_json',
+    'dashboard_url_templates',
+    'hcp_enabled',
+  ],
   dns_config: ['allow_stale', 'cache_max_age', 'max_stale', 'prefer_namespace', 'use_cache', 'service_ttl', 'soa'],
 };
 

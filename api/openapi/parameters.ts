@@ -97,6 +97,7 @@ const PATH_PARAMETERS: Readonly<Record<string, readonly [description: string, ex
   id: ['An id.', '11111111-2222-4333-8444-555555555555'],
   key: ['A key, or with `recurse` and `keys` a prefix; it may hold slashes, and a prefix may be empty.', 'app/config'],
   kind: ['The kind of a configuration entry.', 'service-defaults'],
+  metricsPath: ['A path below the configured place.', 'api/v1/query'],
   name: ['A name.', 'web'],
   node: ['The name of a node.', 'node-1'],
   ownerKind: ['The kind of an owner.', 'k8s'],

@@ -1,4 +1,4 @@
-import { namespaced, type OperationGroup, read } from '../operation.ts';
+import { namespaced, type OperationGroup, plain, read } from '../operation.ts';
 import { needed } from '../parameters.ts';
 import { choice, listOf, ref, text } from '../schema.ts';
 
@@ -49,6 +49,15 @@ export const UI: OperationGroup = {
       json: listOf(ref('ListedService')),
       queryExample: 'peer=east',
       errors: { 400: ['Missing peer name'] },
+    }),
+    plain('GET', '/v1/internal/ui/metrics-proxy/{metricsPath}', 'Ask where the metrics of services come from', {
+      about: 'Path and query are handed on to `ui_config.metrics_proxy.base_url`; its answer comes back as it is.',
+      route: '/v1/internal/ui/metrics-proxy/*',
+      answers: { 200: { description: 'The answer of the place.', content: { '*/*': {} } } },
+      errors: {
+        403: ['… is not in ui_config.metrics_proxy.path_allowlist'],
+        404: ['metrics proxy is not enabled: give ui_config.metrics_proxy.base_url'],
+      },
     }),
   ],
 };
