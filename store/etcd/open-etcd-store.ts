@@ -8,6 +8,7 @@ import type { Store } from '../store.ts';
 import { syncMetrics } from '../sync-metrics.ts';
 import { DEFAULT_TXN_LIMITS, type TxnLimits } from '../txn-rules.ts';
 import { CommitQueue } from './commit-queue.ts';
+import { compactRegularly } from './compactor.ts';
 import { parseEndpoints } from './endpoints.ts';
 import { DEFAULT_TIMEOUTS, EtcdClient, type EtcdTimeouts, type EtcdTls } from './etcd-client.ts';
 import { EtcdStore } from './etcd-store.ts';
@@ -38,9 +39,16 @@ export interface EtcdStoreTimeouts extends EtcdTimeouts {
   readonly commitMs: number;
   /** Pause between two looks at whether the watch is alive and complete. */
   readonly probeMs: number;
+  /** How much of etcd's history is kept: one to two such periods. */
+  readonly historyMs: number;
 }
 
-const DEFAULT_STORE_TIMEOUTS: EtcdStoreTimeouts = { ...DEFAULT_TIMEOUTS, commitMs: 15_000, probeMs: 5000 };
+const DEFAULT_STORE_TIMEOUTS: EtcdStoreTimeouts = {
+  ...DEFAULT_TIMEOUTS,
+  commitMs: 15_000,
+  probeMs: 5000,
+  historyMs: 300_000,
+};
 
 /** Etcd's defaults less the head's operation, and room for the prefix, the entries' heads and field numbers. */
 export const ETCD_TXN_LIMITS: TxnLimits = {
@@ -80,10 +88,15 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Stor
     const restorer = new Restorer({ client, loader, replica, queue, layout, clock, random, log });
     const stopping = new AbortController();
     const following = follower.run(stopping.signal);
+    const compacting = compactRegularly(
+      { client, known: () => replica.content.headRevision, clock, log },
+      { everyMs: timeouts.historyMs },
+      stopping.signal,
+    );
     const onClose = async (): Promise<void> => {
       stopping.abort();
       client.close();
-      await following;
+      await Promise.all([following, compacting]);
     };
     return new EtcdStore({ clock, loader, replica, queue, restorer, onClose }, limits);
   } catch (error) {

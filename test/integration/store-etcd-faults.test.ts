@@ -133,6 +133,23 @@ async function expectWhole(store: Store, loads: readonly Load[], witnesses: read
 
 describe.each([INSTALLED_ETCD, CURRENT_ETCD])('$name', (binary) => {
   describeEtcd(binary, 'that fails', (file) => {
+    it('lets etcd forget what is older than a period, while everything goes on', async () => {
+      const cluster = await start({ file });
+      const timeouts = { commitMs: 60_000, probeMs: 500, historyMs: 200 };
+      const store = await open(cluster.endpoints, { timeouts });
+      const witness = new Witness(store);
+      const first = await cluster.put('elsewhere', 'x');
+      await eventually(async () => {
+        await write(store, put('key', String(store.revision())));
+        await expect(cluster.call('kv/range', { key: 'a2V5', revision: first })).rejects.toThrow('compacted');
+      }, WITHIN);
+      await write(store, put('last', 'x'));
+      await eventually(async () => expect(witness.events.at(-1)?.revision).toBe(store.revision()), WITHIN);
+      expect(witness.failure).toBeUndefined();
+      const another = await open(cluster.endpoints, { timeouts });
+      expect(await content(another)).toEqual(await content(store));
+    }, 120_000);
+
     it('by kill -9 under writers, time and again: all that was acknowledged is there, watches go on without a gap', async () => {
       const cluster = await start({ file });
       const store = await open(cluster.endpoints);
