@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit golden lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz clean
+.PHONY: help install demo test unit golden lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz chaos clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ bench: install ## Measure the figures (ARGS=--short for the short form)
 
 fuzz: install ## The long form of the fuzz tests
 	@FUZZ_RUNS=1000000 scripts/run-tests test/fuzz $(ARGS)
+
+chaos: install ## Half an hour of killed and paused servers and etcds under load (CHAOS_SECONDS, CHAOS_SEED; needs etcd)
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-1800} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} CHAOS_REPORT=1 scripts/run-tests test/e2e/linearizability.test.ts $(ARGS)
 
 clean: ## Remove what was built or cached
 	rm -rf dist .cache coverage *.tgz
