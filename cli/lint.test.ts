@@ -33,7 +33,7 @@ const service = (spec: string) =>
 describe('lictor lint', () => {
   it('accepts a good folder and says what it read', async () => {
     writeFileSync(join(folder, 'web.yaml'), service('{selector: {matchLabels: {app: web}}}'));
-    expect(await lint(folder)).toEqual({ code: 0, out: '1 objects in 1 files, no problem\n' });
+    expect(await lint(folder)).toEqual({ code: 0, out: '1 object in 1 file, no problem\n' });
   });
 
   it('names file, line, object and field of what is wrong, and ends with 1', async () => {

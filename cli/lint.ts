@@ -35,9 +35,14 @@ function lint(paths: readonly string[], format: 'pretty' | 'json', io: CommandIo
   } else if (problems.length > 0) {
     for (const problem of problems) io.stdout.write(`${formatProblem(problem)}\n`);
   } else {
-    io.stdout.write(`${objects.length} objects in ${files.length} files, no problem\n`);
+    io.stdout.write(`${counted(objects.length, 'object')} in ${counted(files.length, 'file')}, no problem\n`);
   }
   return problems.length > 0 ? 1 : 0;
+}
+
+/** `1 file`, `2 files`. */
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function manifestFiles(path: string): ManifestFile[] {
