@@ -7,6 +7,7 @@ import type { Command, FlagDescription } from '../cli/command.ts';
 const EXAMPLES = [
   'lictor agent -dev',
   'lictor agent -server -bootstrap-expect 1 -data-dir /var/lib/lictor',
+  'lictor agent -server -data-dir /var/lib/lictor -etcd-endpoints http://10.0.0.1:2379',
   'lictor agent -retry-join 10.0.0.5 -data-dir /var/lib/lictor',
   `lictor agent -config-dir /etc/lictor.d -bind '{{ GetInterfaceIP "eth0" }}'`,
 ];
