@@ -1,9 +1,12 @@
 import { AppError } from '../../core/errors.ts';
+import { filterOf } from '../filter/filter-cache.ts';
+import { HEALTH_ROW } from '../filter/rows.ts';
 import { flagParam } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { aggregateStatus, type HealthEntry } from '../shapes/catalog.ts';
 import type { LiveRead } from './catalog-backend.ts';
 import { hasNodeMeta, hasTags } from './matching.ts';
+import { nearOf } from './near.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 export interface BulkHealthBackend {
@@ -22,19 +25,28 @@ export function bulkHealthRoute(deps: ReadRouteDeps, backend: BulkHealthBackend)
   return readRoute<readonly (readonly HealthEntry[])[]>(
     deps,
     '/v1/health/services',
-    ({ namespace, tags, nodeMeta, peer }, { query }) => {
+    ({ namespace, tags, nodeMeta, peer, filter }, request) => {
+      const { query } = request;
       const passing = flagParam(query, 'passing');
+      const keep = filterOf(filter, HEALTH_ROW);
+      const near = nearOf(deps, request);
       const names = namesOf(query);
       if (names.length === 0) return missing('service: give ?service=NAME once for each service');
       const wanted = (entry: HealthEntry) =>
         hasTags(entry.Service, tags) &&
         hasNodeMeta(entry.Node, nodeMeta) &&
-        (!passing || aggregateStatus(entry.Checks) === 'passing');
+        (!passing || aggregateStatus(entry.Checks) === 'passing') &&
+        keep(entry);
       return {
-        key: keyOf('bulk-health', namespace, names, tags, nodeMeta, peer, passing),
+        key: keyOf('bulk-health', namespace, names, tags, nodeMeta, peer, passing, filter, near.key),
         live: backend.services(namespace, names),
         json: (services) =>
-          Object.fromEntries(names.map((name, at) => [name, peer ? [] : services[at]!.filter(wanted)])),
+          Object.fromEntries(
+            names.map((name, at) => [
+              name,
+              peer ? [] : near.order(services[at]!.filter(wanted), (entry) => entry.Node.Node),
+            ]),
+          ),
       };
     },
   );

@@ -26,6 +26,8 @@ it('gives each service once, by name, with the filters of a single one', async (
   expect(await read('')).toEqual([['api'], ['web', 'a', 'b']]);
   expect(await read('&passing')).toEqual([['api'], ['web', 'a']]);
   expect(await read('&tag=b')).toEqual([['api'], ['web', 'b']]);
+  expect(await read('&filter=b%20in%20Service.Tags')).toEqual([['api'], ['web', 'b']]);
+  await expect(read('&filter=foo')).rejects.toThrow();
   expect(await read('&ns=other')).toEqual([['api'], ['web']]);
 });
 

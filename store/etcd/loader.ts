@@ -21,8 +21,11 @@ import type { Content } from './replica.ts';
 
 /** Entries of the first page; the next ones are sized by the bytes that came. */
 const FIRST_PAGE = 100;
-const MAX_PAGE = 2000;
-const PAGE_BYTES = 2 * 1024 * 1024;
+/** Etcd walks the rest of the range for each page, to count it: few large pages cost it less. */
+const MAX_PAGE = 16_384;
+const PAGE_BYTES = 4 * 1024 * 1024;
+/** Entries that are given at a time, between two turns of the event loop: some 2 ms. */
+const SLICE_ENTRIES = 512;
 /** A restore or a compaction may come in between; more than this is not by chance. */
 const MAX_ATTEMPTS = 10;
 const EVERYTHING: KeyRange = { start: '', end: '\u{10FFFF}' };
@@ -87,23 +90,20 @@ export class Loader {
   ): AsyncGenerator<StoreEntry[], void, void> {
     const { end, ...from } = content.layout.range(range);
     if (Buffer.compare(from.key, end) >= 0) return;
-    let key = from.key;
     let limit = FIRST_PAGE;
-    for (;;) {
-      const { kvs, more } = await this.#page({ key, end, limit, revision: at });
-      let bytes = 0;
-      const entries = kvs.map((kv): StoreEntry => {
-        bytes += kv.key.byteLength + kv.value.byteLength;
-        const revisions = entryRevisions(kv.key, kv.value, content.head);
-        // A copy, so that the entry does not hold on to the page it came in.
-        const value = new Uint8Array(kv.value.subarray(ENTRY_HEAD_BYTES));
-        return { key: content.layout.keyOf(kv.key), value, ...revisions };
-      });
-      yield entries;
-      if (!more || kvs.length === 0) return;
-      key = Buffer.concat([kvs.at(-1)!.key, Buffer.alloc(1)]);
-      if (bytes > PAGE_BYTES) limit = Math.max(1, limit >> 1);
-      else if (bytes < PAGE_BYTES / 2) limit = Math.min(limit * 2, MAX_PAGE);
+    let coming: Promise<RangeResponse> | undefined = this.#page({ key: from.key, end, limit, revision: at });
+    while (coming !== undefined) {
+      const page: RangeResponse = await coming;
+      const { kvs, more } = page;
+      limit = nextLimit(limit, kvs);
+      const key = keyAfter(kvs);
+      // The next page is on its way while this one is taken in.
+      coming = more && key ? this.#page({ key, end, limit, revision: at }) : undefined;
+      coming?.catch(() => {});
+      for (let first = 0; first < kvs.length; first += SLICE_ENTRIES) {
+        if (first > 0) await nextTurn();
+        yield kvs.slice(first, first + SLICE_ENTRIES).map((kv) => entryOf(kv, content));
+      }
     }
   }
 
@@ -133,4 +133,26 @@ export class Loader {
       failure: [],
     });
   }
+}
+
+function entryOf(kv: EtcdKeyValue, { layout, head }: Pick<Content, 'layout' | 'head'>): StoreEntry {
+  // A copy, so that the entry does not hold on to the page it came in.
+  const value = new Uint8Array(kv.value.subarray(ENTRY_HEAD_BYTES));
+  return { key: layout.keyOf(kv.key), value, ...entryRevisions(kv.key, kv.value, head) };
+}
+
+function nextLimit(limit: number, kvs: readonly EtcdKeyValue[]): number {
+  const bytes = kvs.reduce((sum, kv) => sum + kv.key.byteLength + kv.value.byteLength, 0);
+  if (bytes > PAGE_BYTES) return Math.max(1, limit >> 1);
+  return bytes < PAGE_BYTES / 2 ? Math.min(limit * 4, MAX_PAGE) : limit;
+}
+
+/** The first key that can come after these; undefined for none. */
+function keyAfter(kvs: readonly EtcdKeyValue[]): Buffer | undefined {
+  const last = kvs.at(-1);
+  return last && Buffer.concat([last.key, Buffer.alloc(1)]);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -26,6 +26,8 @@ export const HEALTH: OperationGroup = {
         'tag',
         'nodeMeta',
         'peer',
+        'filter',
+        'near',
       ],
       json: mapOf(listOf(ref('HealthEntry')), 'By service, in lower case.'),
       queryExample: 'service=web&service=db',
