@@ -34,7 +34,7 @@ const NO_LIST: readonly never[] = [];
 /** @throws AppError `badRequest` with Consul's text for what is wrong. */
 export function readParams(request: RouteRequest, options: { readonly allNamespaces?: boolean } = {}): ReadParams {
   const { query } = request;
-  refuseUnsupported(query);
+  refuseUnsupported(request);
   return {
     ...blockingParams(query),
     namespace: namespaceOf(request, options),
@@ -128,7 +128,21 @@ function conflicting(name: string): AppError {
   return new AppError('badRequest', `Cannot specify ?${name} with ?consistent, conflicting semantics.`);
 }
 
-function refuseUnsupported(query: URLSearchParams): void {
+function refuseUnsupported({ query, headers }: Pick<RouteRequest, 'query' | 'headers'>): void {
+  if (query.has('sg') || query.has('sameness-group')) {
+    const name = query.has('sg') ? 'sg' : 'sameness-group';
+    throw new AppError(
+      'badRequest',
+      `Invalid query parameter: ${JSON.stringify(name)} - Sameness groups are a Consul Enterprise feature`,
+    );
+  }
+  const partition = headers['x-consul-partition'];
+  if (partition !== undefined && partition !== '') {
+    throw new AppError(
+      'badRequest',
+      'Invalid header: "X-Consul-Partition" - Partitions are a Consul Enterprise feature',
+    );
+  }
   if (query.has('partition')) {
     throw new AppError(
       'badRequest',

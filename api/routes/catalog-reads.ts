@@ -184,7 +184,7 @@ export function catalogRow({ Node: node, Service: service }: HealthEntry): Recor
     ServiceEnableTagOverride: service.EnableTagOverride,
     ServiceProxy: service.Proxy,
     ServiceConnect: service.Connect,
-    ServiceLocality: null,
+    ServiceLocality: service.Locality ?? null,
     CreateIndex: service.CreateIndex,
     ModifyIndex: service.ModifyIndex,
   };

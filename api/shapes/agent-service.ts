@@ -10,7 +10,7 @@ import {
   normalizeAgentCheck,
 } from './agent-check.ts';
 import { decodeAgentBody } from './agent-decode.ts';
-import type { NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
+import type { Locality, NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
 import { type SidecarRequest, sidecarRequest } from './sidecar.ts';
 
 /** A service as clients and configuration files give it to an agent (Consul HTTP API, "Register Service"). */
@@ -25,6 +25,7 @@ export interface AgentServiceInput {
   Port?: number;
   Ports?: NamedPort[];
   SocketPath?: string;
+  Locality?: Locality;
   Weights?: Partial<Weights>;
   EnableTagOverride?: boolean;
   Proxy?: Record<string, unknown>;
@@ -47,6 +48,7 @@ export const AGENT_SERVICE = object(
     Port: INT,
     Ports: list(object({ Name: STRING, Port: INT, Default: BOOL })),
     SocketPath: STRING,
+    Locality: object({ Region: STRING, Zone: STRING }),
     Weights: object({ Passing: INT, Warning: INT }),
     EnableTagOverride: BOOL,
     Proxy: ANY,
@@ -55,7 +57,7 @@ export const AGENT_SERVICE = object(
     Check: AGENT_CHECK,
     Checks: list(AGENT_CHECK),
   },
-  ['Token', 'Locality'],
+  ['Token'],
 );
 
 /** A service instance of an agent, without what only the catalog knows. */
@@ -112,6 +114,7 @@ export function normalizeAgentService(input: AgentServiceInput, policy: CheckPol
     ...(input.Ports?.length ? { Ports: checkedPorts(input.Ports) } : {}),
     Address: address,
     ...(input.SocketPath ? { SocketPath: input.SocketPath } : {}),
+    ...(input.Locality ? { Locality: input.Locality } : {}),
     ...taggedAddresses(input, address, port),
     Weights: weights,
     EnableTagOverride: input.EnableTagOverride ?? false,

@@ -25,6 +25,13 @@ export interface Node extends Indexed {
   Datacenter: string;
   TaggedAddresses: Record<string, string> | null;
   Meta: Record<string, string> | null;
+  Locality?: Locality;
+}
+
+/** Where something runs, as clouds name it. */
+export interface Locality {
+  Region?: string;
+  Zone?: string;
 }
 
 export interface ServiceAddress {
@@ -58,6 +65,7 @@ export interface ServiceInstance extends Indexed {
   Port: number;
   Ports?: NamedPort[];
   SocketPath?: string;
+  Locality?: Locality;
   Weights: Weights;
   EnableTagOverride: boolean;
   Proxy?: Record<string, unknown>;

@@ -58,6 +58,9 @@ export const CHECK = object(
   ['ServiceName', 'ServiceTags', 'PeerName', ...RAFT_INDEX],
 );
 
+/** Of a node or an instance. */
+export const LOCALITY = object({ Region: STRING, Zone: STRING });
+
 export const SERVICE = object(
   {
     ID: STRING,
@@ -75,8 +78,9 @@ export const SERVICE = object(
     Proxy: ANY,
     Connect: ANY,
     Namespace: STRING,
+    Locality: LOCALITY,
   },
-  ['PeerName', 'Locality', ...RAFT_INDEX],
+  ['PeerName', ...RAFT_INDEX],
 );
 
 export const REGISTRATION: Schema = object(
@@ -92,8 +96,9 @@ export const REGISTRATION: Schema = object(
     Checks: list(CHECK),
     SkipNodeUpdate: BOOL,
     Namespace: STRING,
+    Locality: LOCALITY,
   },
-  ['PeerName', 'Locality', 'WriteRequest', ...RAFT_INDEX],
+  ['PeerName', 'WriteRequest', ...RAFT_INDEX],
 );
 
 export const DEREGISTRATION: Schema = object(

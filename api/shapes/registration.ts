@@ -1,4 +1,4 @@
-import type { CheckDefinition, CheckStatus, NamedPort, ServiceAddress, Weights } from './catalog.ts';
+import type { CheckDefinition, CheckStatus, Locality, NamedPort, ServiceAddress, Weights } from './catalog.ts';
 
 /** A check in a registration. With `Status` both halves are written; without it only the definition half. */
 export interface CheckRegistration {
@@ -28,6 +28,7 @@ export interface ServiceRegistration {
   Port?: number;
   Ports?: NamedPort[];
   SocketPath?: string;
+  Locality?: Locality;
   Weights?: Weights;
   EnableTagOverride?: boolean;
   Proxy?: Record<string, unknown>;
@@ -43,6 +44,8 @@ export interface Registration {
   Address?: string;
   TaggedAddresses?: Record<string, string>;
   NodeMeta?: Record<string, string>;
+  /** Of the node. */
+  Locality?: Locality;
   Service?: ServiceRegistration;
   Check?: CheckRegistration;
   Checks?: CheckRegistration[];

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { checkedNamespace } from '../../api/http/request-params.ts';
-import { type CheckDefinition, type CheckStatus, DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
+import { type CheckDefinition, type CheckStatus, DEFAULT_NAMESPACE, type Locality } from '../../api/shapes/catalog.ts';
 import { isCheckStatus } from '../../api/shapes/decode-verdicts.ts';
 import type { CheckRegistration, Registration, ServiceRegistration } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
@@ -32,6 +32,7 @@ export interface NormalRegistration {
   readonly address: string;
   readonly taggedAddresses: Record<string, string> | null;
   readonly nodeMeta: Record<string, string> | null;
+  readonly locality: Locality | undefined;
   readonly skipNodeUpdate: boolean;
   readonly instance: { readonly namespace: string; readonly content: InstanceContent } | undefined;
   readonly checks: readonly NormalCheck[];
@@ -55,6 +56,7 @@ export function normalizeRegistration(registration: Registration): NormalRegistr
     address,
     taggedAddresses: registration.TaggedAddresses ?? null,
     nodeMeta: registration.NodeMeta ?? null,
+    locality: registration.Locality,
     skipNodeUpdate,
     instance: registration.Service && normalizeService(registration.Service, namespace),
     checks: lastOfEach(normal),
@@ -101,6 +103,7 @@ function normalizeService(service: ServiceRegistration, registrationNamespace: s
   }
   if (ports) content.Ports = ports.map((port) => ({ ...port }));
   if (service.SocketPath) content.SocketPath = service.SocketPath;
+  if (service.Locality) content.Locality = service.Locality;
   if (isRecord(service.Proxy, 'Service.Proxy')) content.Proxy = service.Proxy;
   if (isRecord(service.Connect, 'Service.Connect')) content.Connect = service.Connect;
   return { namespace: service.Namespace ? checkedNamespace(service.Namespace) : registrationNamespace, content };

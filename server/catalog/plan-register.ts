@@ -69,6 +69,7 @@ function planNode(
     address: registration.address,
     taggedAddresses: registration.taggedAddresses,
     meta: registration.nodeMeta,
+    ...(registration.locality ? { locality: registration.locality } : {}),
     implicit: registration.skipNodeUpdate && writer.owner !== '',
   };
   if (node && current && sameRecord(current, record)) plan.rely(key, node.stored);

@@ -2,6 +2,7 @@ import {
   type CheckDefinition,
   type CheckStatus,
   DEFAULT_NAMESPACE,
+  type Locality,
   type ServiceInstance,
 } from '../../api/shapes/catalog.ts';
 import { AppError } from '../../core/errors.ts';
@@ -20,6 +21,7 @@ export interface NodeRecord {
   readonly address: string;
   readonly taggedAddresses: Record<string, string> | null;
   readonly meta: Record<string, string> | null;
+  readonly locality?: Locality;
   /** Made by an owner's registration of an instance, not for its own sake: it goes with its last instance. */
   readonly implicit: boolean;
 }
@@ -134,6 +136,7 @@ export function instanceShape(record: InstanceRecord, createIndex: number, modif
   if (content.TaggedAddresses) shape.TaggedAddresses = content.TaggedAddresses;
   if (content.Ports) shape.Ports = content.Ports;
   if (content.SocketPath) shape.SocketPath = content.SocketPath;
+  if (content.Locality) shape.Locality = content.Locality;
   return shape;
 }
 

@@ -436,6 +436,7 @@ export class CatalogState {
       Datacenter: this.#datacenter,
       TaggedAddresses: stored.record.taggedAddresses,
       Meta: stored.record.meta,
+      ...(stored.record.locality ? { Locality: stored.record.locality } : {}),
       CreateIndex: createIndexOf(stored, this.#base),
       ModifyIndex: modifyIndexOf(stored, this.#base),
     };

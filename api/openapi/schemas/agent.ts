@@ -32,6 +32,7 @@ const AGENT_SERVICE_FIELDS = {
   Address: text(),
   'TaggedAddresses?': mapOf(ref('ServiceAddress')),
   'SocketPath?': text(),
+  'Locality?': ref('Locality'),
   Weights: ref('Weights'),
   EnableTagOverride: bool(),
   'Proxy?': anyObject(),

@@ -80,6 +80,7 @@ export const UI_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     Datacenter: text(),
     TaggedAddresses: orNull(mapOf(text())),
     Meta: orNull(mapOf(text())),
+    'Locality?': ref('Locality'),
     Services: listOf(ref('ServiceInstance')),
     Checks: listOf(ref('HealthCheck')),
     ...INDEXES,
