@@ -266,7 +266,26 @@ describe('DNS over TCP', () => {
 });
 
 /** A port of 127.0.0.1 of which only the named half is taken, until the test ends. */
+/** A port of which one half is taken; the other one is free, unless somebody else has it by chance. */
 async function takenPort(protocol: string): Promise<number> {
+  for (;;) {
+    const port = await takenHalf(protocol);
+    if (await isFree(protocol === 'tcp' ? 'udp' : 'tcp', port)) return port;
+  }
+}
+
+async function isFree(protocol: string, port: number): Promise<boolean> {
+  const one =
+    protocol === 'tcp' ? createServer().listen(port, '127.0.0.1') : createSocket('udp4').bind(port, '127.0.0.1');
+  const free = await once(one, 'listening').then(
+    () => true,
+    () => false,
+  );
+  if (free) await new Promise<void>((resolve) => one.close(() => resolve()));
+  return free;
+}
+
+async function takenHalf(protocol: string): Promise<number> {
   if (protocol === 'tcp') {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

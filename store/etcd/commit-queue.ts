@@ -50,6 +50,12 @@ export interface CommitQueueOptions {
 /** What became of a transaction without an answer. */
 type Outcome = 'committed' | 'refused' | 'unknown';
 
+/** And the head that says so, when it is not known yet. */
+export interface Resolution {
+  readonly outcome: Outcome;
+  readonly kv?: EtcdKeyValue;
+}
+
 /**
  * Commits one batch after another: evaluated on the replica, and sent as one transaction that etcd does only if the head
  * is the one that the replica knows. So whatever the batch relies on holds, in etcd, at the moment of the commit; and
@@ -116,7 +122,7 @@ export class CommitQueue {
    * Finds out about the transaction `id`, which compared the head of `seen`, by putting another head in its place: once
    * that is done, or somebody has done it, the transaction can no longer take effect.
    */
-  async resolve(id: string, seen: Content, until: number): Promise<{ outcome: Outcome; kv?: EtcdKeyValue }> {
+  async resolve(id: string, seen: Content, until: number): Promise<Resolution> {
     const { clock, replica } = this.#deps;
     const loads = replica.loads;
     this.#sought = { id, seen: false };
@@ -201,6 +207,8 @@ export class CommitQueue {
     };
     const started = clock.monotonic();
     const until = Math.max(taken[0]!.until, started + MIN_RESOLVE_MS);
+    const sought = { id: head.id, seen: false };
+    this.#sought = sought;
     try {
       const { layout, headRevision } = content;
       const response = await client.txn({
@@ -216,12 +224,32 @@ export class CommitQueue {
       await this.catchUp(response.ranges[0]?.kvs[0]?.modRevision ?? response.header.revision, until);
       return false;
     } catch (error) {
-      if (!(error instanceof EtcdError) || !error.sent) throw error;
-      const { outcome, kv } = await this.resolve(head.id, content, until);
+      if (!(error instanceof EtcdError)) throw error;
+      const full = error.reason === 'noSpace';
+      if (!full && !error.sent) throw error;
+      const { outcome, kv } = full
+        ? await this.#crossed(sought, content, until)
+        : await this.resolve(head.id, content, until);
+      if (outcome === 'refused' && full) throw error;
       if (outcome === 'refused') return false;
       if (outcome === 'unknown') throw outcomeUnknown(error);
       if (kv) replica.applied(batch.events, head, kv.modRevision);
       return true;
+    }
+  }
+
+  /** Etcd takes the transaction with which its quota is crossed, and yet answers that there is no space. */
+  async #crossed(sought: { readonly id: string; seen: boolean }, seen: Content, until: number): Promise<Resolution> {
+    try {
+      const { kv, at } = await this.#deps.loader.head(seen.generation);
+      if (kv && decodeHead(kv.key, kv.value).id === sought.id) return { outcome: 'committed', kv };
+      if (kv?.modRevision === seen.headRevision) return { outcome: 'refused' };
+      // Others have written since.
+      if (!(await this.catchUp(kv?.modRevision ?? at, until))) return { outcome: 'unknown' };
+      return { outcome: sought.seen ? 'committed' : 'refused' };
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      return { outcome: 'unknown' };
     }
   }
 

@@ -13,6 +13,7 @@ const OPERATIONS = GROUPS.flatMap((group) => group.operations);
 const REFUSED: Readonly<Record<string, string>> = {
   deleteOperatorKeyring: 'there is no keyring',
   deleteOperatorRaftPeer: 'destructive',
+  getInternalUiMetricsProxyByMetricsPath: 'no place for metrics is configured',
   getOperatorKeyring: 'there is no keyring',
   postOperatorKeyring: 'there is no keyring',
   postOperatorRaftTransferLeader: 'there is one server',
