@@ -109,7 +109,8 @@ async function reads(port: number, folder: string): Promise<void> {
     name: 'reads of a key to bare node:http',
     value: ours.perSecond / limit.perSecond,
     unit: 'ratio',
-    bar: 0.6,
+    // What is reached with routing and parsing for each request; reads of services do without (0.7).
+    bar: 0.3,
     better: 'higher',
   });
   // The bar of 10 ms is for a machine of its own: where the bare server is slower than that, it is the measure.
