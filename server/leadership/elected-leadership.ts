@@ -118,16 +118,15 @@ export class ElectedLeadership implements Leadership, Runnable {
     if (!this.leads()) throw new AppError('noLeader', 'No cluster leader');
   }
 
-  changed(withinMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        timer.cancel();
-        this.#waiting.delete(done);
-        resolve();
-      };
-      const timer = this.#deps.clock.after(withinMs, done, { keepAlive: true });
-      this.#waiting.add(done);
-    });
+  async changed(withinMs: number, signal?: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const done = () => over.abort();
+    this.#waiting.add(done);
+    signal?.addEventListener('abort', done);
+    if (signal?.aborted) done();
+    await this.#deps.clock.sleep(withinMs, over.signal);
+    this.#waiting.delete(done);
+    signal?.removeEventListener('abort', done);
   }
 
   async run(ctx: RunContext): Promise<void> {

@@ -68,7 +68,7 @@ async function elsewhere(
       }
       if (request.signal.aborted || clock.monotonic() >= until) throw noLeader();
       // A leader that is known but does not answer, or one that nobody knows.
-      await leadership.changed(leader ? RETRY_MS : HOLD_MS);
+      await leadership.changed(leader ? RETRY_MS : HOLD_MS, request.signal);
     }
   } finally {
     held.count--;

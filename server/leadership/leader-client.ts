@@ -41,7 +41,7 @@ export class LeaderClient {
         headers: { ...endToEnd(request.headers), [FORWARDED_HEADER]: this.#selfId },
         body: request.bodyStream ?? (request.body.length === 0 ? null : request.body),
         headersTimeout,
-        bodyTimeout: request.path.startsWith('/v1/agent/monitor') ? 0 : headersTimeout + GRACE_MS,
+        bodyTimeout: headersTimeout + GRACE_MS,
         signal: request.signal,
       });
       if (response.headers['x-lictor-error'] === 'noLeader') {

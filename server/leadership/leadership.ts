@@ -29,8 +29,8 @@ export interface Leadership {
   barrier(): Promise<void> | undefined;
   /** Leads no longer, so that the server with this id can. @throws AppError `noLeader`, what the store throws. */
   resign(to: string): Promise<void>;
-  /** Resolves with the next change of the leader, or after the time. */
-  changed(withinMs: number): Promise<void>;
+  /** Resolves with the next change of the leader, after the time, or as soon as the signal aborts. */
+  changed(withinMs: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** Of a store that belongs to one server: it leads as soon as it has the catalog. */
