@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { isIPv6 } from 'node:net';
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
 import type { Route } from '../api/http/route.ts';
 import { aclDisabledRoutes } from '../api/routes/acl-routes.ts';
@@ -18,6 +17,7 @@ import { statusRoutes } from '../api/routes/status-routes.ts';
 import type { ConfigEntry } from '../api/shapes/config-entry/entry.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
+import { hostPort } from '../core/host-port.ts';
 import { RunGroup, type Runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -346,6 +346,5 @@ function registerBackends(register: Register, config: ServerConfig): void {
 
 /** Where other servers reach this one. */
 function serverAddress(config: ServerConfig): string {
-  const host = isIPv6(config.nodeAddress) ? `[${config.nodeAddress}]` : config.nodeAddress;
-  return `${host}:${config.serverPort ?? 8300}`;
+  return hostPort(config.nodeAddress, config.serverPort ?? 8300);
 }

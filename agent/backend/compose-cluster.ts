@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { Clock } from '../../core/clock.ts';
+import { hostPort } from '../../core/host-port.ts';
 import type { Logger } from '../../core/log.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { ServerCatalog } from '../server-pool/server-catalog.ts';
@@ -35,6 +35,5 @@ export function composeCluster(
 }
 
 function ownAddresses({ ports }: AgentConfig, address: string): string[] {
-  const host = isIP(address) === 6 ? `[${address}]` : address;
-  return [address, `${host}:${ports.serfLan}`, `${host}:${ports.server}`];
+  return [address, hostPort(address, ports.serfLan), hostPort(address, ports.server)];
 }

@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { hostPort } from '../../core/host-port.ts';
 import type { AgentConfig, TlsSettings } from '../config/agent-config.ts';
 import type { LocalState } from '../local-state/local-state.ts';
 import type { AgentIdentity } from './agent-info.ts';
@@ -184,10 +185,6 @@ function raft(quorum: QuorumStats): Texts {
     num_peers: String(Math.max(0, quorum.peers - 1)),
     state: quorum.isLeader ? 'Leader' : 'Follower',
   };
-}
-
-function hostPort(host: string, port: number): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** As Go writes durations of whole seconds. */

@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { isIP } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
+import { hostPort } from '../../core/host-port.ts';
 import type { CheckResult } from './check-state.ts';
 import { oneAttempt } from './one-attempt.ts';
 import { dialErrorText } from './output.ts';
@@ -27,10 +28,10 @@ export function probeH2Ping(deps: { clock: Clock }, plan: H2PingPlan, signal: Ab
 
 /** A connection of its own to the plan's target, not open yet. */
 export function openHttp2(plan: H2PingPlan | GrpcPlan): ClientHttp2Session {
-  const host = isIP(plan.host) === 6 ? `[${plan.host}]` : plan.host;
-  if (!plan.tls) return connect(`http://${host}:${plan.port}`);
+  const target = hostPort(plan.host, plan.port);
+  if (!plan.tls) return connect(`http://${target}`);
   const servername = plan.tlsServerName || (isIP(plan.host) ? '' : plan.host);
-  return connect(`https://${host}:${plan.port}`, {
+  return connect(`https://${target}`, {
     ...(servername ? { servername } : {}),
     rejectUnauthorized: !plan.tlsSkipVerify,
   });

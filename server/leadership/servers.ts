@@ -1,9 +1,9 @@
-import { isIPv6 } from 'node:net';
 import type { Route } from '../../api/http/route.ts';
 import { writerHeaders } from '../../api/routes/writer-headers.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry } from '../../api/shapes/catalog.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
+import { hostPort } from '../../core/host-port.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { SERVER_SERVICE } from '../server-registration.ts';
 
@@ -15,8 +15,7 @@ export function serverAddresses(state: CatalogState, own: string): string[] {
 
 /** The own port of a server that the catalog lists. */
 export function addressOf({ Node, Service }: HealthEntry): string {
-  const host = isIPv6(Node.Address) ? `[${Node.Address}]` : Node.Address;
-  return `${host}:${Service.Port}`;
+  return hostPort(Node.Address, Service.Port);
 }
 
 /** Registers through a server's own route, which reaches the leader wherever it is. @throws AppError what it answers. */

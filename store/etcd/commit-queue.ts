@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
+import { nextTurn } from '../../core/next-turn.ts';
 import type { Random } from '../../core/random.ts';
 import type { CommitResult, Op, Txn } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
@@ -315,8 +316,4 @@ function outcomeUnknown(cause: EtcdError): AppError {
 
 function copyOp(op: Op): Op {
   return op.kind === 'put' ? { ...op, value: new Uint8Array(op.value) } : op;
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

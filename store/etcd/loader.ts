@@ -1,4 +1,5 @@
 import { AppError } from '../../core/errors.ts';
+import { nextTurn } from '../../core/next-turn.ts';
 import type { Random } from '../../core/random.ts';
 import type { KeyRange, StoreEntry } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
@@ -151,8 +152,4 @@ function nextLimit(limit: number, kvs: readonly EtcdKeyValue[]): number {
 function keyAfter(kvs: readonly EtcdKeyValue[]): Buffer | undefined {
   const last = kvs.at(-1);
   return last && Buffer.concat([last.key, Buffer.alloc(1)]);
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { AppError } from '../../core/errors.ts';
+import { nextTurn } from '../../core/next-turn.ts';
 
 /*
  * LMDB maps its data file into memory and trusts it: a page missing from a truncated file ends the process with SIGBUS,
@@ -124,7 +125,7 @@ class DataFileCheck {
   async #page(number: bigint, depth: number, walk: Walk): Promise<void> {
     if (depth > MAX_DEPTH || depth > walk.depth) throw corrupt(`page ${number} lies deeper than its tree`);
     const page = this.#pages(number, 1);
-    if (this.#pagesRead % PAGES_A_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    if (this.#pagesRead % PAGES_A_TURN === 0) await nextTurn();
     const kind = page.readUInt16LE(18) & (PAGE_BRANCH | PAGE_LEAF | PAGE_OVERFLOW | PAGE_META);
     if (kind !== (depth === walk.depth ? PAGE_LEAF : PAGE_BRANCH)) throw corrupt(`page ${number} is of a wrong kind`);
     const nodes = page.readUInt16LE(20) >> 1;

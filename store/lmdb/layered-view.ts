@@ -1,3 +1,4 @@
+import { nextTurn } from '../../core/next-turn.ts';
 import { compareKeys, inRange, lowerBound } from '../key-order.ts';
 import type { Key, KeyRange, Revision, StoreEntry } from '../store.ts';
 import type { LmdbView } from './environment.ts';
@@ -102,8 +103,4 @@ function merged(layers: readonly Changes[]): Changes {
   const all = new Map<Key, Buffer | undefined>();
   for (const layer of layers) for (const [key, record] of layer) all.set(key, record);
   return all;
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,6 +3,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { nextTurn } from '../../core/next-turn.ts';
 import { ChangeHistory, compacted, type HistoryLimits } from '../change-history.ts';
 import { checkRange } from '../key-order.ts';
 import { readSnapshot, writeSnapshot } from '../snapshot-format.ts';
@@ -395,8 +396,4 @@ async function* copied(chunks: AsyncIterable<Uint8Array>, spool: FileHandle): As
     }
     yield chunk;
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

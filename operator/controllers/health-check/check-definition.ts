@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net';
 import type { CheckDefinition } from '../../../api/shapes/catalog.ts';
 import type { CheckRegistration } from '../../../api/shapes/registration.ts';
+import { urlHost } from '../../../core/host-port.ts';
 import type { HealthCheck } from '../../../crds/types/index.ts';
 import type { NamedNumber } from '../../workloads/pod.ts';
 import { checkId } from '../identity.ts';
@@ -33,8 +33,7 @@ export function checkRegistration(check: HealthCheck, target: CheckTarget): Chec
   const port = resolvePort(declaredPort(spec), target);
   if (typeof port === 'string')
     return { ...base, Type: type, Status: 'critical', Output: `spec.${type}.port: ${port}` };
-  const host = isIPv6(target.address) ? `[${target.address}]` : target.address;
-  const definition = definitionOf(spec, host, port);
+  const definition = definitionOf(spec, urlHost(target.address), port);
   return {
     ...base,
     Type: type,
