@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { call, percentile, poolOf, registration, sleep, WaitingClients } from './load.ts';
-import type { Figure } from './run.ts';
+import { show } from './measure.ts';
 import { ServerProcess } from './server-process.ts';
 
 /**
@@ -14,10 +14,6 @@ const CLIENTS = SHORT ? 2_000 : 10_000;
 const SHAPE = { services: 200, nodes: 100 };
 const CHANGES_PER_SECOND = 100;
 const CHANGE_SECONDS = SHORT ? 3 : 10;
-
-function show(figure: Figure): void {
-  console.log(JSON.stringify(figure));
-}
 
 const folder = mkdtempSync(join(dirname(fileURLToPath(import.meta.url)), '..', '.cache', 'bench-blocked-'));
 

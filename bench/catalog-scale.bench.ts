@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { call, drive, poolOf, registration, sleep } from './load.ts';
-import type { Figure } from './run.ts';
+import { show } from './measure.ts';
 import { ServerProcess } from './server-process.ts';
 
 /**
@@ -13,10 +13,6 @@ const SHORT = process.argv.includes('--short');
 const INSTANCES = SHORT ? 20_000 : 100_000;
 const SHAPE = { services: 5_000, nodes: 1_000 };
 const LISTS = SHORT ? 100 : 300;
-
-function show(figure: Figure): void {
-  console.log(JSON.stringify(figure));
-}
 
 /** Saves an archive to nowhere; how much memory the server takes more at the most meanwhile. */
 async function showSaving(server: ServerProcess): Promise<void> {

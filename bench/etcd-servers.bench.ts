@@ -6,7 +6,7 @@ import { INSTALLED_ETCD } from '../test/support/etcd/binaries.ts';
 import { EtcdCluster } from '../test/support/etcd/etcd-cluster.ts';
 import { type AgentProcess, startServer } from '../test/support/processes/lictor.ts';
 import { call, drive, poolOf, registration } from './load.ts';
-import type { Figure } from './run.ts';
+import { median, show } from './measure.ts';
 
 /**
  * Three servers over three etcds on one machine: registrations by 64 clients that are spread over the servers, and by one,
@@ -22,14 +22,6 @@ const SHAPE = { services: 5000, nodes: 500 };
 const VALUE = Buffer.alloc(300, 'v');
 
 const clock = new SystemClock();
-
-function show(figure: Figure): void {
-  console.log(JSON.stringify(figure));
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
-}
 
 class Bench {
   readonly #etcd: EtcdCluster;
@@ -74,7 +66,7 @@ class Bench {
       rounds.push({ plain, ours: await this.registrations(writers, () => performance.now() < until) });
     }
     const name = `${writers === 1 ? '1 writer' : `${writers} writers`}`;
-    const of = (pick: (round: { plain: number; ours: number }) => number) => median(rounds.map(pick));
+    const of = (pick: (round: { plain: number; ours: number }) => number) => pick(median(rounds, pick));
     show({ name: `etcd plain puts, ${name}`, value: of(({ plain }) => plain), unit: '/s', bar: null });
     show({ name: `registrations at three servers, ${name}`, value: of(({ ours }) => ours), unit: '/s', bar: null });
     const ratio = of(({ plain, ours }) => ours / plain);

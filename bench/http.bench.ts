@@ -1,8 +1,8 @@
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { call, drive, poolOf, registration, sleep, wrk, wrkRegistrations } from './load.ts';
-import type { Figure } from './run.ts';
+import { show, syncsPerSecond } from './measure.ts';
 import { ServerProcess } from './server-process.ts';
 
 /**
@@ -18,24 +18,6 @@ const WRITE_SECONDS = SHORT ? 3 : 8;
 const CHANGES_PER_SECOND = 50;
 const PATH = '/v1/health/service/svc-{n}?passing';
 
-function show(figure: Figure): void {
-  console.log(JSON.stringify(figure));
-}
-
-/** Appends of a registration's size, each with its own fdatasync. */
-function syncsPerSecond(folder: string): number {
-  const file = openSync(join(folder, 'appended'), 'w');
-  const bytes = Buffer.alloc(1024, 'v');
-  const start = performance.now();
-  let count = 0;
-  for (; performance.now() - start < 1000; count++) {
-    writeSync(file, bytes);
-    fdatasyncSync(file);
-  }
-  closeSync(file);
-  return count / ((performance.now() - start) / 1000);
-}
-
 async function writes(port: number, folder: string): Promise<void> {
   // Who has just started compiles first.
   await wrkRegistrations(port, 32, SHORT ? 2 : 4);
@@ -49,7 +31,7 @@ async function writes(port: number, folder: string): Promise<void> {
     better: 'higher',
   });
   show({ name: 'durable registrations, 64 writers, p99', value: many.p99Ms, unit: 'ms', bar: null });
-  const syncs = syncsPerSecond(folder);
+  const syncs = syncsPerSecond(folder, Buffer.alloc(1024, 'v'));
   const one = await wrkRegistrations(port, 1, WRITE_SECONDS);
   show({ name: 'disk append + fdatasync', value: syncs, unit: 'syncs/s', bar: null });
   show({ name: 'durable registrations, 1 writer', value: one.perSecond, unit: '/s', bar: null });

@@ -1,9 +1,9 @@
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Pool } from 'undici';
 import { call, drive, poolOf, wrk } from './load.ts';
-import type { Figure } from './run.ts';
+import { median, show, syncsPerSecond } from './measure.ts';
 import { ServerProcess } from './server-process.ts';
 
 /**
@@ -19,31 +19,10 @@ const SECONDS = SHORT ? 2 : 5;
 const VALUE = Buffer.alloc(300, 'v');
 const PATH = '/v1/kv/bench/{n}';
 
-function show(figure: Figure): void {
-  console.log(JSON.stringify(figure));
-}
-
-/** Appends of a record's size for a second, each with its own fdatasync. */
-function syncsPerSecond(folder: string): number {
-  const file = openSync(join(folder, 'appended'), 'w');
-  const start = performance.now();
-  let count = 0;
-  for (; performance.now() - start < 1000; count++) {
-    writeSync(file, VALUE);
-    fdatasyncSync(file);
-  }
-  closeSync(file);
-  return count / ((performance.now() - start) / 1000);
-}
-
 async function put(pool: Pool, key: number, value: string): Promise<void> {
   const answer = await pool.request({ path: PATH.replace('{n}', String(key)), method: 'PUT', body: value });
   const text = await answer.body.text();
   if (answer.statusCode !== 200 || text.trim() !== 'true') throw new Error(`key ${key}: ${answer.statusCode} ${text}`);
-}
-
-function median<T>(rounds: T[], by: (round: T) => number): T {
-  return rounds.sort((a, b) => by(a) - by(b))[rounds.length >> 1]!;
 }
 
 async function writes(port: number, folder: string): Promise<void> {
@@ -64,7 +43,7 @@ async function writes(port: number, folder: string): Promise<void> {
   };
   const rounds = [];
   for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({ syncs: syncsPerSecond(folder), one: await during(one, 1), many: await during(many, 64) });
+    rounds.push({ syncs: syncsPerSecond(folder, VALUE), one: await during(one, 1), many: await during(many, 64) });
   }
   await Promise.all([one.destroy(), many.destroy()]);
   const of = median(rounds, (round) => round.many.perSecond / round.syncs);

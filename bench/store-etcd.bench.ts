@@ -11,7 +11,7 @@ import { openEtcdStore } from '../store/etcd/open-etcd-store.ts';
 import { prefixRange, type Store } from '../store/store.ts';
 import { CURRENT_ETCD, INSTALLED_ETCD } from '../test/support/etcd/binaries.ts';
 import { EtcdCluster } from '../test/support/etcd/etcd-cluster.ts';
-import type { Figure } from './run.ts';
+import { median, show, type Writing, writing } from './measure.ts';
 
 /**
  * Durable commits in a second on the etcd engine, by one writer and by 64, as a ratio to plain puts into the same etcd
@@ -24,35 +24,10 @@ const ROUND_MS = SHORT ? 700 : 2000;
 const KEYS = 10_000;
 const VALUE = Buffer.alloc(300, 'v');
 
-interface Writing {
-  readonly perSecond: number;
-  /** Seconds of this process's time. */
-  readonly cpuPer1000: number;
-}
-
 const clock = new SystemClock();
 
 function key(n: number): string {
   return `instance/${(n * 7919) % KEYS}`;
-}
-
-async function writing(writers: number, write: (n: number) => Promise<unknown>): Promise<Writing> {
-  const start = clock.monotonic();
-  const cpu = process.cpuUsage();
-  let started = 0;
-  let count = 0;
-  const writer = async (): Promise<void> => {
-    while (clock.monotonic() - start < ROUND_MS) {
-      await write(started++);
-      count++;
-    }
-  };
-  await Promise.all(Array.from({ length: writers }, writer));
-  const { user, system } = process.cpuUsage(cpu);
-  return {
-    perSecond: (count / (clock.monotonic() - start)) * 1000,
-    cpuPer1000: (user + system) / 1e6 / (count / 1000),
-  };
 }
 
 function commit(store: Store): (n: number) => Promise<unknown> {
@@ -71,14 +46,6 @@ async function fill(store: Store): Promise<void> {
     const ops = Array.from({ length: 100 }, (_, j) => ({ kind: 'put' as const, key: key(i + j), value: VALUE }));
     await store.commit({ compares: [], ops });
   }
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1]!;
-}
-
-function print(figure: Figure): void {
-  console.log(JSON.stringify(figure));
 }
 
 async function main(etcd: EtcdCluster): Promise<void> {
@@ -103,54 +70,54 @@ async function main(etcd: EtcdCluster): Promise<void> {
   const rounds: { plainOne: Writing; one: Writing; plainMany: Writing; many: Writing }[] = [];
   for (let i = 0; i < ROUNDS; i++) {
     rounds.push({
-      plainOne: await writing(1, plainPut(client)),
-      one: await writing(1, commit(store)),
-      plainMany: await writing(64, plainPut(client)),
-      many: await writing(64, commit(store)),
+      plainOne: await writing(1, ROUND_MS, plainPut(client)),
+      one: await writing(1, ROUND_MS, commit(store)),
+      plainMany: await writing(64, ROUND_MS, plainPut(client)),
+      many: await writing(64, ROUND_MS, commit(store)),
     });
   }
   client.close();
   await store.close();
-  const of = (pick: (round: (typeof rounds)[number]) => number): number => median(rounds.map(pick));
-  const show = (name: string, value: number, unit: string): void => print({ name, value, unit, bar: null });
-  show(
+  const of = (pick: (round: (typeof rounds)[number]) => number): number => pick(median(rounds, pick));
+  const tell = (name: string, value: number, unit: string): void => show({ name, value, unit, bar: null });
+  tell(
     'etcd plain puts, 1 writer',
     of((r) => r.plainOne.perSecond),
     'puts/s',
   );
-  show(
+  tell(
     'etcd plain puts, 64 writers',
     of((r) => r.plainMany.perSecond),
     'puts/s',
   );
-  show(
+  tell(
     'store-etcd 1 writer',
     of((r) => r.one.perSecond),
     'commits/s',
   );
-  show(
+  tell(
     'store-etcd 64 writers',
     of((r) => r.many.perSecond),
     'commits/s',
   );
   const toOne = of((r) => r.one.perSecond / r.plainOne.perSecond);
   const toMany = of((r) => r.many.perSecond / r.plainMany.perSecond);
-  print({ name: 'store-etcd 1 writer to plain puts', value: toOne, unit: 'ratio', bar: 0.67 });
-  print({ name: 'store-etcd 64 writers to plain puts', value: toMany, unit: 'ratio', bar: 4 });
-  show(
+  show({ name: 'store-etcd 1 writer to plain puts', value: toOne, unit: 'ratio', bar: 0.67 });
+  show({ name: 'store-etcd 64 writers to plain puts', value: toMany, unit: 'ratio', bar: 4 });
+  tell(
     'etcd plain puts, 64 writers CPU',
     of((r) => r.plainMany.cpuPer1000),
     's/1000 puts',
   );
-  show(
+  tell(
     'store-etcd 64 writers CPU',
     of((r) => r.many.cpuPer1000),
     's/1000 commits',
   );
-  print({ name: 'store-etcd open, 10,000 entries', value: openedMs, unit: 'ms', bar: 1000, better: 'lower' });
-  print({ name: 'store-etcd read, 10,000 entries', value: readMs, unit: 'ms', bar: 1000, better: 'lower' });
+  show({ name: 'store-etcd open, 10,000 entries', value: openedMs, unit: 'ms', bar: 1000, better: 'lower' });
+  show({ name: 'store-etcd read, 10,000 entries', value: readMs, unit: 'ms', bar: 1000, better: 'lower' });
   const grownMiB = (rss - rssBefore) / 2 ** 20;
-  print({ name: 'store-etcd RSS, 10,000 entries', value: grownMiB, unit: 'MiB', bar: 80, better: 'lower' });
+  show({ name: 'store-etcd RSS, 10,000 entries', value: grownMiB, unit: 'MiB', bar: 80, better: 'lower' });
 }
 
 const file = CURRENT_ETCD.file ?? INSTALLED_ETCD.file;
