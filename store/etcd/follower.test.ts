@@ -181,6 +181,39 @@ describe('the follower of etcd', () => {
     await expect(take(replica.history.watch(EVERYTHING, 0, never), 1)).rejects.toMatchObject({ code: 'storeCorrupt' });
   });
 
+  it('takes own commits from the answer or from the watch, whichever is first, each once', async () => {
+    const { etcd, replica } = bench();
+    const own = (revision: number) => {
+      const entry = { key: 'k', value: Buffer.from(`${revision}`), createRevision: 1, modRevision: revision };
+      return [{ revision, changes: [{ kind: 'put' as const, entry }] }];
+    };
+    replica.applied(own(1), headOf(1), 11);
+    replica.applied(own(2), headOf(2), 12);
+    etcd.say({ events: [...putEvents(1), putEvents(2)[0]!] });
+    etcd.say({ events: [putEvents(2)[1]!, putEvents(3)[0]!] });
+    replica.applied(own(3), headOf(3), 13);
+    etcd.say({ events: [putEvents(3)[1]!, ...putEvents(4)] });
+    replica.applied(own(4), headOf(4), 14);
+    expect((await take(replica.history.watch(EVERYTHING, 0, never), 4)).map(eventText)).toEqual([
+      '1: +k=1',
+      '2: +k=2',
+      '3: +k=3',
+      '4: +k=4',
+    ]);
+    expect([replica.failure, etcd.loads]).toEqual([undefined, 0]);
+  });
+
+  it('fails for good also when own commits have gone past a change of something else before the watch tells', () => {
+    const { etcd, replica } = bench();
+    replica.applied([], headOf(1, { previous: 10 }), 15);
+    const [, foreign] = putEvents(2);
+    etcd.say({ events: [foreign!] });
+    expect(replica.failure).toMatchObject({
+      code: 'storeCorrupt',
+      message: expect.stringMatching(/changed by something/),
+    });
+  });
+
   it('fails for good when etcd went back behind what it has told', async () => {
     const { etcd, clock, replica } = bench(7);
     etcd.newest = 3;

@@ -40,12 +40,17 @@ export class Replica {
   onTransaction: (id: string) => void = () => {};
   #content: Content;
   #pending: Pending | undefined;
+  /** Up to this revision of etcd the watch has nothing new: it was brought, loaded, or is told by a later stream. */
+  #floor: number;
+  /** Etcd's revisions of own commits after that, rising, which the watch has not brought yet. */
+  #own: number[] = [];
   #loads = 0;
   #failure: AppError | undefined;
   readonly #waiting = new Set<() => void>();
 
   constructor(content: Content, limits: HistoryLimits) {
     this.#content = content;
+    this.#floor = content.headRevision;
     this.history = new ChangeHistory({ floor: content.head.revision, limits });
   }
 
@@ -80,6 +85,9 @@ export class Replica {
       }
       this.history.append({ revision, changes });
     }
+    // The watch may have brought one part of it.
+    this.#pending = undefined;
+    this.#own.push(etcdRevision);
     this.#moveTo(head, etcdRevision);
   }
 
@@ -87,7 +95,10 @@ export class Replica {
   receive(events: readonly EtcdEvent[]): void {
     for (const event of events) {
       const at = event.kv.modRevision;
-      if (at <= this.#content.headRevision) continue;
+      if (at <= this.#content.headRevision) {
+        this.#assertOwn(event);
+        continue;
+      }
       if (!this.#pending) this.#pending = this.#begin(event);
       else if (at !== this.#pending.etcdRevision)
         throw new GapError(`changes of etcd's revision ${this.#pending.etcdRevision} are missing`);
@@ -100,9 +111,10 @@ export class Replica {
     }
   }
 
-  /** Forgets a transaction that was received by half, because its stream has ended. */
+  /** Its stream has ended: forgets a transaction that was received by half; the next one begins after what is known. */
   interrupted(): void {
     this.#pending = undefined;
+    this.#listenAfter(this.#content.headRevision);
   }
 
   /**
@@ -121,6 +133,7 @@ export class Replica {
     this.#pending = undefined;
     const same = content.generation === mine.generation && content.head.revision === mine.head.revision;
     this.#content = content;
+    this.#listenAfter(content.headRevision);
     if (!same) this.history.reset(content.head.revision);
     this.#wake();
   }
@@ -141,6 +154,18 @@ export class Replica {
       await this.#change(clock, leftMs);
     }
     return this.#content.headRevision >= etcdRevision;
+  }
+
+  #listenAfter(etcdRevision: number): void {
+    this.#floor = etcdRevision;
+    this.#own = this.#own.filter((revision) => revision > etcdRevision);
+  }
+
+  /** What an own commit has overtaken is its own change, or one of somebody else. @throws AppError `storeCorrupt`. */
+  #assertOwn({ kv }: EtcdEvent): void {
+    if (kv.modRevision <= this.#floor) return;
+    if (!this.#own.includes(kv.modRevision)) throw changedByOthers(kv.key);
+    this.#listenAfter(kv.modRevision);
   }
 
   #begin(event: EtcdEvent): Pending {
@@ -172,6 +197,7 @@ export class Replica {
       at += count;
       this.history.append({ revision, changes });
     }
+    this.#listenAfter(etcdRevision);
     this.#moveTo(head, etcdRevision);
     this.onTransaction(head.id);
   }

@@ -379,7 +379,9 @@ describeEtcd(CURRENT_ETCD, 'keys of the store', (file) => {
   it('that something else writes or removes end the store with a clear error until it is opened again', async () => {
     const cluster = await start({ file });
     const store = await open(cluster.endpoints);
-    await write(store, put('a', '1'));
+    // What another server writes comes by the watch, which is open then.
+    const shown = await write(await open(cluster.endpoints), put('a', '1'));
+    await eventually(() => expect(store.revision()).toBe(shown), WITHIN);
     const [entry] = (await cluster.keys('lictor/data/')).filter((key) => key.endsWith('/e/a'));
     await cluster.call('kv/deleterange', { key: Buffer.from(entry!).toString('base64') });
     await eventually(async () => {
