@@ -81,6 +81,7 @@ function itemSpec(backend: KvBackend, { namespace, key }: KeyParams, raw: boolea
     live: backend.get(namespace, key),
     json: (item) => item,
     plain: true,
+    byUrl: true,
     respond: (value) => {
       const item = value as KvItem | undefined;
       if (!item) return NOT_FOUND;

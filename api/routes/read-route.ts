@@ -135,7 +135,13 @@ async function blocked<T>(
   return answer(deps, read, params, headers, last!, index);
 }
 
-/** The answer, and how to give it again; the same one while its data has the same version. */
+/** An answer up to this many bytes is kept while its URL is asked again and again; a longer one of its own form is made anew. */
+const KEPT_BYTES = 2048;
+
+/**
+ * The answer, and how to give it again: the same one while its data has the same version. One without bytes, such as
+ * that there is none, is not given again without looking at its request.
+ */
 function lasting<T>(
   deps: ReadRouteDeps,
   read: ReadSpec<T>,
@@ -144,15 +150,22 @@ function lasting<T>(
 ): RouteResponse {
   let last: { readonly index: number; readonly response: RouteResponse } | undefined;
   const { live } = read;
-  const again = (): RouteResponse => {
-    if (last && live.version && live.version() === last.index) return last.response;
+  const make = (): RouteResponse => {
     const reading = live.run();
-    if (last?.index !== reading.index) {
-      last = { index: reading.index, response: { ...answer(deps, read, params, headers, reading), again } };
-    }
-    return last.response;
+    if (last?.index === reading.index) return last.response;
+    const made = answer(deps, read, params, headers, reading);
+    const response = made.bytes ? { ...made, again } : made;
+    // What `json` makes is shared with the cache of answers.
+    const kept = made.bytes && (!read.respond || made.bytes.length <= KEPT_BYTES);
+    last = kept ? { index: reading.index, response } : undefined;
+    return response;
   };
-  return again();
+  const again = (): RouteResponse | undefined => {
+    if (last && live.version && live.version() === last.index) return last.response;
+    const response = make();
+    return response.bytes && response;
+  };
+  return make();
 }
 
 function answer<T>(

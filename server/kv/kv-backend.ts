@@ -27,10 +27,14 @@ export class StateKvBackend implements KvBackend {
   }
 
   get(namespace: string, key: string): LiveRead<KvItem | undefined> {
-    const { table, watches } = this.#deps;
+    const { state, table, watches } = this.#deps;
     const rest = kvRest(namespace, key);
     return {
       run: () => this.#reading(table.keyVersion(rest), () => itemOf(table.get(rest))),
+      version: () => {
+        state.assertLoaded();
+        return table.keyVersion(rest);
+      },
       watch: (wake) => watches.watchKey(rest, wake),
     };
   }
