@@ -59,10 +59,13 @@ export class Batch {
 
   /** Compares and applies one transaction; the result holds once the batch is on disk. */
   add(txn: PreparedTxn): CommitResult {
-    const failedCompare = txn.compares.findIndex((compare) => !this.#holds(compare));
-    if (failedCompare >= 0) return { ok: false, revision: this.#revision, failedCompare };
+    const { compares } = txn;
+    for (let at = 0; at < compares.length; at++) {
+      if (!this.#holds(compares[at]!)) return { ok: false, revision: this.#revision, failedCompare: at };
+    }
     const revision = this.#revision + 1;
-    const changes = txn.ops.flatMap((op) => this.#apply(op, revision));
+    const changes: StoreChange[] = [];
+    for (const op of txn.ops) this.#apply(op, revision, changes);
     if (changes.length > 0) {
       this.#revision = revision;
       this.#events.push({ revision, changes });
@@ -78,16 +81,17 @@ export class Batch {
     return true;
   }
 
-  #apply(op: PreparedOp, revision: Revision): StoreChange[] {
-    if (op.kind === 'put') return [this.#put(op.key, op.record, revision)];
-    if (op.kind === 'delete') return this.#revisions(op.key) ? [this.#delete(op.key, revision)] : [];
-    const keys = [...this.#inRange(op.range)].map(([key]) => key).sort(compareKeys);
-    return keys.map((key) => this.#delete(key, revision));
+  #apply(op: PreparedOp, revision: Revision, changes: StoreChange[]): void {
+    if (op.kind === 'put') changes.push(this.#put(op.key, op.record, revision));
+    else if (op.kind === 'deleteRange') {
+      const keys = [...this.#inRange(op.range)].map(([key]) => key).sort(compareKeys);
+      for (const key of keys) changes.push(this.#delete(key, revision));
+    } else if (this.#revisions(op.key)) changes.push(this.#delete(op.key, revision));
   }
 
   #put(key: Key, record: Buffer, revision: Revision): StoreChange {
     const createRevision = this.#revisions(key)?.createRevision ?? revision;
-    sealRecord(record, Buffer.from(key), { createRevision, modRevision: revision });
+    sealRecord(record, key, { createRevision, modRevision: revision });
     this.#overlay.set(key, record);
     return { kind: 'put', entry: recordEntry(key, record) };
   }

@@ -105,22 +105,18 @@ export class Journal {
 
   /** A batch in the form of the file. */
   encode(batch: JournalBatch): Buffer {
-    const parts: { key: Buffer; record: Buffer | undefined }[] = [];
     let body = 0;
-    for (const [key, record] of batch.changes) {
-      const bytes = Buffer.from(key);
-      parts.push({ key: bytes, record });
-      body += 6 + bytes.length + (record?.length ?? 0);
-    }
+    for (const [key, record] of batch.changes) body += 6 + Buffer.byteLength(key) + (record?.length ?? 0);
     const buffer = Buffer.alloc(Math.ceil((HEAD_BYTES + body) / ALIGNMENT) * ALIGNMENT);
     this.#storeId.copy(buffer);
     buffer.writeUInt32BE(body, 16);
     buffer.writeUIntBE(batch.first, 24, 6);
     buffer.writeUIntBE(batch.last, 30, 6);
     let at = HEAD_BYTES;
-    for (const { key, record } of parts) {
-      at = buffer.writeUInt16BE(key.length, at);
-      at += key.copy(buffer, at);
+    for (const [key, record] of batch.changes) {
+      const keyBytes = buffer.write(key, at + 2);
+      buffer.writeUInt16BE(keyBytes, at);
+      at += 2 + keyBytes;
       at = buffer.writeUInt32BE(record ? record.length : DELETED, at);
       if (record) at += record.copy(buffer, at);
     }

@@ -32,9 +32,18 @@ export class LayeredView {
 
   /** All entries of the range, in no order. */
   *entries(range: KeyRange): Generator<StoreEntry, void, void> {
-    const changed = merged(this.#layers);
-    for (const [key, record] of changed) if (record && inRange(key, range)) yield recordEntry(key, record);
-    for (const entry of this.#base.entries(range)) if (!changed.has(entry.key)) yield entry;
+    for (const [at, layer] of this.#layers.entries()) {
+      for (const [key, record] of layer) {
+        if (record && inRange(key, range) && !this.#changedFrom(at + 1, key)) yield recordEntry(key, record);
+      }
+    }
+    for (const entry of this.#base.entries(range)) if (!this.#changedFrom(0, entry.key)) yield entry;
+  }
+
+  /** Whether this layer or one after it has the key. */
+  #changedFrom(layer: number, key: Key): boolean {
+    for (let at = layer; at < this.#layers.length; at++) if (this.#layers[at]!.has(key)) return true;
+    return false;
   }
 
   /** The same content for as long as it is needed. */

@@ -33,8 +33,11 @@ const MAX_BATCH_TXNS = 512;
 const MAX_BATCH_BYTES = 1024 * 1024;
 /** Commits that wait for the one under way. */
 const MAX_WAITING = 8192;
-/** Changes beside LMDB at most: a range of them is looked through one by one. */
-const MAX_LAYER_ENTRIES = 4096;
+/**
+ * Changes beside LMDB at most: a range of them is looked through one by one. The more go at once, the fewer pages LMDB
+ * writes for each.
+ */
+const MAX_LAYER_ENTRIES = 16_384;
 const EVERYTHING: KeyRange = { start: '', end: '\u{10FFFF}' };
 /** A healthy disk syncs in a few milliseconds; etcd warns at the same figure. */
 const SLOW_SYNC_MS = 1000;
@@ -343,7 +346,7 @@ export class LmdbStore implements Store {
     let bytes = 0;
     for await (const entry of readSnapshot(createReadStream(spoolFile), () => {})) {
       const record = newRecord(entry.value);
-      sealRecord(record, Buffer.from(entry.key), { createRevision: revision, modRevision: revision });
+      sealRecord(record, entry.key, { createRevision: revision, modRevision: revision });
       records.set(entry.key, record);
       bytes += record.length;
       if (bytes < MAX_BATCH_BYTES) continue;

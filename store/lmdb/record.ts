@@ -22,7 +22,7 @@ export function newRecord(value: Uint8Array): Buffer {
 }
 
 /** Writes revisions and checksum into the record's head. */
-export function sealRecord(record: Buffer, key: Uint8Array, revisions: RecordRevisions): void {
+export function sealRecord(record: Buffer, key: string, revisions: RecordRevisions): void {
   record.writeUIntBE(revisions.createRevision, 4, 6);
   record.writeUIntBE(revisions.modRevision, 10, 6);
   record.writeUInt32BE(checksum(record, key), 0);
@@ -53,6 +53,7 @@ export function checkRecord(record: Buffer, key: Buffer): void {
   throw new AppError('storeCorrupt', `the entry ${JSON.stringify(key.toString())} does not match its checksum`);
 }
 
-function checksum(record: Buffer, key: Uint8Array): number {
+/** A text counts by its UTF-8 bytes. */
+function checksum(record: Buffer, key: string | Uint8Array): number {
   return crc32(record.subarray(4), crc32(key));
 }
