@@ -13,6 +13,22 @@ describe('revision gate', () => {
     expect(await third).toBe(false);
   });
 
+  it('shows all of a batch before its writers go on', async () => {
+    const clock = new FakeClock();
+    const gate = new RevisionGate();
+    const order: string[] = [];
+    const writers = [1, 2].map(async (revision) => {
+      if (await gate.reached(revision, { clock, withinMs: 1_000 })) order.push(`writer ${revision}`);
+    });
+    for (const revision of [1, 2]) {
+      gate.advance(revision);
+      await Promise.resolve();
+      order.push(`shown ${revision}`);
+    }
+    await Promise.all(writers);
+    expect(order).toEqual(['shown 1', 'shown 2', 'writer 1', 'writer 2']);
+  });
+
   it('tells all who wait, and all who come, at once when it closes', async () => {
     const clock = new FakeClock();
     const gate = new RevisionGate();

@@ -1,29 +1,34 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Revision } from '../../store/store.ts';
 
+interface Waiting {
+  readonly revision: Revision;
+  readonly settle: (reached: boolean) => void;
+}
+
 /** Lets writers wait until the state shows a revision. */
 export class RevisionGate {
   #revision: Revision = 0;
   #closed = false;
-  readonly #waiting = new Map<Revision, Set<(reached: boolean) => void>>();
+  #settling = false;
+  readonly #waiting = new Set<Waiting>();
 
-  /** To be called when the state shows this revision. */
+  /**
+   * To be called when the state shows this revision. All that one batch of the store has brought is shown first, then its
+   * writers go on together: their answers leave in a row.
+   */
   advance(revision: Revision): void {
-    const from = this.#revision;
-    if (revision <= from) return;
+    if (revision <= this.#revision) return;
     this.#revision = revision;
-    // The shorter way: one by one, or all that wait (a first load is a long jump).
-    if (revision - from <= this.#waiting.size) {
-      for (let at = from + 1; at <= revision; at++) this.#settle(at);
-    } else {
-      for (const at of [...this.#waiting.keys()]) if (at <= revision) this.#settle(at);
-    }
+    if (this.#settling) return;
+    this.#settling = true;
+    process.nextTick(() => this.#settleReached());
   }
 
   /** The state goes no further: those who wait, and those who come, are told at once. */
   close(): void {
     this.#closed = true;
-    for (const settles of [...this.#waiting.values()]) for (const settle of [...settles]) settle(false);
+    for (const { revision, settle } of this.#waiting) settle(revision <= this.#revision);
   }
 
   /** Whether the revision was reached within the time. */
@@ -31,20 +36,19 @@ export class RevisionGate {
     if (revision <= this.#revision) return Promise.resolve(true);
     if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const settles = this.#waiting.get(revision) ?? new Set();
-      this.#waiting.set(revision, settles);
       const settle = (reached: boolean) => {
         timer.cancel();
-        settles.delete(settle);
-        if (settles.size === 0) this.#waiting.delete(revision);
+        this.#waiting.delete(waiting);
         resolve(reached);
       };
+      const waiting = { revision, settle };
       const timer = limit.clock.after(limit.withinMs, () => settle(false), { keepAlive: true });
-      settles.add(settle);
+      this.#waiting.add(waiting);
     });
   }
 
-  #settle(revision: Revision): void {
-    for (const settle of [...(this.#waiting.get(revision) ?? [])]) settle(true);
+  #settleReached(): void {
+    this.#settling = false;
+    for (const { revision, settle } of this.#waiting) if (revision <= this.#revision) settle(true);
   }
 }
