@@ -1,5 +1,6 @@
 import type { CheckEntry, InstanceEntry, NodeEntry } from './entries.ts';
 import { meshDestination } from './mesh-destination.ts';
+import type { ServiceEntry } from './service-index.ts';
 
 /** A change of an owned instance: `before` is what the owner's followers knew of it, `after` what they are to know. */
 export interface OwnedChange {
@@ -9,8 +10,8 @@ export interface OwnedChange {
 
 /** What one transaction has touched; turned into versions, wake-ups and owned changes when all of it is in place. */
 export class ChangeSet {
-  /** Topics to bump, and whether their data exists. Decided at the end, as several changes may touch one topic. */
-  readonly services = new Map<string, { namespace: string; key: string }>();
+  /** By topic. Whether their data exists is decided at the end, as several changes may touch one topic. */
+  readonly services = new Map<string, ServiceEntry>();
   readonly nodes = new Set<NodeEntry>();
   readonly definitionNodes = new Set<string>();
   readonly serviceLists = new Set<string>();
@@ -22,8 +23,8 @@ export class ChangeSet {
   readonly instancesBefore = new Map<string, InstanceEntry | undefined>();
   readonly instancesAfter = new Map<string, InstanceEntry | undefined>();
 
-  service(namespace: string, key: string): void {
-    this.services.set(`${namespace}/${key}`, { namespace, key });
+  service(service: ServiceEntry): void {
+    this.services.set(service.topic, service);
   }
 
   checkTopic(namespace: string, status: string): void {
@@ -43,15 +44,14 @@ export class ChangeSet {
   /** The mesh endpoints that have changed, by `namespace/service`: whether one of those that changed is still there. */
   meshDestinations(): Map<string, boolean> {
     const found = new Map<string, boolean>();
-    for (const [entries, live] of [
-      [this.instancesBefore, false],
-      [this.instancesAfter, true],
-    ] as const) {
-      for (const entry of entries.values()) {
+    const note = (entries: Iterable<InstanceEntry | undefined>, live: boolean) => {
+      for (const entry of entries) {
         const destination = entry && meshDestination(entry.namespace, entry.stored.record.content);
         if (destination !== undefined) found.set(destination, live);
       }
-    }
+    };
+    note(this.instancesBefore.values(), false);
+    note(this.instancesAfter.values(), true);
     return found;
   }
 

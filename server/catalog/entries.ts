@@ -15,6 +15,7 @@ import {
   type NodeRecord,
 } from './records.ts';
 import { createIndexOf, modifyIndexOf, type Stored } from './stored.ts';
+import { topicOf } from './topics.ts';
 
 /** The id of the check that says whether a node's agent is alive (Consul's name). */
 export const SERF_HEALTH = 'serfHealth';
@@ -32,6 +33,8 @@ export function localKey(namespace: string, id: string): string {
  */
 export class NodeEntry {
   readonly key: string;
+  /** What is told when something of it changes. */
+  readonly topic: string;
   readonly instances = new Map<string, InstanceEntry>();
   readonly checks = new Map<string, CheckEntry>();
   /** Checks by the instance that they belong to; '' for checks of the node itself. */
@@ -43,6 +46,7 @@ export class NodeEntry {
 
   constructor(key: string) {
     this.key = key;
+    this.topic = topicOf.node(key);
   }
 
   get name(): string {
@@ -61,7 +65,8 @@ export class NodeEntry {
 
   /** Lists a check under its instance. */
   listCheck(check: CheckEntry): void {
-    this.checksByInstance.set(check.instanceKey, [...(this.checksByInstance.get(check.instanceKey) ?? []), check]);
+    const others = this.checksByInstance.get(check.instanceKey);
+    this.checksByInstance.set(check.instanceKey, others ? [...others, check] : [check]);
   }
 
   unlistCheck(check: CheckEntry): void {
@@ -89,6 +94,8 @@ export class InstanceEntry {
   /** Orders instances by node, then id. */
   readonly sortKey: string;
   readonly stored: Stored<InstanceRecord>;
+  /** The name of its service in lower case. */
+  readonly serviceKey: string;
   readonly #base: number;
   #shape: ServiceInstance | undefined;
   #health: HealthEntry | undefined;
@@ -98,6 +105,7 @@ export class InstanceEntry {
     this.key = key;
     this.sortKey = `${node.key}\u0000${key}`;
     this.stored = stored;
+    this.serviceKey = stored.record.content.Service.toLowerCase();
     this.#base = base;
   }
 
@@ -119,10 +127,6 @@ export class InstanceEntry {
 
   get tags(): readonly string[] {
     return this.stored.record.content.Tags;
-  }
-
-  get serviceKey(): string {
-    return this.stored.record.content.Service.toLowerCase();
   }
 
   get namespace(): string {
@@ -154,7 +158,8 @@ export class CheckEntry {
   readonly key: string;
   readonly namespace: string;
   readonly #base: number;
-  definition: Stored<CheckDefinitionRecord> | undefined;
+  #definition: Stored<CheckDefinitionRecord> | undefined;
+  #instanceKey = '';
   state: Stored<CheckStateRecord> | undefined;
   /** The state under which it is listed now. */
   listedAs: CheckStatus | undefined;
@@ -167,10 +172,19 @@ export class CheckEntry {
     this.#base = base;
   }
 
+  get definition(): Stored<CheckDefinitionRecord> | undefined {
+    return this.#definition;
+  }
+
+  set definition(stored: Stored<CheckDefinitionRecord> | undefined) {
+    this.#definition = stored;
+    const serviceId = stored?.record.serviceId ?? '';
+    this.#instanceKey = serviceId === '' ? '' : localKey(this.namespace, serviceId);
+  }
+
   /** The key of its instance within the node; '' for a check of the node itself. */
   get instanceKey(): string {
-    const serviceId = this.definition?.record.serviceId ?? '';
-    return serviceId === '' ? '' : localKey(this.namespace, serviceId);
+    return this.#instanceKey;
   }
 
   get status(): CheckStatus {

@@ -142,9 +142,13 @@ export function splitKey(key: Key): { generation: string; segment: string; rest:
 export function parseKey(key: Key): ParsedKey | undefined {
   const split = splitKey(key);
   const kind = split && KINDS.get(split.segment);
-  if (!kind) return undefined;
-  const { generation, rest } = split;
-  return { generation, kind, parts: key.includes('%') ? rest.split('/').map(unescapePart) : rest.split('/') };
+  return kind && { generation: split.generation, kind, parts: partsOf(split.rest) };
+}
+
+/** The parts of a record's key, from what follows its segment. */
+export function partsOf(rest: string): string[] {
+  const parts = rest.split('/');
+  return rest.includes('%') ? parts.map(unescapePart) : parts;
 }
 
 /** One part of a key: lower case, with what has a meaning in keys (or is not allowed there) percent-encoded. */

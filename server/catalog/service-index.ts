@@ -1,11 +1,14 @@
 import { unionOfTags } from '../../api/routes/matching.ts';
 import { ALL_NAMESPACES, type HealthEntry } from '../../api/shapes/catalog.ts';
 import type { InstanceEntry } from './entries.ts';
+import { topicOf } from './topics.ts';
 
 /** All instances of one service, in order of node and id. */
 export class ServiceEntry {
   readonly namespace: string;
   readonly key: string;
+  /** What is told when something of it changes. */
+  readonly topic: string;
   readonly instances: InstanceEntry[] = [];
   /** How many instances carry each tag. */
   readonly #tags = new Map<string, number>();
@@ -15,6 +18,7 @@ export class ServiceEntry {
   constructor(namespace: string, key: string) {
     this.namespace = namespace;
     this.key = key;
+    this.topic = topicOf.service(namespace, key);
   }
 
   /** The name as its first instance spells it. */
@@ -106,6 +110,13 @@ export class ServiceIndex {
   *list(namespace: string): Iterable<ServiceEntry> {
     if (namespace !== ALL_NAMESPACES) yield* this.#byNamespace.get(namespace)?.values() ?? [];
     else for (const services of this.#byNamespace.values()) yield* services.values();
+  }
+
+  /** How many services there are in all namespaces. */
+  get size(): number {
+    let count = 0;
+    for (const services of this.#byNamespace.values()) count += services.size;
+    return count;
   }
 
   /** Those that have services, in no order. */

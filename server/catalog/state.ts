@@ -23,8 +23,9 @@ import {
   FIRST_INDEX_BASE,
   GENERATION_KEY,
   INDEX_BASE_KEY,
-  type ParsedKey,
-  parseKey,
+  kindOf,
+  partsOf,
+  type RecordKind,
   segmentOf,
   splitKey,
 } from './keys.ts';
@@ -39,10 +40,12 @@ import {
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
 import type { ApplyContext, StateTable } from './state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from './stored.ts';
-import { type Topics, topicOf } from './topics.ts';
+import { NamespaceTopics, type Topics, topicOf } from './topics.ts';
 
 /** Order in which kinds are loaded, so that each finds what it refers to and checks are listed once. */
 const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkState', 'checkDefinition'] as const;
+
+const ALL_TOPICS = new NamespaceTopics(ALL_NAMESPACES);
 
 /** The name of what `health/state/any` lists. */
 export const ANY_STATUS = 'any';
@@ -70,6 +73,8 @@ export class CatalogState {
   readonly #resetListeners = new Set<() => void>();
   readonly #changeListeners = new Set<(changes: ChangeSet, index: number) => void>();
   readonly #tables = new Map<string, StateTable>();
+  /** Of the namespace that has changed last. */
+  #namespaceTopics = ALL_TOPICS;
 
   constructor(deps: { topics: Topics }, options: { datacenter: string }) {
     this.topics = deps.topics;
@@ -154,6 +159,11 @@ export class CatalogState {
 
   service(namespace: string, name: string): readonly HealthEntry[] {
     return this.#services.get(namespace, name.toLowerCase())?.health() ?? [];
+  }
+
+  /** In all namespaces. */
+  get serviceCount(): number {
+    return this.#services.size;
   }
 
   services(namespace: string): Iterable<ServiceEntry> {
@@ -274,13 +284,12 @@ export class CatalogState {
   #loadEntries(entries: readonly StoreEntry[], context: ApplyContext): void {
     const changes = new ChangeSet();
     for (const entry of entries) {
-      const found = this.#tableOf(entry.key);
-      if (found) {
-        found.table.put(found.rest, entry, context);
-        continue;
-      }
-      const parsed = parseKey(entry.key);
-      if (parsed?.generation === this.#generation) this.#put(parsed, entry, changes);
+      const split = this.#split(entry.key);
+      if (!split) continue;
+      const table = this.#tables.get(split.segment);
+      const kind = kindOf(split.segment);
+      if (table) table.put(split.rest, entry, context);
+      else if (kind) this.#put(kind, partsOf(split.rest), entry, changes);
     }
     this.#settle(changes);
   }
@@ -330,35 +339,36 @@ export class CatalogState {
     return { index, base: this.#base, loading, bump };
   }
 
-  /** The table that holds a key of this generation, and the rest of the key. */
-  #tableOf(key: string): { table: StateTable; rest: string } | undefined {
-    if (this.#tables.size === 0) return undefined;
+  /** The segment of a key of this generation, and the rest of it; undefined for any other key. */
+  #split(key: string): { segment: string; rest: string } | undefined {
     const split = splitKey(key);
-    const table = split && split.generation === this.#generation ? this.#tables.get(split.segment) : undefined;
-    return table && { table, rest: split!.rest };
+    return split?.generation === this.#generation ? split : undefined;
   }
 
   #change(change: StoreChange, changes: ChangeSet, context: ApplyContext, touched: Set<StateTable>): boolean {
     const key = change.kind === 'put' ? change.entry.key : change.key;
     if (key === GENERATION_KEY || key === INDEX_BASE_KEY) return false;
-    const found = this.#tableOf(key);
-    if (found) {
-      if (change.kind === 'put') found.table.put(found.rest, change.entry, context);
-      else found.table.delete(found.rest, context);
-      touched.add(found.table);
+    const split = this.#split(key);
+    if (!split) return true;
+    const { segment, rest } = split;
+    const table = this.#tables.get(segment);
+    if (table) {
+      if (change.kind === 'put') table.put(rest, change.entry, context);
+      else table.delete(rest, context);
+      touched.add(table);
       return true;
     }
-    const parsed = parseKey(key);
-    if (!parsed || parsed.generation !== this.#generation) return true;
-    if (change.kind === 'put') this.#put(parsed, change.entry, changes);
-    else this.#delete(parsed, changes);
+    const kind = kindOf(segment);
+    if (!kind) return true;
+    if (change.kind === 'put') this.#put(kind, partsOf(rest), change.entry, changes);
+    else this.#delete(kind, partsOf(rest), changes);
     return true;
   }
 
-  #put(parsed: ParsedKey, entry: StoreEntry, changes: ChangeSet): void {
-    const [first = '', namespace = '', id = ''] = parsed.parts;
+  #put(kind: RecordKind, parts: readonly string[], entry: StoreEntry, changes: ChangeSet): void {
+    const [first = '', namespace = '', id = ''] = parts;
     const stored = <T>(): Stored<T> => storedJson<T>(entry);
-    switch (parsed.kind) {
+    switch (kind) {
       case 'owner':
         this.#owners.set(first, stored<OwnerRecord>());
         break;
@@ -380,11 +390,11 @@ export class CatalogState {
     }
   }
 
-  #delete(parsed: ParsedKey, changes: ChangeSet): void {
-    const [first = '', namespace = '', id = ''] = parsed.parts;
+  #delete(kind: RecordKind, parts: readonly string[], changes: ChangeSet): void {
+    const [first = '', namespace = '', id = ''] = parts;
     const node = this.#nodes.get(first);
     const check = node?.checks.get(`${namespace}/${id}`);
-    switch (parsed.kind) {
+    switch (kind) {
       case 'owner':
         this.#owners.delete(first);
         break;
@@ -449,15 +459,17 @@ export class CatalogState {
     const before = node.instances.get(key);
     const after = stored && new InstanceEntry(node, key, stored, this.#base);
     const replaced = before && after && this.#services.replace(before, after);
-    this.#noteService(replaced, changes);
+    if (replaced) this.#noteService(replaced.service, changes, replaced.listChanged);
     if (before) {
       node.instances.delete(key);
-      if (!replaced) this.#noteService(this.#services.remove(before), changes);
+      const left = replaced ? undefined : this.#services.remove(before);
+      if (left) this.#noteService(left.service, changes, left.listChanged);
       this.#unlistOwned(before);
     }
     if (after) {
       node.instances.set(key, after);
-      if (!replaced) this.#noteService(this.#services.add(after), changes);
+      const joined = replaced ? undefined : this.#services.add(after);
+      if (joined) this.#noteService(joined.service, changes, joined.listChanged);
       this.#listOwned(after);
     }
     changes.nodes.add(node);
@@ -499,11 +511,9 @@ export class CatalogState {
     if (check.definition && isRunnable(check.definition.record.definition)) changes.definitionNodes.add(check.node.key);
   }
 
-  #noteService(touched: { service: ServiceEntry; listChanged: boolean } | undefined, changes: ChangeSet): void {
-    if (!touched) return;
-    const { service, listChanged } = touched;
+  #noteService(service: ServiceEntry, changes: ChangeSet, listChanged: boolean): void {
     service.invalidate();
-    changes.service(service.namespace, service.key);
+    changes.service(service);
     changes.instanceNamespaces.add(service.namespace);
     if (listChanged) changes.serviceLists.add(service.namespace);
   }
@@ -517,9 +527,8 @@ export class CatalogState {
 
   #touchInstance(entry: InstanceEntry, changes: ChangeSet): void {
     entry.invalidate();
-    this.#services.get(entry.namespace, entry.serviceKey)?.invalidate();
-    changes.service(entry.namespace, entry.serviceKey);
-    changes.instanceNamespaces.add(entry.namespace);
+    const service = this.#services.get(entry.namespace, entry.serviceKey);
+    if (service) this.#noteService(service, changes, false);
     changes.instance(entry.sortKey, entry, entry);
   }
 
@@ -555,27 +564,32 @@ export class CatalogState {
     const version = this.applied;
     const { topics } = this;
     for (const check of changes.checks) this.#relist(check, changes);
-    for (const { namespace, key } of changes.services.values()) {
-      topics.bump(topicOf.service(namespace, key), version, this.#services.get(namespace, key) !== undefined);
+    for (const { namespace, key, topic } of changes.services.values()) {
+      topics.bump(topic, version, this.#services.get(namespace, key) !== undefined);
     }
     for (const node of changes.nodes) {
-      topics.bump(topicOf.node(node.key), version, node.stored !== undefined);
+      topics.bump(node.topic, version, node.stored !== undefined);
       if (node.empty) this.#nodes.delete(node.key);
     }
     for (const [destination, live] of changes.meshDestinations()) {
       topics.bump(topicOf.meshEndpoints(destination), version, live);
     }
     for (const node of changes.definitionNodes) topics.bump(topicOf.definitions(node), version, true);
-    const bump = (topic: (namespace: string) => string, namespace: string) => {
-      topics.bump(topic(namespace), version, true);
-      topics.bump(topic(ALL_NAMESPACES), version, true);
+    const bump = (topic: (of: NamespaceTopics) => string, namespace: string) => {
+      topics.bump(topic(this.#topicsOf(namespace)), version, true);
+      topics.bump(topic(ALL_TOPICS), version, true);
     };
-    for (const namespace of changes.serviceLists) bump(topicOf.services, namespace);
-    for (const namespace of changes.instanceNamespaces) bump(topicOf.instances, namespace);
+    for (const namespace of changes.serviceLists) bump((of) => of.services, namespace);
+    for (const namespace of changes.instanceNamespaces) bump((of) => of.instances, namespace);
     for (const [namespace, statuses] of changes.checkTopics) {
-      for (const status of statuses) bump((of) => topicOf.checks(of, status), namespace);
+      for (const status of statuses) bump((of) => of.checks(status), namespace);
     }
     if (changes.nodeList) topics.bump(topicOf.nodes, version, true);
+  }
+
+  #topicsOf(namespace: string): NamespaceTopics {
+    if (this.#namespaceTopics.namespace !== namespace) this.#namespaceTopics = new NamespaceTopics(namespace);
+    return this.#namespaceTopics;
   }
 
   /** Moves a check to the list of its state; both lists have changed then. */

@@ -169,6 +169,29 @@ export class Topics {
   }
 }
 
+/** The names of a namespace's lists, made once: each change of an instance or a check touches several of them. */
+export class NamespaceTopics {
+  readonly namespace: string;
+  readonly services: string;
+  readonly instances: string;
+  readonly #checks = new Map<string, string>();
+
+  constructor(namespace: string) {
+    this.namespace = namespace;
+    this.services = topicOf.services(namespace);
+    this.instances = topicOf.instances(namespace);
+  }
+
+  checks(status: string): string {
+    let topic = this.#checks.get(status);
+    if (topic === undefined) {
+      topic = topicOf.checks(this.namespace, status);
+      this.#checks.set(status, topic);
+    }
+    return topic;
+  }
+}
+
 /** Names of topics. Names are given in lower case; `*` as the namespace of a list stands for all. */
 export const topicOf = {
   service: (namespace: string, name: string) => `service/${namespace}/${name}`,

@@ -16,8 +16,6 @@ const MESH_KINDS = [
 /** Counts of instances, kept with every change: nothing is walked when somebody asks. */
 export class UsageCounts {
   readonly #state: CatalogState;
-  /** Instances of each service. */
-  #services = new Map<string, number>();
   #mesh = new Map<string, number>();
   #instances = 0;
   #billable = 0;
@@ -44,7 +42,7 @@ export class UsageCounts {
     return {
       index: this.#state.applied,
       usage: {
-        Services: this.#services.size,
+        Services: this.#state.serviceCount,
         ServiceInstances: this.#instances,
         ConnectServiceInstances: Object.fromEntries(MESH_KINDS.map((kind) => [kind, this.#mesh.get(kind) ?? 0])),
         BillableServiceInstances: this.#billable,
@@ -64,7 +62,6 @@ export class UsageCounts {
   }
 
   #recount(): void {
-    this.#services = new Map();
     this.#mesh = new Map();
     this.#instances = 0;
     this.#billable = 0;
@@ -75,7 +72,6 @@ export class UsageCounts {
 
   #count(instance: InstanceEntry, by: 1 | -1): void {
     const { content } = instance.stored.record;
-    add(this.#services, `${instance.namespace}/${instance.serviceKey}`, by);
     this.#instances += by;
     const kind = content.Kind ?? '';
     if (kind !== '') add(this.#mesh, kind, by);

@@ -32,7 +32,8 @@ export class ServiceRows {
     this.#datacenter = options.datacenter;
     deps.state.onReset(() => this.#rows.clear());
     deps.state.onChanges((changes) => {
-      for (const service of changes.services.keys()) this.#rows.delete(service);
+      if (this.#rows.size === 0) return;
+      for (const { namespace, key } of changes.services.values()) this.#rows.delete(`${namespace}/${key}`);
       for (const service of changes.meshDestinations().keys()) this.#rows.delete(service);
     });
   }
