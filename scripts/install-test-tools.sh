@@ -1,12 +1,12 @@
 #!/bin/sh
-# The real programs that tests and benches need beside Node: wrk, etcd, dig, strace, ip, unshare, haproxy, kubectl, Python
+# The real programs that tests and benches need beside Node: wrk, etcd, dig, strace, ip, unshare, mount, haproxy, kubectl, Python
 # with venv, a JDK with Maven. As root on Debian or Ubuntu the missing ones are installed; elsewhere the script only says
 # what to install. Run again, it changes nothing.
 set -u
 
 # program:package on Debian
 wanted="wrk:wrk etcd:etcd-server dig:bind9-dnsutils strace:strace ip:iproute2 unshare:util-linux haproxy:haproxy"
-wanted="$wanted javac:default-jdk-headless mvn:maven"
+wanted="$wanted python3:python3-minimal mount:mount javac:default-jdk-headless mvn:maven"
 
 missing=""
 for pair in $wanted; do

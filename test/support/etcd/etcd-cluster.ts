@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
+import { HERE, type Place } from '../network/broken-network.ts';
 import { freePort } from '../processes/free-port.ts';
 import { fastTempFolder, removeFolder } from '../processes/temp-folder.ts';
 import { startTied, type TiedProcess } from '../processes/tied-process.ts';
@@ -15,10 +16,13 @@ export interface EtcdClusterOptions {
   readonly folder?: string;
   /** `https` with the certificate arguments in `args`. Default `http`. */
   readonly scheme?: 'http' | 'https';
+  /** Where the members run; default: here. */
+  readonly places?: readonly Place[];
 }
 
 interface Member {
   readonly name: string;
+  readonly place: Place;
   readonly clientPort: number;
   readonly peerPort: number;
   process: TiedProcess;
@@ -46,11 +50,11 @@ export class EtcdCluster {
     const ports = await Promise.all(
       Array.from({ length: options.members ?? 1 }, async () => [await freePort(), await freePort()] as const),
     );
-    cluster.#initial = ports.map(([, peerPort], i) => `m${i}=http://127.0.0.1:${peerPort}`).join(',');
-    for (const [i, [clientPort, peerPort]] of ports.entries()) {
-      const place = { name: `m${i}`, clientPort, peerPort };
-      cluster.#members.push({ ...place, process: await cluster.#spawn(place) });
-    }
+    const members = ports.map(([clientPort, peerPort], i) => {
+      return { name: `m${i}`, place: options.places?.[i] ?? HERE, clientPort, peerPort };
+    });
+    cluster.#initial = members.map((member) => `${member.name}=${peerUrl(member)}`).join(',');
+    for (const member of members) cluster.#members.push({ ...member, process: await cluster.#spawn(member) });
     if (options.scheme !== 'https') await Promise.all(cluster.#members.map((_, i) => cluster.#serves(i)));
     return cluster;
   }
@@ -60,7 +64,13 @@ export class EtcdCluster {
   }
 
   url(member = 0): string {
-    return `${this.#options.scheme ?? 'http'}://127.0.0.1:${this.#members[member]!.clientPort}`;
+    const { place, clientPort } = this.#members[member]!;
+    return `${this.#options.scheme ?? 'http'}://${place.address}:${clientPort}`;
+  }
+
+  /** Where a member keeps its data. */
+  dataFolder(member = 0): string {
+    return join(this.#folder, this.#members[member]!.name);
   }
 
   port(member = 0): number {
@@ -77,11 +87,25 @@ export class EtcdCluster {
   }
 
   /** Starts a member again on its ports and data (`wiped`: on none); waits until it serves. */
-  async restart(member = 0, options: { wiped?: boolean } = {}): Promise<void> {
+  async restart(member = 0, options: { wiped?: boolean; args?: readonly string[] } = {}): Promise<void> {
     const place = this.#members[member]!;
-    if (options.wiped) removeFolder(join(this.#folder, place.name));
-    place.process = await this.#spawn(place);
+    if (options.wiped) removeFolder(this.dataFolder(member));
+    place.process = await this.#spawn(place, options.args);
     await this.#serves(member);
+  }
+
+  /** Takes a member out of the cluster, by way of another one, and brings it back without its data, as a new one. */
+  async replace(member: number, by: number): Promise<void> {
+    const { name, process } = this.#members[member]!;
+    const { members } = await this.call<{ members: { ID: string; name: string }[] }>('cluster/member/list', {}, by);
+    const removed = { ID: members.find((known) => known.name === name)!.ID };
+    const added = { peerURLs: [peerUrl(this.#members[member]!)] };
+    // Refused while members have been connected for a few seconds only.
+    const patient = { withinMs: 60_000, everyMs: 200 };
+    await eventually(() => this.call('cluster/member/remove', removed, by), patient);
+    await process.kill();
+    await eventually(() => this.call('cluster/member/add', added, by), patient);
+    await this.restart(member, { wiped: true, args: ['--initial-cluster-state', 'existing'] });
   }
 
   /** The member that leads. */
@@ -158,22 +182,26 @@ export class EtcdCluster {
     removeFolder(this.#folder);
   }
 
-  #spawn(place: Omit<Member, 'process'>): Promise<TiedProcess> {
-    const { name, clientPort, peerPort } = place;
-    const scheme = this.#options.scheme ?? 'http';
+  #spawn(member: Omit<Member, 'process'>, more: readonly string[] = []): Promise<TiedProcess> {
+    const { name, clientPort, place } = member;
+    const { address, inside } = place;
+    const clients = `${this.#options.scheme ?? 'http'}://${address}:${clientPort}`;
+    const peers = peerUrl(member);
     const args = [
       ...['--name', name, '--data-dir', join(this.#folder, name)],
-      ...['--listen-client-urls', `${scheme}://127.0.0.1:${clientPort}`],
-      ...['--advertise-client-urls', `${scheme}://127.0.0.1:${clientPort}`],
-      ...['--listen-peer-urls', `http://127.0.0.1:${peerPort}`],
-      ...['--initial-advertise-peer-urls', `http://127.0.0.1:${peerPort}`],
+      ...['--listen-client-urls', clients],
+      ...['--advertise-client-urls', clients],
+      ...['--listen-peer-urls', peers],
+      ...['--initial-advertise-peer-urls', peers],
       ...['--initial-cluster', this.#initial],
       ...(this.#options.args ?? []),
+      ...more,
     ];
+    const [command, ...commandLine] = [...inside, this.#options.file, ...args];
     return startTied({
       name: `etcd ${name}`,
-      command: this.#options.file,
-      args,
+      command: command!,
+      args: commandLine,
       logFile: join(this.#folder, `${name}.log`),
       removeOnDeath: [this.#folder],
     });
@@ -192,6 +220,10 @@ export class EtcdCluster {
     );
     if (!process.running) throw new Error(`etcd ${name} has ended:\n${process.logTail()}`);
   }
+}
+
+function peerUrl({ place, peerPort }: Pick<Member, 'place' | 'peerPort'>): string {
+  return `http://${place.address}:${peerPort}`;
 }
 
 function base64(text: string): string {

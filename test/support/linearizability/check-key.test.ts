@@ -10,6 +10,7 @@ const write = (value: string) => ({ kind: 'write', value }) as const;
 const cas = (value: string, index: number) => ({ kind: 'cas', value, index }) as const;
 const acquire = (value: string, session: string) => ({ kind: 'acquire', value, session }) as const;
 const release = (value: string, session: string) => ({ kind: 'release', value, session }) as const;
+const guarded = (value: string, session: string) => ({ kind: 'guarded', value, session }) as const;
 const destroy = (session: string) => ({ kind: 'destroy', session }) as const;
 const seen = (value: string, index: number, session?: string) => ({ value, index, session });
 const LATER = Infinity;
@@ -112,6 +113,15 @@ const good: [string, Line[]][] = [
     ],
   ],
   [
+    'a write of the holder, and one of who is none',
+    [
+      [acquire('a', 's1'), 0, 1, true],
+      [guarded('b', 's1'), 2, 3, true],
+      [guarded('c', 's2'), 4, 5, false],
+      [read, 6, 7, seen('b', 5, 's1')],
+    ],
+  ],
+  [
     'an unknown release',
     [
       [acquire('a', 's1'), 0, 1, true],
@@ -209,6 +219,15 @@ const bad: [string, Line[]][] = [
       [acquire('a', 's1'), 0, 1, true],
       [destroy('s1'), 2, 3, true],
       [acquire('b', 's2'), 4, 5, false],
+    ],
+  ],
+  [
+    'a guarded write of a holder that was deposed',
+    [
+      [acquire('a', 's1'), 0, 1, true],
+      [destroy('s1'), 2, 3, true],
+      [acquire('b', 's2'), 4, 5, true],
+      [guarded('c', 's1'), 6, 7, true],
     ],
   ],
   [

@@ -59,6 +59,11 @@ function write(state: KeyState, call: Exclude<Call, { kind: 'read' }>, answer: A
       if (held !== answer) return undefined;
       return held ? changed(state, call.value, undefined) : state;
     }
+    case 'guarded': {
+      const held = state.session === call.session;
+      if (held !== answer) return undefined;
+      return held ? changed(state, call.value, state.session) : state;
+    }
     case 'destroy':
       if (!answer) return undefined;
       return state.session === call.session ? changed(state, state.value!, undefined) : state;

@@ -1,11 +1,11 @@
 import type { Random } from '../../../core/random.ts';
 import type { Answer, Call, History, Seen } from './operations.ts';
+import { kindOf, requestOf } from './requests.ts';
 
 /** Longer than a server holds a request for a leader. */
 const ANSWER_MS = 12_000;
 /** Not to ask a dead server thousands of times. */
 const AFTER_FAILURE_MS = 25;
-const LOCK = 'lock';
 
 export interface KvClientOptions {
   readonly name: string;
@@ -13,18 +13,17 @@ export interface KvClientOptions {
   readonly random: Random;
   /** Base URLs; each request goes to one of them at random. */
   readonly servers: readonly string[];
-  /** The keys to use now; those with `lock` in the name are only locked, released and read. */
+  /** The keys to use now; `kindOf` says what is done with them. */
   readonly keys: () => readonly string[];
 }
 
-/** What a key showed last, as a base for check-and-set. */
-type Known = ReadonlyMap<string, number>;
-
-/** A client of the KV API and of locks that writes all it does into a history. */
+/** A client of keys, locks, transactions and the catalog that writes all it does into a history. */
 export class KvClient {
   readonly #options: KvClientOptions;
   readonly #indexes = new Map<string, number>();
   #session = '';
+  /** What the session may hold. */
+  readonly #acquired = new Set<string>();
   #writes = 0;
   /** How often requests came to which outcome, for the report. */
   readonly outcomes = new Map<string, number>();
@@ -35,50 +34,66 @@ export class KvClient {
 
   /** Makes its session, which no check and no time to live can end. */
   async begin(): Promise<void> {
-    const body = JSON.stringify({ Name: this.#options.name, LockDelay: '0s', NodeChecks: [] });
-    const url = `${this.#options.servers[0]}/v1/session/create`;
+    const { random, servers, name } = this.#options;
+    const body = JSON.stringify({ Name: name, LockDelay: '0s', NodeChecks: [] });
+    const url = `${pick(random, servers)}/v1/session/create`;
     const response = await fetch(url, { method: 'PUT', body, signal: AbortSignal.timeout(ANSWER_MS) });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`no session: ${response.status} ${text}`);
     this.#session = (JSON.parse(text) as { ID: string }).ID;
+    this.#acquired.clear();
   }
 
   /** One request after the other until `over`. */
   async run(over: () => boolean): Promise<void> {
     const { random, keys, servers } = this.#options;
     while (!over()) {
+      if (this.#session === '') await this.begin().catch(() => {});
       const key = pick(random, keys());
-      const call = key.includes(LOCK) ? this.#lockCall() : this.#kvCall(key, this.#indexes);
-      const answered = await this.do(key, call, pick(random, servers));
+      const answered = await this.do(key, this.#callOf(key), pick(random, servers));
       if (!answered) await new Promise((resolve) => setTimeout(resolve, AFTER_FAILURE_MS));
     }
   }
 
   /** Asks one server, and notes the outcome; whether it was answered. */
   async do(key: string, call: Call, server: string): Promise<boolean> {
-    const begun = this.#options.history.begin(this.#options.name, key, call);
-    const outcome = await ask(server, key, call, this.#options.random.next() < 0.5);
+    const { history, name, random } = this.#options;
+    const keys = call.kind === 'destroy' ? [...this.#acquired] : [key];
+    if (call.kind === 'acquire') this.#acquired.add(key);
+    const begun = keys.map((one) => history.begin(name, one, call));
+    if (call.kind === 'destroy') this.#session = '';
+    const outcome = await ask(server, key, call, random.next() < 0.5);
     this.#count(outcome);
-    if (outcome.kind === 'done') {
-      begun.done(outcome.answer);
-      if (call.kind === 'read') this.#indexes.set(key, (outcome.answer as Seen | undefined)?.index ?? 0);
-    } else if (outcome.kind === 'failed') begun.failed();
-    else begun.unknown();
+    for (const operation of begun) {
+      if (outcome.kind === 'done') operation.done(outcome.answer);
+      else if (outcome.kind === 'failed') operation.failed();
+      else operation.unknown();
+    }
+    if (outcome.kind === 'done' && call.kind === 'read') {
+      this.#indexes.set(key, (outcome.answer as Seen | undefined)?.index ?? 0);
+    }
     return outcome.kind === 'done';
   }
 
-  #kvCall(key: string, known: Known): Call {
+  #callOf(key: string): Call {
+    const kind = kindOf(key);
+    if (kind === 'lock') return this.#session === '' ? { kind: 'read' } : this.#lockCall();
+    return this.#kvCall(key, kind !== 'service');
+  }
+
+  #kvCall(key: string, conditions: boolean): Call {
     const dice = this.#options.random.next();
     if (dice < 0.45) return { kind: 'read' };
-    if (dice < 0.65) return { kind: 'write', value: this.#value() };
-    if (dice < 0.94) return { kind: 'cas', value: this.#value(), index: known.get(key) ?? 0 };
-    return { kind: 'delete' };
+    if (dice >= 0.94) return { kind: 'delete' };
+    if (dice < 0.65 || !conditions) return { kind: 'write', value: this.#value() };
+    return { kind: 'cas', value: this.#value(), index: this.#indexes.get(key) ?? 0 };
   }
 
   #lockCall(): Call {
     const dice = this.#options.random.next();
     if (dice < 0.3) return { kind: 'read' };
-    const kind = dice < 0.65 ? 'acquire' : 'release';
+    if (dice > 0.97) return { kind: 'destroy', session: this.#session };
+    const kind = dice < 0.6 ? 'acquire' : dice < 0.8 ? 'guarded' : 'release';
     return { kind, value: this.#value(), session: this.#session };
   }
 
@@ -97,47 +112,18 @@ type Outcome =
   | { readonly kind: 'failed' | 'unknown'; readonly why: string };
 
 async function ask(server: string, key: string, call: Call, consistent: boolean): Promise<Outcome> {
-  const { method, query, body } = requestOf(call, consistent);
+  const { method, path, body, answer } = requestOf(key, call, consistent);
   try {
-    const signal = AbortSignal.timeout(ANSWER_MS);
-    const response = await fetch(`${server}/v1/kv/${key}${query}`, { method, body, signal });
-    return outcomeOf(call, response, await response.text());
+    const response = await fetch(`${server}${path}`, { method, body, signal: AbortSignal.timeout(ANSWER_MS) });
+    const text = await response.text();
+    const { status, headers } = response;
+    const known = [200, 404, 409].includes(status) ? answer(status, text) : undefined;
+    if (known) return { kind: 'done', answer: known.is };
+    const code = headers.get('x-lictor-error') ?? text.slice(0, 80);
+    return { kind: code === 'noLeader' ? 'failed' : 'unknown', why: `${status} ${code}` };
   } catch (error) {
     const cause = (error as { cause?: { code?: string } }).cause?.code ?? (error as Error).name;
     return { kind: cause === 'ECONNREFUSED' ? 'failed' : 'unknown', why: cause };
-  }
-}
-
-function outcomeOf(call: Call, response: Response, text: string): Outcome {
-  const { status } = response;
-  if (call.kind === 'read' && status === 404) return { kind: 'done', answer: undefined };
-  if (call.kind === 'read' && status === 200) return { kind: 'done', answer: seenOf(text) };
-  if (status === 200 && /^(true|false)\s*$/.test(text)) return { kind: 'done', answer: text.trim() === 'true' };
-  const code = response.headers.get('x-lictor-error') ?? text.slice(0, 80);
-  return { kind: code === 'noLeader' ? 'failed' : 'unknown', why: `${status} ${code}` };
-}
-
-function seenOf(text: string): Seen {
-  const [item] = JSON.parse(text) as [{ Value: string; ModifyIndex: number; Session?: string }];
-  const value = Buffer.from(item.Value, 'base64').toString();
-  return { value, index: item.ModifyIndex, ...(item.Session ? { session: item.Session } : {}) };
-}
-
-function requestOf(call: Call, consistent: boolean): { method: string; query: string; body?: string } {
-  switch (call.kind) {
-    case 'read':
-      return { method: 'GET', query: consistent ? '?consistent' : '' };
-    case 'delete':
-      return { method: 'DELETE', query: '' };
-    case 'write':
-      return { method: 'PUT', query: '', body: call.value };
-    case 'cas':
-      return { method: 'PUT', query: `?cas=${call.index}`, body: call.value };
-    case 'acquire':
-    case 'release':
-      return { method: 'PUT', query: `?${call.kind}=${call.session}`, body: call.value };
-    case 'destroy':
-      throw new Error('a session is not destroyed by way of a key');
   }
 }
 

@@ -1,18 +1,26 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { type Random, shuffled } from '../../../core/random.ts';
 import type { EtcdCluster } from '../etcd/etcd-cluster.ts';
+import type { BrokenNetwork } from '../network/broken-network.ts';
 import type { AgentProcess } from '../processes/lictor.ts';
-import { pick } from './kv-client.ts';
+import { DISK_FAULTS } from './disk-faults.ts';
+import { NETWORK_FAULTS } from './network-faults.ts';
+import { PROCESS_FAULTS } from './process-faults.ts';
 
+/** Server and etcd member of the same number stand on the same host. */
 export interface NemesisTargets {
   readonly servers: readonly AgentProcess[];
   readonly etcd: EtcdCluster;
+  readonly network: BrokenNetwork;
+  /** The member with a small disk, and where that is seen from here. */
+  readonly smallDisk: { readonly member: number; readonly folder: string };
   readonly random: Random;
+  /** How long things are paused or cut off. */
+  readonly lastsMs: { readonly min: number; readonly max: number };
 }
 
-type Fault = (targets: NemesisTargets) => Promise<string>;
-
-const FAULTS: readonly Fault[] = [killServer, pauseServer, pauseEtcd, killEtcd];
+/** Breaks something and mends it again; a line for people. */
+export type Fault = (targets: NemesisTargets) => Promise<string>;
 
 /**
  * Breaks one thing after the other and mends it again, until `over`; all kinds in turn, in an order of chance.
@@ -22,61 +30,33 @@ export async function torment(targets: NemesisTargets, over: () => boolean): Pro
   const done: string[] = [];
   let next: Fault[] = [];
   while (!over()) {
-    if (next.length === 0) next = shuffled(FAULTS, targets.random);
+    if (next.length === 0) next = shuffled([...PROCESS_FAULTS, ...NETWORK_FAULTS, ...DISK_FAULTS], targets.random);
     done.push(await next.pop()!(targets));
     await after(between(targets.random, 300, 1500));
   }
   return done;
 }
 
-async function killServer({ servers, random }: NemesisTargets): Promise<string> {
-  const server = await victim(servers, random);
-  await server.kill();
-  const ms = between(random, 200, 3000);
+/** How long a fault lasts; waits for its end. */
+export async function lasts({ random, lastsMs }: NemesisTargets): Promise<number> {
+  const ms = between(random, lastsMs.min, lastsMs.max);
   await after(ms);
-  await server.restart({ waitUntilReady: false });
-  return `killed ${server.name}, started after ${ms} ms`;
+  return ms;
 }
 
-async function pauseServer({ servers, random }: NemesisTargets): Promise<string> {
-  const server = await victim(servers, random);
-  const ms = between(random, 1000, 6000);
-  server.pause();
-  await after(ms);
-  server.resume();
-  return `paused ${server.name} for ${ms} ms`;
+export function between(random: Random, low: number, high: number): number {
+  return Math.round(low + random.next() * (high - low));
 }
 
-async function pauseEtcd({ etcd, random }: NemesisTargets): Promise<string> {
-  const member = Math.floor(random.next() * etcd.endpoints.length);
-  const ms = between(random, 1000, 6000);
-  etcd.process(member).pause();
-  await after(ms);
-  etcd.process(member).resume();
-  return `paused etcd ${member} for ${ms} ms`;
-}
-
-async function killEtcd({ etcd, random }: NemesisTargets): Promise<string> {
-  const member = Math.floor(random.next() * etcd.endpoints.length);
-  await etcd.kill(member);
-  const ms = between(random, 200, 3000);
-  await after(ms);
-  await etcd.restart(member);
-  return `killed etcd ${member}, started after ${ms} ms`;
-}
-
-/** More often the leader, whose loss shows the most. */
-async function victim(servers: readonly AgentProcess[], random: Random): Promise<AgentProcess> {
-  const any = pick(random, servers);
+/** The number of a server, more often of the leader, whose loss shows the most. */
+export async function victim({ servers, random }: NemesisTargets): Promise<number> {
+  const any = Math.floor(random.next() * servers.length);
   if (random.next() < 0.4) return any;
   try {
-    const address = await any.get<string>('/v1/status/leader');
-    return servers.find(({ serverPort }) => address.endsWith(`:${serverPort}`)) ?? any;
+    const leader = await servers[any]!.get<string>('/v1/status/leader');
+    const found = servers.findIndex(({ address, serverPort }) => leader === `${address}:${serverPort}`);
+    return found < 0 ? any : found;
   } catch {
     return any;
   }
-}
-
-function between(random: Random, low: number, high: number): number {
-  return Math.round(low + random.next() * (high - low));
 }

@@ -7,6 +7,8 @@ export type Call =
   | { readonly kind: 'delete' }
   | { readonly kind: 'acquire'; readonly value: string; readonly session: string }
   | { readonly kind: 'release'; readonly value: string; readonly session: string }
+  /** A write that happens only while the session holds the key. */
+  | { readonly kind: 'guarded'; readonly value: string; readonly session: string }
   /** The end of a session, which frees the key when the session holds it. */
   | { readonly kind: 'destroy'; readonly session: string };
 

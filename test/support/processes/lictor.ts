@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../eventually.ts';
+import { HERE, type Place } from '../network/broken-network.ts';
 import { freePort } from './free-port.ts';
 import { removeFolder, tempFolder } from './temp-folder.ts';
 import { startTied, type TiedProcess } from './tied-process.ts';
@@ -18,6 +19,7 @@ export class LictorProcess {
   /** Its data and log; removed by `stop`, kept by `kill`. */
   readonly folder: string;
   readonly args: readonly string[];
+  readonly #inside: readonly string[];
   readonly #ready: () => Promise<boolean>;
   #process: TiedProcess;
 
@@ -25,6 +27,7 @@ export class LictorProcess {
     this.name = launch.name;
     this.folder = launch.folder;
     this.args = launch.args;
+    this.#inside = launch.inside ?? [];
     this.#ready = launch.ready;
     this.#process = process;
   }
@@ -60,7 +63,8 @@ export class LictorProcess {
   /** Starts it again with the same flags and data; waits until it is ready unless told not to. */
   async restart(options: { waitUntilReady?: boolean } = {}): Promise<void> {
     await this.#process.kill();
-    const launch = { name: this.name, folder: this.folder, args: this.args, ready: this.#ready };
+    const { name, folder, args } = this;
+    const launch = { name, folder, args, inside: this.#inside, ready: this.#ready };
     this.#process = await launchProcess(launch, options.waitUntilReady ?? true);
   }
 
@@ -75,14 +79,17 @@ interface Launch {
   readonly name: string;
   readonly folder: string;
   readonly args: readonly string[];
+  /** What stands before its command line, as of a `Place`. */
+  readonly inside?: readonly string[];
   readonly ready: () => Promise<boolean>;
 }
 
 async function launchProcess(launch: Launch, waitUntilReady = true): Promise<TiedProcess> {
+  const [command, ...args] = [...(launch.inside ?? []), BIN, ...launch.args];
   const process = await startTied({
     name: launch.name,
-    command: BIN,
-    args: launch.args,
+    command: command!,
+    args,
     logFile: join(launch.folder, 'log'),
   });
   if (!waitUntilReady) return process;
@@ -112,16 +119,18 @@ export class AgentProcess extends LictorProcess {
   readonly dnsPort: number;
   /** Where servers are joined; only a server listens on it. */
   readonly serverPort: number;
+  readonly address: string;
 
-  private constructor(launch: Launch, process: TiedProcess, ports: AgentPorts) {
+  private constructor(launch: Launch, process: TiedProcess, ports: AgentPorts, address: string) {
     super(launch, process);
+    this.address = address;
     this.httpPort = ports.http;
     this.dnsPort = ports.dns;
     this.serverPort = ports.server;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.httpPort}`;
+    return `http://${this.address}:${this.httpPort}`;
   }
 
   /** The JSON body of a GET. @throws Error for any status but 200. */
@@ -138,16 +147,19 @@ export class AgentProcess extends LictorProcess {
     folder: string,
     args: readonly string[],
     ready: string,
+    place: Place = HERE,
   ): Promise<AgentProcess> {
+    const { address, inside } = place;
     const fixed = ['agent', `-http-port=${ports.http}`, `-dns-port=${ports.dns}`, `-data-dir=${join(folder, 'data')}`];
     mkdirSync(join(folder, 'data'));
     const launch: Launch = {
       name,
       folder,
-      args: [...fixed, '-bind=127.0.0.1', '-client=127.0.0.1', ...args],
-      ready: () => answersOk(`http://127.0.0.1:${ports.http}${ready}`),
+      args: [...fixed, `-bind=${address}`, `-client=${address}`, ...args],
+      inside,
+      ready: () => answersOk(`http://${address}:${ports.http}${ready}`),
     };
-    return new AgentProcess(launch, await launchProcess(launch), ports);
+    return new AgentProcess(launch, await launchProcess(launch), ports, address);
   }
 }
 
@@ -162,7 +174,9 @@ async function agentPorts(): Promise<AgentPorts> {
 }
 
 /** Starts `lictor agent -server` on free ports with an empty data folder; ready when reads are answered. */
-export async function startServer(options: { node?: string; args?: readonly string[] } = {}): Promise<AgentProcess> {
+export async function startServer(
+  options: { node?: string; args?: readonly string[]; place?: Place } = {},
+): Promise<AgentProcess> {
   const ports = await agentPorts();
   const node = options.node ?? 'server-1';
   const args = [
@@ -172,7 +186,7 @@ export async function startServer(options: { node?: string; args?: readonly stri
     `-server-port=${ports.server}`,
     ...(options.args ?? []),
   ];
-  return AgentProcess.start(node, ports, tempFolder('server'), args, '/v1/catalog/nodes');
+  return AgentProcess.start(node, ports, tempFolder('server'), args, '/v1/catalog/nodes', options.place);
 }
 
 /** Starts `lictor agent -dev`: a server in memory. */
