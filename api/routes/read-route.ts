@@ -135,7 +135,7 @@ async function blocked<T>(
   return answer(deps, read, params, headers, last!, index);
 }
 
-/** An answer up to this many bytes is kept while its URL is asked again and again; a longer one of its own form is made anew. */
+/** An answer of its own form is kept up to this many bytes while its URL is asked again and again. */
 const KEPT_BYTES = 2048;
 
 /**
@@ -149,23 +149,26 @@ function lasting<T>(
   headers: Record<string, string>,
 ): RouteResponse {
   let last: { readonly index: number; readonly response: RouteResponse } | undefined;
+  const letGo = () => {
+    last = undefined;
+  };
   const { live } = read;
-  const make = (): RouteResponse => {
-    const reading = live.run();
-    if (last?.index === reading.index) return last.response;
+  const make = (reading: Reading<T>): RouteResponse => {
     const made = answer(deps, read, params, headers, reading);
-    const response = made.bytes ? { ...made, again } : made;
-    // What `json` makes is shared with the cache of answers.
-    const kept = made.bytes && (!read.respond || made.bytes.length <= KEPT_BYTES);
-    last = kept ? { index: reading.index, response } : undefined;
-    return response;
+    return made.bytes ? { ...made, again } : made;
   };
   const again = (): RouteResponse | undefined => {
     if (last && live.version && live.version() === last.index) return last.response;
-    const response = make();
-    return response.bytes && response;
+    const reading = live.run();
+    if (last?.index === reading.index) return last.response;
+    const response = make(reading);
+    if (!response.bytes) return undefined;
+    // What `json` makes lies in the cache of answers, which is bounded.
+    const kept = read.respond ? response.bytes.length <= KEPT_BYTES : deps.cache.hold(read.key, response.bytes, letGo);
+    last = kept ? { index: reading.index, response } : undefined;
+    return response;
   };
-  return make();
+  return make(live.run());
 }
 
 function answer<T>(

@@ -1,17 +1,43 @@
 import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { AppError } from '../../core/errors.ts';
+import { compareKeys } from '../key-order.ts';
 import type { Key, KeyRange, StoreEntry } from '../store.ts';
 import { recordEntry } from './record.ts';
 import { decodeMeta, encodeMeta, type StoreMeta, TABLES, type TableName } from './store-meta.ts';
 
 const META_TABLE = 'meta';
-const META_KEY = Buffer.from('meta');
+const META_KEY = 'meta';
 export const DATA_FILE = 'data.mdb';
 
 /** Of values, in one slice: what is read at once stays small however large the values are. */
 const SLICE_BYTES = 128 * 1024;
 
-type Table = Database<Buffer, Buffer>;
+type Table = Database<Buffer, Key>;
+
+/** Keys go to LMDB and come back as texts, without a buffer for each. */
+const keyEncoder = {
+  writeKey(key: Key | Uint8Array, target: Buffer, at: number): number {
+    if (typeof key === 'string') return at + target.write(key, at);
+    // lmdb-js's own, such as an empty one where it clears a table.
+    target.set(key, at);
+    return at + key.length;
+  },
+  readKey: (source: Buffer, start: number, end: number): Key => source.toString('utf8', start, end),
+};
+
+/**
+ * Copies what LMDB shows of a record into the memory that small buffers share: one of its own for each of a large
+ * catalog's records takes longer, and leaves the process larger than they were.
+ */
+const encoder = {
+  encode: (record: Buffer): Buffer => record,
+  decode(shown: Buffer): Buffer {
+    const record = Buffer.allocUnsafe(shown.length);
+    shown.copy(record, 0, 0, record.length);
+    return record;
+  },
+};
+const FORM = { keyEncoder, encoder };
 
 /** What one LMDB transaction writes: records by key, `undefined` for a deletion, and the meta entry. */
 export interface TableWrites {
@@ -26,24 +52,23 @@ export interface TableWrites {
  * way at a time. After a write has failed no other must be tried: LMDB's own state is then undefined for writers.
  */
 export class LmdbEnvironment {
-  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #root: RootDatabase<Buffer, Key>;
   readonly #meta: Table;
   readonly #tables: Readonly<Record<TableName, Table>>;
   readonly #views = new Set<LmdbView>();
 
   /** Opens the folder's environment or creates it. `mapBytes` bounds the data file; address space, not memory. */
   constructor(options: { dir: string; mapBytes: number }) {
-    this.#root = open<Buffer, Buffer>({
+    this.#root = open<Buffer, Key>({
       path: options.dir,
       // LMDB's own order of syncs, without lmdb-js's asynchronous ones.
       overlappingSync: false,
       // One `write` is one transaction.
       eventTurnBatching: false,
       mapSize: options.mapBytes,
-      encoding: 'binary',
-      keyEncoding: 'binary',
+      ...FORM,
     });
-    const table = (name: string): Table => this.#root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' });
+    const table = (name: string): Table => this.#root.openDB({ name, ...FORM });
     this.#meta = table(META_TABLE);
     this.#tables = { 'entries-a': table(TABLES[0]), 'entries-b': table(TABLES[1]) };
   }
@@ -70,8 +95,8 @@ export class LmdbEnvironment {
       table.batch(() => {
         for (const [key, record] of writes.records) {
           // The promises of single operations say nothing that the batch's own does not.
-          if (record) void table.put(Buffer.from(key), record);
-          else void table.remove(Buffer.from(key));
+          if (record) void table.put(key, record);
+          else void table.remove(key);
         }
         if (writes.meta) void this.#meta.put(META_KEY, encodeMeta(writes.meta));
       }),
@@ -80,7 +105,8 @@ export class LmdbEnvironment {
 
   /** Empties a table; on disk when it resolves. Views still see what they saw. */
   async clear(table: TableName): Promise<void> {
-    if (this.#tables[table].getKeysCount({ limit: 1 }) === 0) return;
+    // Without a start of ours, lmdb-js begins at one that is not the lowest.
+    if (this.#tables[table].getKeysCount({ start: undefined, limit: 1 }) === 0) return;
     await this.#settled(this.#tables[table].clearAsync());
   }
 
@@ -137,35 +163,35 @@ export class LmdbView {
   /** The record of a key. */
   get(key: Key): Buffer | undefined {
     this.#assertAlive();
-    return this.#table.get(Buffer.from(key), { transaction: this.#transaction });
+    return this.#table.get(key, { transaction: this.#transaction });
   }
 
   /**
    * Up to `limit` entries of the range in key order, fewer when their values are large, and where to go on if there may be
    * more.
    */
-  slice(range: KeyRange, limit: number, from?: Buffer): { entries: StoreEntry[]; next: Buffer | undefined } {
+  slice(range: KeyRange, limit: number, from?: Key): { entries: StoreEntry[]; next: Key | undefined } {
     this.#assertAlive();
-    const start = from ?? (range.start === '' ? undefined : Buffer.from(range.start));
-    const end = Buffer.from(range.end);
-    if (start ? Buffer.compare(start, end) >= 0 : end.length === 0) return { entries: [], next: undefined };
+    const { end } = range;
+    const start = from ?? (range.start === '' ? undefined : range.start);
+    if (compareKeys(start ?? '', end) >= 0) return { entries: [], next: undefined };
     const entries: StoreEntry[] = [];
-    let last: Buffer | undefined;
+    let last: Key | undefined;
     let bytes = 0;
     for (const { key, value } of this.#table.getRange({ start, end, limit, transaction: this.#transaction })) {
-      entries.push(recordEntry(key.toString(), value));
+      entries.push(recordEntry(key, value));
       last = key;
       bytes += value.length;
       if (bytes >= SLICE_BYTES) break;
     }
-    const more = last && (entries.length === limit || bytes >= SLICE_BYTES);
+    const more = last !== undefined && (entries.length === limit || bytes >= SLICE_BYTES);
     // The least key above `last` is `last` and a zero byte.
-    return { entries, next: more ? Buffer.concat([last!, Buffer.alloc(1)]) : undefined };
+    return { entries, next: more ? `${last}\u0000` : undefined };
   }
 
   /** All entries of the range in key order, read in slices. */
   *entries(range: KeyRange): Generator<StoreEntry, void, void> {
-    let from: Buffer | undefined;
+    let from: Key | undefined;
     do {
       const { entries, next } = this.slice(range, 256, from);
       yield* entries;

@@ -76,7 +76,7 @@ export class PinnedView {
     const base = this.#base.retain();
     try {
       let at = lowerBound(this.#keys, range.start);
-      let from: Buffer | undefined;
+      let from: Key | undefined;
       do {
         if (from) await nextTurn();
         const { entries, next } = base.slice(range, SLICE_ENTRIES, from);
