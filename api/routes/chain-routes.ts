@@ -30,6 +30,7 @@ export function chainRoutes(deps: ReadRouteDeps, backend: ChainBackend): Route[]
         key: keyOf('discovery-chain', service, JSON.stringify(overrides)),
         live: backend.chain(service, deps.datacenter, overrides),
         json: (chain) => ({ Chain: chain }),
+        cacheable: true,
       };
     },
   );

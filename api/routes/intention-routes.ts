@@ -80,6 +80,7 @@ function matchRoute(deps: ReadRouteDeps, reads: IntentionReads): Route {
       key: keyOf('intention-match', by, asked),
       live: reads.match(by, names),
       json: (found) => Object.fromEntries(asked.map((name, at) => [name, found[at]])),
+      cacheable: true,
     };
   });
 }

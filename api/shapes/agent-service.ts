@@ -11,6 +11,7 @@ import {
 } from './agent-check.ts';
 import { decodeAgentBody } from './agent-decode.ts';
 import type { Locality, NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
+import { connectFields, proxyFields } from './proxy-fields.ts';
 import { type SidecarRequest, sidecarRequest } from './sidecar.ts';
 
 /** A service as clients and configuration files give it to an agent (Consul HTTP API, "Register Service"). */
@@ -83,7 +84,8 @@ export function decodeAgentService(body: Buffer, policy: CheckPolicy = NO_SCRIPT
 }
 
 /** Checks a definition and fills in what may be left out. @throws AppError `badRequest` with Consul's texts. */
-export function normalizeAgentService(input: AgentServiceInput, policy: CheckPolicy = NO_SCRIPTS): AgentService {
+export function normalizeAgentService(given: AgentServiceInput, policy: CheckPolicy = NO_SCRIPTS): AgentService {
+  const input = withFieldNames(given);
   const name = input.Name ?? '';
   if (name === '') throw bad('Missing service name', 'Name');
   const id = input.ID || name;
@@ -119,10 +121,22 @@ export function normalizeAgentService(input: AgentServiceInput, policy: CheckPol
     Weights: weights,
     EnableTagOverride: input.EnableTagOverride ?? false,
     ...(input.Kind && input.Proxy ? { Proxy: input.Proxy } : {}),
-    ...(input.Connect?.Native || input.Connect?.native ? { Connect: { Native: true } } : {}),
+    ...(input.Connect?.Native ? { Connect: { Native: true } } : {}),
   };
   const sidecar = sidecarRequest({ ...input, ID: id, Name: name });
   return { instance, checks: named, namespace: input.Namespace, ...(sidecar ? { sidecar } : {}) };
+}
+
+function withFieldNames(input: AgentServiceInput): AgentServiceInput {
+  return {
+    ...input,
+    ...(isObject(input.Proxy) ? { Proxy: proxyFields(input.Proxy) } : {}),
+    ...(isObject(input.Connect) ? { Connect: connectFields(input.Connect) } : {}),
+  };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function checkedPort(port: number, field: string): number {
@@ -174,7 +188,7 @@ function checkProxy(input: AgentServiceInput): void {
   if (input.Kind !== 'connect-proxy') return;
   const problems: string[] = [];
   if (!input.Port && !input.SocketPath) problems.push('Port or SocketPath must be set for a connect-proxy');
-  if (!input.Proxy?.DestinationServiceName && !input.Proxy?.destination_service_name) {
+  if (!input.Proxy?.DestinationServiceName) {
     problems.push('Proxy.DestinationServiceName must be non-empty for Connect proxy services');
   }
   if (problems.length === 0) return;

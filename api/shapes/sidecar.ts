@@ -3,6 +3,7 @@ import { ANY, decodeBody, INT, object, STRING } from '../decode.ts';
 import { type CheckPolicy, NO_SCRIPTS } from './agent-check.ts';
 import { decodeAgentBody } from './agent-decode.ts';
 import { AGENT_SERVICE, type AgentService, type AgentServiceInput, normalizeAgentService } from './agent-service.ts';
+import { connectFields } from './proxy-fields.ts';
 
 /** The sidecar proxy that a service definition asks for; its port may still have to be found. */
 export interface SidecarRequest {
@@ -31,11 +32,11 @@ const PROXY = object({
  * Kubernetes"). @throws AppError `badRequest` naming the field.
  */
 export function sidecarRequest(parent: AgentServiceInput & { ID: string; Name: string }): SidecarRequest | undefined {
-  const given = parent.Connect?.SidecarService ?? parent.Connect?.sidecar_service;
+  const given = parent.Connect?.SidecarService;
   if (given === undefined || given === null) return undefined;
   const input = reread(AGENT_SERVICE, given) as AgentServiceInput;
   if (input.ID) throw bad("the ID of a sidecar is derived from its service's and cannot be given", 'ID');
-  if (input.Connect?.SidecarService || input.Connect?.sidecar_service) {
+  if (connectFields(input.Connect ?? {}).SidecarService) {
     throw bad('a sidecar cannot have a sidecar itself', 'Connect');
   }
   const proxy = reread(PROXY, input.Proxy ?? {});

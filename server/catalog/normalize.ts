@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { checkedNamespace } from '../../api/http/request-params.ts';
 import { type CheckDefinition, type CheckStatus, DEFAULT_NAMESPACE, type Locality } from '../../api/shapes/catalog.ts';
 import { isCheckStatus } from '../../api/shapes/decode-verdicts.ts';
+import { connectFields, proxyFields } from '../../api/shapes/proxy-fields.ts';
 import type { CheckRegistration, Registration, ServiceRegistration } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
 import { isRunnable } from './entries.ts';
@@ -104,8 +105,8 @@ function normalizeService(service: ServiceRegistration, registrationNamespace: s
   if (ports) content.Ports = ports.map((port) => ({ ...port }));
   if (service.SocketPath) content.SocketPath = service.SocketPath;
   if (service.Locality) content.Locality = service.Locality;
-  if (isRecord(service.Proxy, 'Service.Proxy')) content.Proxy = service.Proxy;
-  if (isRecord(service.Connect, 'Service.Connect')) content.Connect = service.Connect;
+  if (isRecord(service.Proxy, 'Service.Proxy')) content.Proxy = proxyFields(service.Proxy);
+  if (isRecord(service.Connect, 'Service.Connect')) content.Connect = connectFields(service.Connect);
   return { namespace: service.Namespace ? checkedNamespace(service.Namespace) : registrationNamespace, content };
 }
 

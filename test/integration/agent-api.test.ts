@@ -230,6 +230,26 @@ describe('the machine and the cluster', () => {
     expect(await call(line)).toMatchObject({ status, text: expect.stringMatching(text) });
   });
 
+  it.each([
+    ['p', (proxy: object) => ({ Name: 'p', Kind: 'connect-proxy', Port: 1, Proxy: proxy })],
+    ['w-sidecar-proxy', (proxy: object) => ({ name: 'w', port: 1, connect: { sidecar_service: { proxy } } })],
+  ])('shows the proxy %s in the spelling of its fields, however it was given', async (id, service) => {
+    const body = service({
+      destination_service_name: 'web',
+      upstreams: [{ destination_name: 'db', local_bind_port: 9, mesh_gateway: { mode: 'local' } }],
+      mesh_gateway: { mode: 'none' },
+      config: { a_b: 1 },
+    });
+    expect(await call('PUT /v1/agent/service/register', body)).toMatchObject({ status: 200 });
+    expect((await json('GET /v1/agent/services'))[id].Proxy).toMatchObject({
+      DestinationServiceName: 'web',
+      Upstreams: [{ DestinationName: 'db', LocalBindPort: 9, MeshGateway: { Mode: 'local' } }],
+      MeshGateway: { Mode: 'none' },
+      Config: { a_b: 1 },
+    });
+    await call(`PUT /v1/agent/service/deregister/${id.split('-')[0]}`);
+  });
+
   it('registers a sidecar with its service and removes it again', async () => {
     await call('PUT /v1/agent/service/register', { Name: 'shop', Port: 8000, Connect: { SidecarService: {} } });
     expect((await json('GET /v1/agent/services'))['shop-sidecar-proxy']).toMatchObject({

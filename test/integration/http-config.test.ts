@@ -113,6 +113,20 @@ describe('http_config of running agents', () => {
     }
   });
 
+  it.each(['/v1/connect/intentions/match?by=destination&name=web', '/v1/discovery-chain/web?compile-dc='])(
+    'tells of %s with ?cached whether it was kept fresh',
+    async (path) => {
+      for (const [kind, agent] of both()) {
+        const cached = async () => (await call(agent, 'GET', `${path}&cached`)).headers;
+        await cached();
+        const { 'x-cache': cache, age, 'x-consul-index': index } = await cached();
+        expect({ kind, cache, age, index: Number(index) > 0 }).toEqual({ kind, cache: 'HIT', age: '0', index: true });
+        expect((await call(agent, 'GET', path)).headers['x-cache']).toBeUndefined();
+        expect(await call(agent, 'GET', `${path}&cached&consistent`)).toMatchObject({ status: 400 });
+      }
+    },
+  );
+
   it('waits as long as default_query_time and max_query_time say', async () => {
     await configure('default_query_time = "200ms"\nmax_query_time = "400ms"');
     for (const [kind, agent] of both()) {
