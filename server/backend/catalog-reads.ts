@@ -67,7 +67,7 @@ export class StateCatalogReads implements NodeReads, ServiceReads {
       if (!entry?.shape) return undefined;
       const instances = [...entry.instances.values()].filter((instance) => instance.namespace === namespace);
       instances.sort(byKey);
-      return { node: entry.shape, instances: instances.map((instance) => instance.shape) };
+      return { node: entry.shape, instances: instances.map((instance) => instance.shape()) };
     });
   }
 

@@ -87,7 +87,35 @@ export class NodeEntry {
   }
 }
 
-/** One instance with what its readers need, joined when first asked for. */
+/** Joined instances that are kept, some 10 MB: in a large catalog few are read again and again. */
+const MAX_JOINED = 16_384;
+
+/** What the entries of one catalog have in common. */
+export class EntryContext {
+  /** What is added to store revisions to give indexes. */
+  readonly base: number;
+  /** Instances that keep their joined form, in the order in which they forget it. */
+  readonly #joined = new Set<InstanceEntry>();
+  readonly #maxJoined: number;
+
+  constructor(base: number, maxJoined = MAX_JOINED) {
+    this.base = base;
+    this.#maxJoined = maxJoined;
+  }
+
+  joined(entry: InstanceEntry): void {
+    this.#joined.add(entry);
+    if (this.#joined.size <= this.#maxJoined) return;
+    const [oldest] = this.#joined;
+    oldest!.invalidate();
+  }
+
+  forgotten(entry: InstanceEntry): void {
+    this.#joined.delete(entry);
+  }
+}
+
+/** One instance with what its readers need, joined when asked for and kept for a while. */
 export class InstanceEntry {
   readonly node: NodeEntry;
   readonly key: string;
@@ -96,24 +124,23 @@ export class InstanceEntry {
   readonly stored: Stored<InstanceRecord>;
   /** The name of its service in lower case. */
   readonly serviceKey: string;
-  readonly #base: number;
-  #shape: ServiceInstance | undefined;
+  readonly #context: EntryContext;
   #health: HealthEntry | undefined;
 
-  constructor(node: NodeEntry, key: string, stored: Stored<InstanceRecord>, base: number) {
+  constructor(node: NodeEntry, key: string, stored: Stored<InstanceRecord>, context: EntryContext) {
     this.node = node;
     this.key = key;
     this.sortKey = `${node.key}\u0000${key}`;
     this.stored = stored;
     this.serviceKey = stored.record.content.Service.toLowerCase();
-    this.#base = base;
+    this.#context = context;
   }
 
-  /** The JSON form, made when it is first asked for: most instances are never read one by one. */
-  get shape(): ServiceInstance {
+  /** The JSON form, made anew. */
+  shape(): ServiceInstance {
     const { stored } = this;
-    this.#shape ??= instanceShape(stored.record, createIndexOf(stored, this.#base), modifyIndexOf(stored, this.#base));
-    return this.#shape;
+    const { base } = this.#context;
+    return instanceShape(stored.record, createIndexOf(stored, base), modifyIndexOf(stored, base));
   }
 
   get service(): string {
@@ -139,16 +166,22 @@ export class InstanceEntry {
 
   /** The node's own checks come first, as in Consul. */
   health(): HealthEntry {
-    this.#health ??= {
-      Node: this.node.shape!,
-      Service: this.shape,
-      Checks: [...this.node.nodeChecks(), ...joinedChecks(this.checks())],
-    };
+    if (!this.#health) {
+      this.#health = {
+        Node: this.node.shape!,
+        Service: this.shape(),
+        Checks: [...this.node.nodeChecks(), ...joinedChecks(this.checks())],
+      };
+      this.#context.joined(this);
+    }
     return this.#health;
   }
 
+  /** To be called when it, its node or one of its checks has changed, or when it is removed. */
   invalidate(): void {
+    if (!this.#health) return;
     this.#health = undefined;
+    this.#context.forgotten(this);
   }
 }
 
@@ -157,19 +190,18 @@ export class CheckEntry {
   readonly node: NodeEntry;
   readonly key: string;
   readonly namespace: string;
-  readonly #base: number;
+  readonly #context: EntryContext;
   #definition: Stored<CheckDefinitionRecord> | undefined;
   #instanceKey = '';
   state: Stored<CheckStateRecord> | undefined;
   /** The state under which it is listed now. */
   listedAs: CheckStatus | undefined;
-  #joined: HealthCheck | undefined;
 
-  constructor(node: NodeEntry, namespace: string, key: string, base: number) {
+  constructor(node: NodeEntry, namespace: string, key: string, context: EntryContext) {
     this.node = node;
     this.namespace = namespace;
     this.key = key;
-    this.#base = base;
+    this.#context = context;
   }
 
   get definition(): Stored<CheckDefinitionRecord> | undefined {
@@ -196,18 +228,11 @@ export class CheckEntry {
     return noVerdictText(this.node.name, { hasAgent: this.node.serfHealth !== undefined });
   }
 
-  invalidate(): void {
-    this.#joined = undefined;
-  }
-
-  /** Must only be called while the definition exists. */
+  /** Both halves in their JSON form, made anew. Must only be called while the definition exists. */
   joined(): HealthCheck {
-    this.#joined ??= this.#join(this.definition!);
-    return this.#joined;
-  }
-
-  #join(definition: Stored<CheckDefinitionRecord>): HealthCheck {
+    const definition = this.definition!;
     const { record } = definition;
+    const { base } = this.#context;
     const instance = this.node.instances.get(this.instanceKey);
     const shape: HealthCheck = {
       Node: this.node.name,
@@ -224,11 +249,8 @@ export class CheckEntry {
       Timeout: record.timeout,
       ExposedPort: record.exposedPort,
       Definition: record.definition,
-      CreateIndex: createIndexOf(definition, this.#base),
-      ModifyIndex: Math.max(
-        modifyIndexOf(definition, this.#base),
-        this.state ? modifyIndexOf(this.state, this.#base) : 0,
-      ),
+      CreateIndex: createIndexOf(definition, base),
+      ModifyIndex: Math.max(modifyIndexOf(definition, base), this.state ? modifyIndexOf(this.state, base) : 0),
     };
     if (record.namespace !== DEFAULT_NAMESPACE) shape.Namespace = record.namespace;
     return shape;

@@ -13,7 +13,6 @@ export class ServiceEntry {
   /** How many instances carry each tag. */
   readonly #tags = new Map<string, number>();
   #tagList: readonly string[] | undefined;
-  #health: readonly HealthEntry[] | undefined;
 
   constructor(namespace: string, key: string) {
     this.namespace = namespace;
@@ -37,14 +36,9 @@ export class ServiceEntry {
     return this.#tagList;
   }
 
-  /** Instances whose node exists, joined with their checks. Must not be modified. */
-  health(): readonly HealthEntry[] {
-    this.#health ??= this.instances.filter((entry) => entry.node.shape).map((entry) => entry.health());
-    return this.#health;
-  }
-
-  invalidate(): void {
-    this.#health = undefined;
+  /** Instances whose node exists, joined with their checks. */
+  health(): HealthEntry[] {
+    return this.instances.filter((entry) => entry.node.shape).map((entry) => entry.health());
   }
 
   /** Whether the name, the kind or the union of tags may have changed with it. */

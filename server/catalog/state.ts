@@ -16,7 +16,7 @@ import type {
   StoreView,
 } from '../../store/store.ts';
 import { ChangeSet, type OwnedChange } from './change-set.ts';
-import { CheckEntry, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
+import { CheckEntry, EntryContext, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import {
   CatalogKeys,
   FIRST_GENERATION,
@@ -61,6 +61,7 @@ export class CatalogState {
   #generation = FIRST_GENERATION;
   #generationRevision: Revision = 0;
   #base = FIRST_INDEX_BASE;
+  #entries = new EntryContext(FIRST_INDEX_BASE);
   #revision: Revision = 0;
   #loaded = false;
   #nodes = new Map<string, NodeEntry>();
@@ -276,6 +277,7 @@ export class CatalogState {
       this.#generationRevision = generation.modRevision;
     }
     if (base) this.#base = decodeRecord<number>(base.key, base.value);
+    this.#entries = new EntryContext(this.#base);
     this.#keys = new CatalogKeys(this.#generation);
     this.#revision = revision;
     return this.#context(revision, true);
@@ -430,7 +432,7 @@ export class CatalogState {
     const key = `${namespace}/${id}`;
     let check = entry.checks.get(key);
     if (!check) {
-      check = new CheckEntry(entry, namespace, key, this.#base);
+      check = new CheckEntry(entry, namespace, key, this.#entries);
       entry.checks.set(key, check);
     }
     return check;
@@ -457,10 +459,11 @@ export class CatalogState {
   #setInstance(nodeKey: string, key: string, stored: Stored<InstanceRecord> | undefined, changes: ChangeSet): void {
     const node = this.#nodeEntry(nodeKey);
     const before = node.instances.get(key);
-    const after = stored && new InstanceEntry(node, key, stored, this.#base);
+    const after = stored && new InstanceEntry(node, key, stored, this.#entries);
     const replaced = before && after && this.#services.replace(before, after);
     if (replaced) this.#noteService(replaced.service, changes, replaced.listChanged);
     if (before) {
+      before.invalidate();
       node.instances.delete(key);
       const left = replaced ? undefined : this.#services.remove(before);
       if (left) this.#noteService(left.service, changes, left.listChanged);
@@ -512,7 +515,6 @@ export class CatalogState {
   }
 
   #noteService(service: ServiceEntry, changes: ChangeSet, listChanged: boolean): void {
-    service.invalidate();
     changes.service(service);
     changes.instanceNamespaces.add(service.namespace);
     if (listChanged) changes.serviceLists.add(service.namespace);
@@ -533,7 +535,6 @@ export class CatalogState {
   }
 
   #touchCheck(check: CheckEntry, changes: ChangeSet): void {
-    check.invalidate();
     changes.nodes.add(check.node);
     changes.checks.add(check);
     if (!check.definition) return;

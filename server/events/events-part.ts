@@ -25,8 +25,7 @@ function targetOf(state: CatalogState, agent: string): EventTarget {
   return {
     node: agent,
     *services() {
-      for (const { shape } of state.node(agent)?.instances.values() ?? [])
-        yield { name: shape.Service, tags: shape.Tags };
+      for (const { service, tags } of state.node(agent)?.instances.values() ?? []) yield { name: service, tags };
     },
   };
 }

@@ -64,7 +64,7 @@ function withContent(node: NodeEntry | undefined, namespace: string): NodeWithCo
   const checks = [...node.checks.values()].filter((check) => check.definition && check.namespace === namespace);
   return {
     ...node.shape,
-    Services: instances.map(({ shape }) => shape),
+    Services: instances.map((instance) => instance.shape()),
     Checks: checks.sort(byKey).map((check) => check.joined()),
   };
 }
