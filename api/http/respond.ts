@@ -30,8 +30,15 @@ const STALLED_MS = 60_000;
 
 type Headers = Record<string, string | number>;
 
-/** The headers of an answer that is given again and again, in the order in which they are sent. */
-const listedHeaders = new WeakMap<RouteResponse, { extra: AnswerForm['extra']; list: string[] }>();
+/** What is made of an answer that is given again and again: its headers in the order in which they are sent, and its body. */
+interface Listed {
+  readonly extra: AnswerForm['extra'];
+  readonly list: string[];
+  /** A short one as a text of one character a byte, which goes out with the headers in one piece. */
+  readonly body: string | Uint8Array;
+}
+
+const listedAnswers = new WeakMap<RouteResponse, Listed>();
 
 /**
  * Sends an answer that can be given again, with the same headers as `respond`. What is made of it is kept for the next one
@@ -44,15 +51,19 @@ export function respondAgain(response: ServerResponse, answer: RouteResponse, fo
     respond(response, answer, form);
     return;
   }
-  let listed = listedHeaders.get(answer);
+  let listed = listedAnswers.get(answer);
   if (listed?.extra !== form.extra) {
     const headers = { ...commonHeaders(answer.meta, form), ...answer.headers, 'content-length': bytes.length };
     const list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
-    listed = { extra: form.extra, list };
-    listedHeaders.set(answer, listed);
+    listed = {
+      extra: form.extra,
+      list,
+      body: bytes.length <= MAX_JOINED_TEXT ? Buffer.from(bytes).toString('latin1') : bytes,
+    };
+    listedAnswers.set(answer, listed);
   }
   response.writeHead(answer.status ?? 200, listed.list);
-  response.end(bytes);
+  response.end(listed.body, 'latin1');
   cutStalled(response);
 }
 

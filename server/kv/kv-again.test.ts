@@ -27,4 +27,16 @@ describe('a key that is read by the same URL again and again', () => {
     expect(JSON.parse((await served.call('GET /v1/kv/a')).text)).toEqual(JSON.parse(whole.text));
     await served.stop();
   });
+
+  it('is answered with its bytes, whatever they are', async () => {
+    const served = await ServedServer.start();
+    const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    await fetch(`${served.origin}/v1/kv/bytes`, { method: 'PUT', body: bytes });
+    for (let time = 0; time < 3; time++) {
+      const answer = await fetch(`${served.origin}/v1/kv/bytes?raw`);
+      expect(new Uint8Array(await answer.arrayBuffer())).toEqual(bytes);
+      expect(answer.headers.get('content-length')).toBe('256');
+    }
+    await served.stop();
+  });
 });
