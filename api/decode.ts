@@ -8,7 +8,13 @@ import { AppError } from '../core/errors.ts';
 export type Schema =
   | { readonly kind: 'string' | 'int' | 'number' | 'bool' | 'any' | 'duration' }
   | { readonly kind: 'list' | 'map'; readonly of: Schema }
-  | { readonly kind: 'object'; readonly fields: ReadonlyMap<string, ObjectField> };
+  | {
+      readonly kind: 'object';
+      /** By folded name. */
+      readonly fields: ReadonlyMap<string, ObjectField>;
+      /** The same by the name as it is documented, which need not be folded. */
+      readonly named: ReadonlyMap<string, ObjectField>;
+    };
 
 interface ObjectField {
   readonly name: string;
@@ -39,7 +45,12 @@ export function object(fields: Readonly<Record<string, Schema>>, ignored: readon
   const byKey = new Map<string, ObjectField>();
   for (const [name, schema] of Object.entries(fields)) byKey.set(foldName(name), { name, schema });
   for (const name of ignored) byKey.set(foldName(name), { name, schema: undefined });
-  return { kind: 'object', fields: byKey };
+  return objectOf(byKey);
+}
+
+/** An object whose fields are given by their folded names. */
+export function objectOf(fields: ReadonlyMap<string, ObjectField>): Schema {
+  return { kind: 'object', fields, named: new Map([...fields.values()].map((field) => [field.name, field])) };
 }
 
 /** Deeper free-form values than this are refused: later recursion over them must not exhaust the stack. */
@@ -96,15 +107,16 @@ function read(schema: Schema, value: unknown, path: string): unknown {
         ]),
       );
     case 'object':
-      return readObject(schema.fields, value, path);
+      return readObject(schema, value, path);
   }
 }
 
-function readObject(fields: ReadonlyMap<string, ObjectField>, value: unknown, path: string): unknown {
+function readObject({ fields, named }: Schema & { kind: 'object' }, value: unknown, path: string): unknown {
   if (!isObject(value)) throw mismatch(value, path, 'object');
   const out: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) {
-    const field = fields.get(foldName(key));
+  for (const key of Object.keys(value)) {
+    const item = value[key];
+    const field = named.get(key) ?? fields.get(foldName(key));
     if (!field) throw failure(`json: unknown field ${JSON.stringify(key)}`, join(path, key));
     if (!field.schema) continue;
     const decoded = read(field.schema, item, join(path, field.name));

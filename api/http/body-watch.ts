@@ -27,7 +27,6 @@ export function watchBody(
   options: BodyLimits & { readonly streamed: boolean },
   tooSlow: () => void,
 ): void {
-  let timer: Timer;
   const { socket } = request;
   const look = (before: number) => {
     if (request.complete || request.destroyed) return;
@@ -36,11 +35,16 @@ export function watchBody(
     if (!options.streamed || (!readerIsBusy && now - before < options.minProgressBytes)) tooSlow();
     else next(now);
   };
+  let timer: Timer;
   const next = (read: number) => {
     timer = clock.after(options.streamed ? options.progressIntervalMs : options.bodyTimeoutMs, () => look(read));
   };
-  next(socket.bytesRead);
-  request.once('close', () => timer.cancel());
+  // Most bodies come together with their headers: once those have been read there is nothing to watch.
+  process.nextTick(() => {
+    if (request.complete || request.destroyed) return;
+    next(socket.bytesRead);
+    request.once('close', () => timer.cancel());
+  });
 }
 
 /** Whether a body follows the headers. */

@@ -1,5 +1,5 @@
 import { AppError } from '../../core/errors.ts';
-import { ANY, decodeBody, INT, list, map, object, type Schema, STRING } from '../decode.ts';
+import { ANY, decodeBody, INT, list, map, object, objectOf, type Schema, STRING } from '../decode.ts';
 import { CHECK, SERVICE } from './decode-registration.ts';
 import { parseUint64 } from './kv.ts';
 import type { CheckRegistration, ServiceRegistration } from './registration.ts';
@@ -132,7 +132,7 @@ function opOf(op: DecodedOp, at: number): TxnOp | undefined {
 
 function indexed(schema: Schema): Schema {
   if (schema.kind !== 'object') return schema;
-  return { kind: 'object', fields: new Map(schema.fields).set('modifyindex', { name: 'ModifyIndex', schema: INT }) };
+  return objectOf(new Map(schema.fields).set('modifyindex', { name: 'ModifyIndex', schema: INT }));
 }
 
 /** Numbers that JavaScript would round are put as texts, which `uint64` takes too. */

@@ -21,20 +21,20 @@ export interface Known {
 
 /** Collects compares, operations and locks. Everything that is read to decide is compared. */
 export class PlanBuilder {
-  readonly #compares = new Map<Key, Revision>();
+  readonly #compares = new Map<Key, Compare>();
   readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
   readonly #locks = new Map<Key, LockMode>();
 
   /** The decision relies on this record, or on its absence. */
   rely(key: Key, known: Known | undefined): void {
-    this.#compares.set(key, known?.modRevision ?? 0);
+    this.#compare(key, known);
     if (!this.#locks.has(key)) this.#locks.set(key, 'shared');
   }
 
   /** Nobody else may write here meanwhile, though nothing may have to be written in the end. */
   own(key: Key, known: Known | undefined): void {
-    this.#compares.set(key, known?.modRevision ?? 0);
+    this.#compare(key, known);
     this.#locks.set(key, 'exclusive');
   }
 
@@ -85,12 +85,13 @@ export class PlanBuilder {
 
   build(): Plan {
     return {
-      compares: [
-        ...[...this.#compares].map(([key, modRevision]): Compare => ({ kind: 'key', key, modRevision })),
-        ...this.#ranges,
-      ],
+      compares: [...this.#compares.values(), ...this.#ranges],
       ops: this.#ops,
       locks: this.#locks,
     };
+  }
+
+  #compare(key: Key, known: Known | undefined): void {
+    this.#compares.set(key, { kind: 'key', key, modRevision: known?.modRevision ?? 0 });
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
-import type { CounterMetric, Metrics } from '../../core/metrics.ts';
+import type { Metrics } from '../../core/metrics.ts';
 import type { Compare, Revision, Store } from '../../store/store.ts';
 import type { Leadership } from '../leadership/leadership.ts';
 import { KeyedLocks } from './keyed-locks.ts';
@@ -39,17 +39,22 @@ export class StateWriter {
   readonly #deps: StateWriterDeps;
   readonly #options: StateWriterOptions;
   readonly #locks = new KeyedLocks();
-  readonly #commits: CounterMetric;
+  readonly #count: Readonly<Record<'committed' | 'unchanged' | 'conflict', () => void>>;
   #pending = 0;
 
   constructor(deps: StateWriterDeps, options: StateWriterOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#commits = deps.metrics.counter({
+    const commits = deps.metrics.counter({
       name: 'lictor_catalog_writes_total',
       help: 'Catalog writes by outcome: committed, unchanged, conflict (planned again)',
       labels: ['outcome'],
     });
+    this.#count = {
+      committed: commits.bound({ outcome: 'committed' }),
+      unchanged: commits.bound({ outcome: 'unchanged' }),
+      conflict: commits.bound({ outcome: 'conflict' }),
+    };
     deps.metrics.observedGauge(
       { name: 'lictor_catalog_pending_writes', help: 'Catalog writes under way or waiting for their turn' },
       () => this.#pending,
@@ -113,7 +118,7 @@ export class StateWriter {
   /** The revision that has it; undefined: a compare failed and the state has moved on. */
   async #commit(plan: Plan): Promise<Revision | undefined> {
     if (plan.ops.length === 0) {
-      this.#commits.add(1, { outcome: 'unchanged' });
+      this.#count.unchanged();
       return this.#deps.state.revision;
     }
     const { store, gate, clock, leadership } = this.#deps;
@@ -130,14 +135,14 @@ export class StateWriter {
           'the write is stored, but this server does not show it yet; read before retrying',
         );
       }
-      this.#commits.add(1, { outcome: 'committed' });
+      this.#count.committed();
       return result.revision;
     }
     if (result.failedCompare < fence.length) {
       leadership.deposed();
       throw new AppError('noLeader', 'No cluster leader');
     }
-    this.#commits.add(1, { outcome: 'conflict' });
+    this.#count.conflict();
     // The store's revision may stand for something outside the catalog, which the state never shows: wait a little.
     await gate.reached(result.revision, { clock, withinMs: 100 });
     return undefined;
