@@ -9,7 +9,7 @@ import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
 
 export interface FollowerDeps {
-  readonly store: Pick<Store, 'read' | 'view' | 'watch'>;
+  readonly store: Pick<Store, 'view' | 'watch'>;
   readonly state: CatalogState;
   readonly gate: RevisionGate;
   readonly clock: Clock;
@@ -48,11 +48,13 @@ export class CatalogFollower implements Runnable {
   }
 
   async #followOn(ctx: RunContext): Promise<void> {
+    let missing = false;
     while (!ctx.signal.aborted) {
       try {
+        if (missing) await this.#load();
+        missing = true;
+        // It ends by itself when the store is being closed, or another generation became the catalog.
         await this.#follow(ctx.signal);
-        // The watch ended by itself: the store is being closed, or another generation became the catalog.
-        if (!ctx.signal.aborted) await this.#load();
       } catch (error) {
         if (ctx.signal.aborted) return;
         if (error instanceof AppError && error.code === 'shuttingDown') {
@@ -62,7 +64,6 @@ export class CatalogFollower implements Runnable {
         }
         if (!(error instanceof AppError && error.code === 'compacted')) throw error;
         this.#deps.log.warn('the catalog is loaded anew: history is missing', { text: error.message });
-        await this.#load();
       }
     }
   }
@@ -70,19 +71,14 @@ export class CatalogFollower implements Runnable {
   async #load(): Promise<void> {
     const { store, state, gate, clock, log } = this.#deps;
     const start = clock.monotonic();
-    if (state.loaded) state.load(await store.read(CATALOG_RANGE));
-    else await this.#firstLoad();
-    gate.advance(state.revision);
-    log.info('catalog loaded', { revision: state.revision, ms: Math.round(clock.monotonic() - start) });
-  }
-
-  async #firstLoad(): Promise<void> {
-    const view = await this.#deps.store.view();
+    const view = await store.view();
     try {
-      await this.#deps.state.loadFrom(view);
+      await state.load(view);
     } finally {
       view.release();
     }
+    gate.advance(state.revision);
+    log.info('catalog loaded', { revision: state.revision, ms: Math.round(clock.monotonic() - start) });
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

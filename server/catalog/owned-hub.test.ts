@@ -111,7 +111,7 @@ describe('a follower that does not keep up', () => {
     const topics = new Topics({ clock }, { maxWatchers: 10, maxRemembered: 10 });
     const state = new CatalogState({ topics }, { datacenter: 'dc1' });
     const hub = new OwnedHub({ state, clock }, { maxQueued: 2, maxFollowers: 1, heartbeatMs: 1000 });
-    state.load({ entries: [], revision: 1 });
+    await state.load({ revision: 1, async *slices() {}, release() {} });
     const slow = reader(hub.follow('operator/k8s', new AbortController().signal));
     await slow.next();
     expect(await slow.next()).toMatchObject({ Type: 'synced' });

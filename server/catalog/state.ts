@@ -6,15 +6,7 @@ import {
   type Node,
 } from '../../api/shapes/catalog.ts';
 import { AppError } from '../../core/errors.ts';
-import type {
-  KeyRange,
-  ReadResult,
-  Revision,
-  StoreChange,
-  StoreEntry,
-  StoreEvents,
-  StoreView,
-} from '../../store/store.ts';
+import type { KeyRange, Revision, StoreChange, StoreEntry, StoreEvents, StoreView } from '../../store/store.ts';
 import { ChangeSet, type OwnedChange } from './change-set.ts';
 import { CheckEntry, EntryContext, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import {
@@ -231,37 +223,36 @@ export class CatalogState {
   }
 
   /**
-   * Replaces everything by what was read, in one go: readers see the old or the new catalog. Nobody knows what was
-   * deleted before: each version is at least this index.
+   * Replaces everything by the content of a view. The first time piece by piece, and until all is there readers are told
+   * that there is no catalog yet. Later in one go once all is read: readers see the old or the new catalog. Nobody knows
+   * what was deleted before: each version is at least this index.
    */
-  load(read: ReadResult): void {
-    const pieces = new Map<string, StoreEntry[]>();
-    for (const entry of read.entries) {
-      const segment = splitKey(entry.key)?.segment ?? entry.key;
-      const piece = pieces.get(segment);
-      if (piece) piece.push(entry);
-      else pieces.set(segment, [entry]);
-    }
-    const meta = (key: string) => pieces.get(key)?.[0];
-    const context = this.#beginLoad(read.revision, meta(GENERATION_KEY), meta(INDEX_BASE_KEY));
-    for (const segment of this.#loadOrder()) this.#loadEntries(pieces.get(segment) ?? [], context);
-    this.#endLoad(context);
-  }
-
-  /**
-   * The first load, piece by piece, so that not all of the store is in memory twice. Until it has ended, readers are told
-   * that there is no catalog yet.
-   */
-  async loadFrom(view: StoreView): Promise<void> {
+  async load(view: StoreView): Promise<void> {
     const first = async (key: string) => {
       for await (const [entry] of view.slices({ start: key, end: `${key}\u0001` })) return entry;
       return undefined;
     };
-    const context = this.#beginLoad(view.revision, await first(GENERATION_KEY), await first(INDEX_BASE_KEY));
-    for (const segment of this.#loadOrder()) {
-      for await (const entries of view.slices(this.#keys.tableRange(segment))) this.#loadEntries(entries, context);
+    const generation = await first(GENERATION_KEY);
+    const base = await first(INDEX_BASE_KEY);
+    const begin = () => this.#beginLoad(view.revision, generation, base);
+    const pieces = this.#pieces(view, new CatalogKeys(generationOf(generation)));
+    if (this.#loaded) {
+      const read: (readonly StoreEntry[])[] = [];
+      for await (const entries of pieces) read.push(entries);
+      const context = begin();
+      // Each piece is let go of as soon as it is in place.
+      for (let entries = read.shift(); entries; entries = read.shift()) this.#loadEntries(entries, context);
+      this.#endLoad(context);
+    } else {
+      const context = begin();
+      for await (const entries of pieces) this.#loadEntries(entries, context);
+      this.#endLoad(context);
     }
-    this.#endLoad(context);
+  }
+
+  /** The entries of a generation in the order in which they are loaded. */
+  async *#pieces(view: StoreView, keys: CatalogKeys): AsyncGenerator<readonly StoreEntry[], void, void> {
+    for (const segment of this.#loadOrder()) yield* view.slices(keys.tableRange(segment));
   }
 
   /** Segments in the order in which they are loaded. */
@@ -272,10 +263,8 @@ export class CatalogState {
   #beginLoad(revision: Revision, generation: StoreEntry | undefined, base: StoreEntry | undefined): ApplyContext {
     this.#clear();
     this.topics.forgetData();
-    if (generation) {
-      this.#generation = decodeRecord<string>(generation.key, generation.value);
-      this.#generationRevision = generation.modRevision;
-    }
+    this.#generation = generationOf(generation);
+    this.#generationRevision = generation?.modRevision ?? 0;
     if (base) this.#base = decodeRecord<number>(base.key, base.value);
     this.#entries = new EntryContext(this.#base);
     this.#keys = new CatalogKeys(this.#generation);
@@ -606,4 +595,9 @@ export class CatalogState {
     }
     if (!check.definition && !check.state) check.node.checks.delete(check.key);
   }
+}
+
+/** The generation that the entry of `GENERATION_KEY` names. */
+function generationOf(entry: StoreEntry | undefined): string {
+  return entry ? decodeRecord<string>(entry.key, entry.value) : FIRST_GENERATION;
 }
