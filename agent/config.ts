@@ -10,7 +10,7 @@ import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
 import { metricsProxy } from './config/metrics-proxy.ts';
 import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
 import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
-import { tlsSettings, tlsWarnings } from './config/tls.ts';
+import { rpcTlsSettings, tlsSettings, tlsWarnings, verifyRpcTls } from './config/tls.ts';
 import { declaredWatches } from './config/watches.ts';
 
 export type {
@@ -21,6 +21,7 @@ export type {
   ConfigReloads,
   ParsedAgentConfig,
   PrepareConfig,
+  RpcTlsSettings,
   TlsSettings,
   WatchConfig,
   WatchHttp,
@@ -46,7 +47,7 @@ export function parseAgentConfig(
   const values = new Values(raw);
   const config = build(values, flags.dev, world);
   verify(config);
-  warnings.push(...tlsWarnings(values, config.tls.internalRpc), ...httpsWarnings(config), ...clientWarnings(config));
+  warnings.push(...tlsWarnings(values), ...httpsWarnings(config), ...clientWarnings(config));
   // A file may leave the servers to a flag that is given when the agent starts.
   if (!options.serversMayCome) verifyServers(config);
   return { config, warnings };
@@ -115,7 +116,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     httpsAddress: address(values.string('addresses.https', clientAddress), 'addresses.https', world, true),
     dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns', world),
     ports: ports(values, mode),
-    tls: { https: tlsSettings(values, 'https'), internalRpc: tlsSettings(values, 'internalRpc') },
+    tls: { https: tlsSettings(values, 'https'), internalRpc: rpcTlsSettings(values) },
     httpsHandshakeTimeoutMs: values.number('limits.https_handshake_timeout', 5_000),
     rpcHandshakeTimeoutMs: values.number('limits.rpc_handshake_timeout', 5_000),
     http: httpConfig(values),
@@ -183,6 +184,7 @@ function verify(config: AgentConfig): void {
       throw wrong('retry_join', `${JSON.stringify(target)}: providers are not supported yet; give host or host:port`);
   }
   verifyEtcd(config);
+  verifyRpcTls(config);
   const { min, max } = config.sidecarPorts;
   if (min < 1 || max > 65_535 || min > max) {
     throw wrong('ports.sidecar_min_port', `${min} to ${max} must be a range of ports between 1 and 65535`);

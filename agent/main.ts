@@ -18,6 +18,7 @@ import { HttpCatalogSource } from './local-view/http-catalog-source.ts';
 import { LocalView } from './local-view/local-view.ts';
 import { HttpServerCatalog } from './server-pool/http-server-catalog.ts';
 import { ServerPool } from './server-pool/server-pool.ts';
+import { RpcTls } from './tls/rpc-tls.ts';
 
 export interface ClientAgentDeps {
   readonly clock: Clock;
@@ -53,7 +54,8 @@ export interface ClientAgent {
 export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): ClientAgent {
   const { reloads } = deps;
   const poolDeps = { ...deps, log: deps.log.child({ part: 'server-pool' }) };
-  const pool = new ServerPool(poolDeps, { servers: config.retryJoin });
+  const { outgoing: tls } = new RpcTls({ ...deps, files: systemConfigFiles }, config);
+  const pool = new ServerPool(poolDeps, { servers: config.retryJoin, tls });
   const catalog = new HttpServerCatalog({ pool });
   const view = new LocalView({ ...deps, source: new HttpCatalogSource({ pool }, config) });
   const timings = new RequestTimings(deps);

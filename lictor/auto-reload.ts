@@ -45,7 +45,11 @@ export class AutoReload implements Runnable {
 
 /** What an agent's process watches: its configuration, and the certificates that it names at present. */
 export function watchedPaths(configPaths: readonly string[], reloads: Pick<ConfigReloads, 'current'>): string[] {
-  return [...configPaths, ...certificatePaths(reloads.current.tls.https)];
+  return [
+    ...configPaths,
+    ...certificatePaths(reloads.current.tls.https),
+    ...certificatePaths(reloads.current.tls.internalRpc),
+  ];
 }
 
 /** Differs when a file is added, removed, replaced or written. */

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { advertisedAddress } from '../agent/config/advertise-address.ts';
+import { systemConfigFiles } from '../agent/config/system-files.ts';
 import type { AgentConfig } from '../agent/config.ts';
+import { RpcTls } from '../agent/tls/rpc-tls.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
 import { AppError, errorText } from '../core/errors.ts';
@@ -38,8 +40,9 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const signal = AbortSignal.any([io.signal, stop.signal]);
   const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   try {
+    const rpcTls = new RpcTls({ clock, log, metrics, files: systemConfigFiles, reloads: reloader }, config);
     const servers = store.traits.replicated
-      ? (await import('./own-servers.ts')).throughOwnPort(config, { clock, log, metrics, random })
+      ? (await import('./own-servers.ts')).throughOwnPort(config, { clock, log, metrics, random }, rpcTls.outgoing)
       : undefined;
     const roles = composeServerAgent(config, place, {
       clock,
@@ -51,6 +54,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       dockerHost: io.env.DOCKER_HOST,
       ...(servers ? { servers } : {}),
       reloads: reloader,
+      rpcTls,
       stop: () => stop.abort(),
     });
     const port = () => roles.address('http')?.port ?? config.ports.http;

@@ -5,6 +5,7 @@ import type { AgentConfig, ConfigReloads } from '../agent/config.ts';
 import type { MeshAuthority } from '../agent/connect/mesh-authority.ts';
 import { agentHttpListeners } from '../agent/http-listeners.ts';
 import type { ServerCatalog } from '../agent/server-pool/server-catalog.ts';
+import type { RpcTls } from '../agent/tls/rpc-tls.ts';
 import { DEFAULT_POLICY } from '../api/http/http-policy.ts';
 import { RequestTimings } from '../api/http/request-timings.ts';
 import { createHttpServer } from '../api/http/server.ts';
@@ -38,6 +39,8 @@ export interface ServerAgentDeps {
   readonly caOnDemand?: boolean;
   /** The servers as the agent of this process sees them; the server of this process when absent. */
   readonly servers?: OwnServers;
+  /** TLS of the servers' own port; it is served in the clear when absent. */
+  readonly rpcTls?: RpcTls;
 }
 
 /** What the agent of a server's process asks the servers. */
@@ -84,6 +87,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       kvLimits: config.kv,
       bootstrapEntries: config.bootstrapEntries,
       serverPort: Math.max(0, config.ports.server),
+      serverTls: deps.rpcTls?.outgoing,
     },
     { ...deps, log: deps.log.child({ part: 'server' }) },
   );
@@ -152,9 +156,11 @@ function createListeners(
             maxConnectionsPerClient: 10_000,
             headersTimeoutMs: config.rpcHandshakeTimeoutMs,
             maxHeaderBytes: config.maxHeaderBytes,
+            tls: deps.rpcTls?.served,
+            handshakeTimeoutMs: config.rpcHandshakeTimeoutMs,
             policy: () => waits,
           },
         );
-  const others = [server, dns].filter((one) => one !== undefined);
+  const others = [server, dns, ...((server && deps.rpcTls?.keep(server)) ?? [])].filter((one) => one !== undefined);
   return { byName: { http, https, server, dns }, members: [...members, ...others] };
 }

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
+import type { ClientTls } from '../api/http/client-tls.ts';
 import type { Route } from '../api/http/route.ts';
 import { aclDisabledRoutes } from '../api/routes/acl-routes.ts';
 import { agentSyncRoutes } from '../api/routes/agent-sync-routes.ts';
@@ -69,6 +70,8 @@ export interface ServerConfig {
   readonly consulVersion: string;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
   readonly serverPort?: number;
+  /** What other servers are spoken to with; in the clear when absent. */
+  readonly serverTls?: (() => ClientTls) | undefined;
   /** Consul's defaults when not given. */
   readonly kvLimits?: KvLimits;
   /** Whether nodes have coordinates; true when not given. */
@@ -267,7 +270,7 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
     composeLeadership(
       { ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) },
       { id: config.nodeId, name: config.nodeName, address: serverAddress(config) },
-      { elected: config.elected ?? store.traits.replicated },
+      { elected: config.elected ?? store.traits.replicated, tls: config.serverTls },
     ),
   );
   register(

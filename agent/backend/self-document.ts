@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { hostPort } from '../../core/host-port.ts';
-import type { AgentConfig, TlsSettings } from '../config/agent-config.ts';
+import type { AgentConfig, RpcTlsSettings, TlsSettings } from '../config/agent-config.ts';
 import type { LocalState } from '../local-state/local-state.ts';
 import type { AgentIdentity } from './agent-info.ts';
 
@@ -115,7 +115,7 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
 }
 
 /** Under Consul's names; keys are never shown, nor where they are. */
-function tlsDocument(tls: TlsSettings): object {
+function tlsDocument(tls: TlsSettings | RpcTlsSettings): object {
   return {
     CAFile: tls.caFile,
     CAPath: tls.caPath,
@@ -126,6 +126,9 @@ function tlsDocument(tls: TlsSettings): object {
       tls.minVersion
     ],
     VerifyIncoming: tls.verifyIncoming,
+    ...('verifyOutgoing' in tls
+      ? { VerifyOutgoing: tls.verifyOutgoing, VerifyServerHostname: tls.verifyServerHostname }
+      : {}),
   };
 }
 

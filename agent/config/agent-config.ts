@@ -52,6 +52,14 @@ export interface TlsSettings {
   readonly verifyIncoming: boolean;
 }
 
+/** TLS between agents and servers and among servers (`tls.internal_rpc`). */
+export interface RpcTlsSettings extends TlsSettings {
+  /** Whether servers are spoken to by TLS, and only when one of `caFile` or `caPath` has signed for them. */
+  readonly verifyOutgoing: boolean;
+  /** Whether what they show must be for `server.<datacenter>.<domain>`. */
+  readonly verifyServerHostname: boolean;
+}
+
 /** What the operator sets for the HTTP API; all of it may change while the agent runs. */
 export interface AgentHttpConfig {
   /** Beginnings of paths. */
@@ -123,7 +131,7 @@ export interface AgentConfig {
   readonly httpsAddress: string;
   readonly dnsAddress: string;
   readonly ports: AgentPorts;
-  readonly tls: { readonly https: TlsSettings; readonly internalRpc: TlsSettings };
+  readonly tls: { readonly https: TlsSettings; readonly internalRpc: RpcTlsSettings };
   readonly httpsHandshakeTimeoutMs: number;
   /** On the servers' own port, until the headers of a request have come. */
   readonly rpcHandshakeTimeoutMs: number;

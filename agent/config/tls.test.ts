@@ -6,8 +6,6 @@ const parse = (hcl: string) =>
     readFolder: () => [],
     hostname: () => 'machine',
   });
-const IN_THE_CLEAR =
-  'tls.internal_rpc has no effect here: TLS between agents and servers is not supported yet: that traffic is in the clear';
 
 describe('the TLS section of a configuration', () => {
   it('takes the section of the interface, else the defaults', () => {
@@ -38,7 +36,7 @@ describe('the TLS section of a configuration', () => {
         internalRpc: { verifyIncoming: true, certFile: '/c' },
       },
     });
-    expect(warnings).toEqual(['a.hcl: tls.grpc has no effect here', IN_THE_CLEAR]);
+    expect(warnings).toEqual(['a.hcl: tls.grpc has no effect here']);
   });
 
   it('takes the deprecated keys with a line each, below those of the section', () => {
@@ -60,15 +58,21 @@ describe('the TLS section of a configuration', () => {
       'tls_min_version is deprecated; write tls.defaults.tls_min_version',
       'verify_incoming_https is deprecated; write tls.https.verify_incoming',
     ]);
-    expect(parse('verify_incoming = true').config.tls).toMatchObject({
+    expect(parse('verify_incoming = true ca_file = "/ca" cert_file = "/c" key_file = "/k"').config.tls).toMatchObject({
       https: { verifyIncoming: true },
       internalRpc: { verifyIncoming: true },
     });
   });
 
-  it('says that traffic between agents and servers stays in the clear when it was to be verified', () => {
-    expect(parse('tls { internal_rpc { verify_incoming = true } }').warnings).toEqual([IN_THE_CLEAR]);
-    expect(parse('tls { defaults { verify_outgoing = true } }').warnings).toEqual([IN_THE_CLEAR]);
+  it('has TLS among agents and servers when it is to be verified; a hostname is verified by TLS alone', () => {
+    const files = 'ca_file = "/ca" cert_file = "/c" key_file = "/k"';
+    const rpc = (more: string) => parse(`tls { internal_rpc { ${files} ${more} } }`).config.tls.internalRpc;
+    expect(rpc('')).toMatchObject({ verifyIncoming: false, verifyOutgoing: false, verifyServerHostname: false });
+    expect(rpc('verify_outgoing = true')).toMatchObject({ verifyOutgoing: true, verifyServerHostname: false });
+    expect(rpc('verify_server_hostname = true')).toMatchObject({ verifyOutgoing: true, verifyServerHostname: true });
+    expect(parse(`verify_outgoing = true ${files}`).config.tls.internalRpc.verifyOutgoing).toBe(true);
+    const off = `tls { defaults { ${files} verify_outgoing = true } internal_rpc { verify_outgoing = false } }`;
+    expect(parse(off).config.tls.internalRpc.verifyOutgoing).toBe(false);
     expect(parse('tls { https { cert_file = "/c" key_file = "/k" } }').warnings).toEqual([]);
   });
 
@@ -83,6 +87,14 @@ describe('the TLS section of a configuration', () => {
     ['tls { defaults { key_file = "/k" } }', 'tls.https.cert_file: must be given too, since key_file is'],
     ['tls { https { tls_min_version = "tls12" } }', 'tls.https.tls_min_version: "tls12" must be one of TLSv1_0'],
     ['tls { defaults { tls_cipher_suites = "RC4" } }', 'tls.defaults.tls_cipher_suites: "RC4" is not a cipher suite'],
+    [
+      'tls { internal_rpc { verify_incoming = true } }',
+      'tls.internal_rpc.verify_incoming: needs to know who signs the certificates; give tls.internal_rpc.ca_file or ca_path',
+    ],
+    [
+      'verify_server_hostname = true ca_file = "/ca"',
+      "tls.internal_rpc.verify_outgoing: needs a certificate for the servers' port; give tls.internal_rpc.cert_file and key_file",
+    ],
     ['tls { https { certfile = "/c" } }', 'did you mean "tls.https.cert_file"?'],
     [
       'ports { https = 1 } tls { https { verify_incoming = true } }',

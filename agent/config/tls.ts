@@ -1,5 +1,5 @@
 import { AppError } from '../../core/errors.ts';
-import type { TlsSettings } from './agent-config.ts';
+import type { AgentConfig, RpcTlsSettings, TlsSettings } from './agent-config.ts';
 
 /** Reads raw values by key. */
 export interface RawValues {
@@ -91,18 +91,45 @@ export function tlsSettings(values: RawValues, name: keyof typeof INTERFACES): T
   return settings;
 }
 
+/**
+ * The TLS settings between agents and servers. A hostname is verified by TLS alone, so `verify_server_hostname` turns
+ * `verify_outgoing` on, as Consul's does. @throws AppError `config`, as above.
+ */
+export function rpcTlsSettings(values: RawValues): RpcTlsSettings {
+  const isOn = (field: string) =>
+    ['tls.internal_rpc.', 'tls.defaults.', '']
+      .map((at) => values.get<boolean>(`${at}${field}`))
+      .find((value) => value !== undefined) ?? false;
+  const verifyServerHostname = isOn('verify_server_hostname');
+  return {
+    ...tlsSettings(values, 'internalRpc'),
+    verifyOutgoing: isOn('verify_outgoing') || verifyServerHostname,
+    verifyServerHostname,
+  };
+}
+
+/** What the settings need beside each other. @throws AppError `config` naming the key that is missing. */
+export function verifyRpcTls({ tls: { internalRpc }, mode, ports }: AgentConfig): void {
+  const { section, certFile, caFile, caPath, verifyIncoming, verifyOutgoing } = internalRpc;
+  const serves = mode !== 'client' && ports.server >= 0;
+  const on = [verifyOutgoing && 'verify_outgoing', serves && verifyIncoming && 'verify_incoming'].find(Boolean);
+  if (!on) return;
+  if (caFile === '' && caPath === '') {
+    throw wrong(`${section}.${on}`, `needs to know who signs the certificates; give ${section}.ca_file or ca_path`);
+  }
+  if (serves && certFile === '') {
+    throw wrong(
+      `${section}.${on}`,
+      `needs a certificate for the servers' port; give ${section}.cert_file and key_file`,
+    );
+  }
+}
+
 /** One line for each thing that is taken but not as safe, or not as new, as it looks. */
-export function tlsWarnings(values: RawValues, internalRpc: TlsSettings): string[] {
-  const deprecated = Object.entries(DEPRECATED)
+export function tlsWarnings(values: RawValues): string[] {
+  return Object.entries(DEPRECATED)
     .filter(([key]) => values.get(key) !== undefined)
     .map(([key, now]) => `${key} is deprecated; write ${now}`);
-  const outgoing = ['tls.internal_rpc.', 'tls.defaults.', ''].some((at) => values.get(`${at}verify_outgoing`) === true);
-  return internalRpc.verifyIncoming || outgoing
-    ? [
-        ...deprecated,
-        'tls.internal_rpc has no effect here: TLS between agents and servers is not supported yet: that traffic is in the clear',
-      ]
-    : deprecated;
 }
 
 type Given<T> = { readonly key: string; readonly value: T | undefined } | undefined;

@@ -6,7 +6,7 @@ export const DEFAULT_SERVER_PORT = 8300;
 const GOSSIP_PORT = 8301;
 
 /** The origin of a server from `host`, `host:port`, `[v6]:port` or a bare IPv6 address. @throws AppError `config`. */
-export function serverOrigin(target: string): string {
+export function serverOrigin(target: string, scheme: 'http' | 'https' = 'http'): string {
   const match =
     /^\[([0-9a-fA-F:.]+)\](?::(\d{1,5}))?$/.exec(target) ??
     /^([0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F.]*)()$/.exec(target) ??
@@ -19,5 +19,5 @@ export function serverOrigin(target: string): string {
     });
   }
   const host = match[1]!;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

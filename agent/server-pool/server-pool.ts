@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import { type Dispatcher, Pool } from 'undici';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, errorText } from '../../core/errors.ts';
@@ -21,6 +22,8 @@ export interface ServerPoolOptions {
   readonly servers: readonly string[];
   /** Requests under way to one server at a time; blocking ones hold their place. */
   readonly connectionsPerServer?: number;
+  /** Servers are spoken to by TLS with what this gives at the time; in the clear when absent. */
+  readonly tls?: (() => ClientTls) | undefined;
 }
 
 export interface ServerRequest {
@@ -69,6 +72,7 @@ export class ServerPool {
   readonly #log: Logger;
   readonly #members: Member[];
   readonly #newMember: (origin: string) => Member;
+  readonly #originOf: (target: string) => string;
   readonly #requests;
   #preferred: Member;
   #lastContactMs: number | undefined;
@@ -77,13 +81,18 @@ export class ServerPool {
   constructor(deps: ServerPoolDeps, options: ServerPoolOptions) {
     this.#clock = deps.clock;
     this.#log = deps.log;
-    const origins = [...new Set(options.servers.map(serverOrigin))];
+    const { tls } = options;
+    this.#originOf = (target) => serverOrigin(target, tls ? 'https' : 'http');
+    const origins = [...new Set(options.servers.map(this.#originOf))];
+    const connect = tls
+      ? tlsConnector(buildConnector, tls, { timeoutMs: CONNECT_TIMEOUT_MS })
+      : { timeout: CONNECT_TIMEOUT_MS };
     this.#newMember = (origin) => ({
       origin,
       pool: new Pool(origin, {
         connections: options.connectionsPerServer ?? 256,
         pipelining: 1,
-        connect: { timeout: CONNECT_TIMEOUT_MS },
+        connect,
         keepAliveTimeout: 30_000,
       }),
       backoff: new Backoff(deps, AVOID),
@@ -145,7 +154,7 @@ export class ServerPool {
    * @throws AppError `config` for a bad address, `unavailable` when nobody answers, `queueFull` beyond the limit.
    */
   async join(target: string): Promise<void> {
-    const origin = serverOrigin(target);
+    const origin = this.#originOf(target);
     const known = this.#members.some((member) => member.origin === origin);
     if (!known && this.#members.length >= MAX_SERVERS) {
       throw new AppError('queueFull', `Failed to join ${target}: ${MAX_SERVERS} servers are known already`);

@@ -7,6 +7,17 @@ import { type ServerCertificate, validityProblem } from './server-certificate.ts
 
 const HOUR_MS = 3_600_000;
 
+const GAUGES = {
+  https: {
+    name: 'lictor_http_certificate_remaining_seconds',
+    help: 'Time until the certificate of the HTTPS listener expires; negative afterwards',
+  },
+  server: {
+    name: 'lictor_server_certificate_remaining_seconds',
+    help: "Time until the certificate of the servers' own port expires; negative afterwards",
+  },
+} as const;
+
 /** A certificate and where it came from. */
 export interface Served {
   readonly certificate: ServerCertificate;
@@ -15,20 +26,19 @@ export interface Served {
 
 /** Says once an hour when a certificate has expired or will soon, and shows the time that is left as a metric. */
 export class CertificateWatch implements Runnable {
-  readonly name = 'https-certificate';
+  readonly name: string;
   readonly #deps: { readonly clock: Clock; readonly log: Logger };
   readonly #served: () => Served;
 
-  constructor(deps: { clock: Clock; log: Logger; metrics: Metrics }, served: () => Served) {
+  constructor(
+    deps: { clock: Clock; log: Logger; metrics: Metrics },
+    served: () => Served,
+    listener: keyof typeof GAUGES = 'https',
+  ) {
+    this.name = `${listener}-certificate`;
     this.#deps = deps;
     this.#served = served;
-    deps.metrics.observedGauge(
-      {
-        name: 'lictor_http_certificate_remaining_seconds',
-        help: 'Time until the certificate of the HTTPS listener expires; negative afterwards',
-      },
-      () => (served().certificate.notAfterMs - deps.clock.now()) / 1000,
-    );
+    deps.metrics.observedGauge(GAUGES[listener], () => (served().certificate.notAfterMs - deps.clock.now()) / 1000);
   }
 
   async run(ctx: RunContext): Promise<void> {

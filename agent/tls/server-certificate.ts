@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import type { ClientTls } from '../../api/http/client-tls.ts';
 import type { ServerTls } from '../../api/http/server-tls.ts';
 import { AppError } from '../../core/errors.ts';
 import type { TlsSettings } from '../config/agent-config.ts';
@@ -78,6 +79,23 @@ export function validityProblem(
 /** The files whose change makes another certificate. */
 export function certificatePaths(settings: TlsSettings): string[] {
   return [settings.certFile, settings.keyFile, settings.caFile, settings.caPath].filter((path) => path !== '');
+}
+
+/**
+ * What a client of the servers needs: whom it trusts, and its own certificate when it has one. `serverName`: the name that the
+ * certificate of a server must be for; undefined when any that a trusted authority has signed will do.
+ * @throws AppError `config`, as above.
+ */
+export function readClientTls(settings: TlsSettings, serverName: string | undefined, files: TlsFiles): ClientTls {
+  const own = settings.certFile === '' ? undefined : readServerCertificate(settings, files).tls;
+  const { minVersion, cipherSuites } = settings;
+  return {
+    ca: authorities(settings, files),
+    ...(own ? { cert: own.cert, key: own.key } : {}),
+    minVersion,
+    cipherSuites,
+    serverName,
+  };
 }
 
 /** `ca_file`, else every file of `ca_path`. */

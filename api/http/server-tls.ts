@@ -19,14 +19,15 @@ export interface ServerTls {
 const SUITES_1_3 = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256';
 
 /** The options of Node's secure context. */
-export function contextOptions(tls: ServerTls): SecureContextOptions {
+export function contextOptions(
+  tls: Pick<ServerTls, 'ca' | 'minVersion' | 'cipherSuites'> & Partial<Pick<ServerTls, 'cert' | 'key'>>,
+): SecureContextOptions {
   const chosen = tls.cipherSuites.length > 0 ? `${SUITES_1_3}:${tls.cipherSuites.join(':')}` : undefined;
   // OpenSSL 3 has versions below 1.2 at its lowest security level only (its manual, "SSL_CTX_set_security_level").
   const old = tls.minVersion === 'TLSv1' || tls.minVersion === 'TLSv1.1';
   const ciphers = old ? `${chosen ?? 'DEFAULT'}:@SECLEVEL=0` : chosen;
   return {
-    cert: tls.cert,
-    key: tls.key,
+    ...(tls.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
     minVersion: tls.minVersion,
     ...(tls.ca.length > 0 ? { ca: [...tls.ca] } : {}),
     ...(ciphers === undefined ? {} : { ciphers }),

@@ -1,3 +1,4 @@
+import type { ClientTls } from '../../api/http/client-tls.ts';
 import type { Route } from '../../api/http/route.ts';
 import type { ReadAuthority } from '../../api/routes/read-route.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -39,14 +40,14 @@ export interface LeadershipParts {
 export function composeLeadership(
   deps: LeadershipDeps,
   self: ServerPlace,
-  options: { readonly elected: boolean },
+  options: { readonly elected: boolean; readonly tls?: (() => ClientTls) | undefined },
 ): LeadershipParts {
   if (!options.elected) {
     const leadership = new SoleLeadership(deps.state, self);
     return { leadership, runnables: [], leading: (member) => member, routes: (own) => own };
   }
   const leadership = new ElectedLeadership(deps, self);
-  const client = new LeaderClient({ selfId: self.id });
+  const client = new LeaderClient({ selfId: self.id, tls: options.tls });
   return {
     leadership,
     runnables: [runnable('leader-client', async () => () => client.close()), leadership],

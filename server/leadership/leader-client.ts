@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Pool } from 'undici';
+import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { answerMs, encodePath, endToEnd, GRACE_MS } from '../../api/http/forwarding.ts';
 import type { RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import { AppError, errorText } from '../../core/errors.ts';
@@ -23,9 +24,12 @@ export type Forwarded =
 /** Connections to the server that leads. */
 export class LeaderClient {
   readonly #selfId: string;
+  readonly #tls: (() => ClientTls) | undefined;
   #pool: { readonly address: string; readonly pool: Pool } | undefined;
 
-  constructor(options: { readonly selfId: string }) {
+  /** `tls`: what servers are spoken to with; in the clear when absent. */
+  constructor(options: { readonly selfId: string; readonly tls?: (() => ClientTls) | undefined }) {
+    this.#tls = options.tls;
     this.#selfId = options.selfId;
   }
 
@@ -61,14 +65,17 @@ export class LeaderClient {
   async #poolOf(address: string): Promise<Pool> {
     if (this.#pool?.address === address) return this.#pool.pool;
     // Only servers of a cluster call others.
-    const { Pool: NewPool } = await import('undici');
+    const { Pool: NewPool, buildConnector } = await import('undici');
     // Another call may have been faster.
     if (this.#pool?.address === address) return this.#pool.pool;
     const old = this.#pool;
-    const pool = new NewPool(`http://${address}`, {
+    const tls = this.#tls;
+    const pool = new NewPool(`${tls ? 'https' : 'http'}://${address}`, {
       connections: CONNECTIONS,
       pipelining: 1,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect: tls
+        ? tlsConnector(buildConnector, tls, { timeoutMs: CONNECT_TIMEOUT_MS })
+        : { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: 30_000,
     });
     this.#pool = { address, pool };
