@@ -211,7 +211,9 @@ export class CheckEntry {
   set definition(stored: Stored<CheckDefinitionRecord> | undefined) {
     this.#definition = stored;
     const serviceId = stored?.record.serviceId ?? '';
-    this.#instanceKey = serviceId === '' ? '' : localKey(this.namespace, serviceId);
+    const key = serviceId === '' ? '' : localKey(this.namespace, serviceId);
+    // The same text where there is one already.
+    this.#instanceKey = this.node.instances.get(key)?.key ?? key;
   }
 
   /** The key of its instance within the node; '' for a check of the node itself. */

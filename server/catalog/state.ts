@@ -8,7 +8,15 @@ import {
 import { AppError } from '../../core/errors.ts';
 import type { KeyRange, Revision, StoreChange, StoreEntry, StoreEvents, StoreView } from '../../store/store.ts';
 import { ChangeSet, type OwnedChange } from './change-set.ts';
-import { CheckEntry, EntryContext, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
+import {
+  CheckEntry,
+  EntryContext,
+  InstanceEntry,
+  isRunnable,
+  localKey,
+  NodeEntry,
+  SERF_HEALTH_KEY,
+} from './entries.ts';
 import {
   CatalogKeys,
   FIRST_GENERATION,
@@ -30,6 +38,7 @@ import {
   type OwnerRecord,
 } from './records.ts';
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
+import { SharedValues } from './shared-values.ts';
 import type { ApplyContext, StateTable } from './state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from './stored.ts';
 import { NamespaceTopics, type Topics, topicOf } from './topics.ts';
@@ -54,6 +63,7 @@ export class CatalogState {
   #generationRevision: Revision = 0;
   #base = FIRST_INDEX_BASE;
   #entries = new EntryContext(FIRST_INDEX_BASE);
+  readonly #shared = new SharedValues();
   #revision: Revision = 0;
   #loaded = false;
   #nodes = new Map<string, NodeEntry>();
@@ -370,10 +380,10 @@ export class CatalogState {
         this.#setNode(first, stored<NodeRecord>(), changes);
         break;
       case 'instance':
-        this.#setInstance(first, `${namespace}/${id}`, stored<InstanceRecord>(), changes);
+        this.#setInstance(first, `${namespace}/${id}`, this.#instance(entry), changes);
         break;
       case 'checkDefinition':
-        this.#setDefinition(this.#check(first, namespace, id), stored<CheckDefinitionRecord>(), changes);
+        this.#setDefinition(this.#check(first, namespace, id), this.#definition(first, entry), changes);
         break;
       case 'checkState':
         this.#setCheckState(this.#check(first, namespace, id), stored<CheckStateRecord>(), changes);
@@ -407,6 +417,20 @@ export class CatalogState {
     }
   }
 
+  #instance(entry: StoreEntry): Stored<InstanceRecord> {
+    const stored = storedJson<InstanceRecord>(entry);
+    this.#shared.instance(stored.record);
+    return stored;
+  }
+
+  #definition(node: string, entry: StoreEntry): Stored<CheckDefinitionRecord> {
+    const stored = storedJson<CheckDefinitionRecord>(entry);
+    const { namespace, serviceId } = stored.record;
+    const instance = this.#nodes.get(node)?.instances.get(localKey(namespace, serviceId));
+    this.#shared.definition(stored.record, instance?.stored.record.content.ID);
+    return stored;
+  }
+
   #nodeEntry(key: string): NodeEntry {
     let entry = this.#nodes.get(key);
     if (!entry) {
@@ -421,7 +445,7 @@ export class CatalogState {
     const key = `${namespace}/${id}`;
     let check = entry.checks.get(key);
     if (!check) {
-      check = new CheckEntry(entry, namespace, key, this.#entries);
+      check = new CheckEntry(entry, this.#shared.text(namespace), key, this.#entries);
       entry.checks.set(key, check);
     }
     return check;
