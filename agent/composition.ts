@@ -32,6 +32,7 @@ import type { QuorumStats } from './backend/self-document.ts';
 import { AliasWatch } from './checks/alias-watch.ts';
 import { CheckSupervisor } from './checks/check-supervisor.ts';
 import { networkProbe } from './checks/probe.ts';
+import { RemoteNodes } from './checks/remote-nodes.ts';
 import type { AgentConfig } from './config.ts';
 import { ConnectBackend } from './connect/connect-backend.ts';
 import { LeafCertificates } from './connect/leaf-certificates.ts';
@@ -184,7 +185,7 @@ function register(
       {
         ...deps,
         probe: networkProbe(deps),
-        aliases: new AliasWatch({ state: c.resolve(LOCAL_STATE) }, { nodeName }),
+        aliases: new AliasWatch({ state: c.resolve(LOCAL_STATE), nodes: new RemoteNodes(deps) }, { nodeName }),
         onState,
       },
       { outputMaxBytes: config.checkOutputMaxBytes },

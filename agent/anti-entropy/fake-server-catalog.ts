@@ -1,4 +1,4 @@
-import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import type { AgentEntries, AssignedCheck, NodeHealth, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import type { CheckStatus } from '../../api/shapes/catalog.ts';
 import type { CheckRegistration, Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
@@ -82,6 +82,12 @@ export class FakeServerCatalog implements ServerCatalog {
       if (this.failure && this.failing('definitions')) throw this.failure;
     }
     return this.assigned;
+  }
+
+  /** Knows no other node. */
+  async health(node: string): Promise<{ index: number; health: NodeHealth }> {
+    await this.#enter(`health ${node}`);
+    return { index: 1, health: { Known: false, Services: [], Checks: [] } };
   }
 
   async report(_node: string, report: VerdictReport): Promise<void> {

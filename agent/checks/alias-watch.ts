@@ -1,7 +1,8 @@
+import type { NodeHealth } from '../../api/shapes/agent-sync.ts';
 import { type CheckStatus, DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
-import { AppError } from '../../core/errors.ts';
 import type { CheckResult } from './check-state.ts';
 import type { AliasPlan } from './probe-plan.ts';
+import type { RemoteNodes } from './remote-nodes.ts';
 
 /** A check as an alias looks at it. */
 export interface AliasedCheck {
@@ -23,28 +24,26 @@ export interface AliasedState {
 
 /**
  * Keeps alias checks at the worst of what they stand for. Each change looks at the aliases of its own service alone.
- * Alias checks themselves do not count, so that two that stand for each other cannot hold one another critical.
+ * What is on another node is followed at the servers. Alias checks themselves do not count, so that two that stand for each other cannot hold one another critical.
  */
 export class AliasWatch {
   readonly #state: AliasedState;
+  readonly #nodes: Pick<RemoteNodes, 'follow'>;
   readonly #nodeName: string;
   /** By service key. */
   readonly #followers = new Map<string, Set<() => void>>();
   #unlisten: (() => void) | undefined;
 
-  constructor(deps: { state: AliasedState }, options: { nodeName: string }) {
+  constructor(deps: { state: AliasedState; nodes: Pick<RemoteNodes, 'follow'> }, options: { nodeName: string }) {
     this.#state = deps.state;
+    this.#nodes = deps.nodes;
     this.#nodeName = options.nodeName;
   }
 
   /** Gives the result now and after each change, until the function that it returns is called. */
   follow(plan: AliasPlan, namespace: string, onResult: (result: CheckResult) => void): () => void {
     if (plan.node !== '' && plan.node.toLowerCase() !== this.#nodeName.toLowerCase()) {
-      throw new AppError(
-        'badRequest',
-        `Invalid check: AliasNode: ${JSON.stringify(plan.node)} is another node; this agent follows services of its own node`,
-        { facts: { field: 'AliasNode' } },
-      );
+      return this.#nodes.follow(plan.node, (health) => onResult(remoteResult(plan, namespace, health)));
     }
     const key = serviceKey(namespace, plan.service);
     const recompute = () => onResult(this.#resultOf(plan, namespace));
@@ -82,21 +81,43 @@ export class AliasWatch {
 
   #resultOf(plan: AliasPlan, namespace: string): CheckResult {
     if (plan.service !== '' && !this.#state.service(namespace, plan.service)) {
-      return { status: 'critical', output: `Service ${plan.service} could not be found on node ${plan.node}` };
+      return notFound(plan);
     }
     const ofService = plan.service === '' ? [] : this.#state.checksOf(namespace, plan.service);
-    const checks = [...ofService, ...this.#state.checksOf(DEFAULT_NAMESPACE, '')].filter((one) => one.type !== 'alias');
-    if (checks.length === 0) return { status: 'passing', output: 'No checks found.' };
-    const critical = checks.find((check) => check.status === 'critical');
-    if (critical) return { status: 'critical', output: failing(critical) };
-    const warning = checks.find((check) => check.status === 'warning');
-    return warning
-      ? { status: 'warning', output: failing(warning) }
-      : { status: 'passing', output: 'All checks passing.' };
+    return worstOf([...ofService, ...this.#state.checksOf(DEFAULT_NAMESPACE, '')]);
   }
 }
 
-function failing(check: AliasedCheck): string {
+/** The same of what the servers say of another node. One that they do not know has nothing that could pass. */
+function remoteResult(plan: AliasPlan, namespace: string, health: NodeHealth): CheckResult {
+  if (!health.Known) return { status: 'critical', output: `Node ${plan.node} could not be found` };
+  const isMeant = (one: { Namespace: string; ServiceID: string }) =>
+    serviceKey(one.Namespace, one.ServiceID) === serviceKey(namespace, plan.service);
+  if (plan.service !== '' && !health.Services.some(isMeant)) return notFound(plan);
+  const checks = health.Checks.filter(
+    (one) => (one.ServiceID === '' && one.Namespace === DEFAULT_NAMESPACE) || (plan.service !== '' && isMeant(one)),
+  );
+  return worstOf(
+    checks.map(({ Name, Type, Status, Output }) => ({ name: Name, type: Type, status: Status, output: Output })),
+  );
+}
+
+function worstOf(all: readonly Pick<AliasedCheck, 'name' | 'type' | 'status' | 'output'>[]): CheckResult {
+  const checks = all.filter((one) => one.type !== 'alias');
+  if (checks.length === 0) return { status: 'passing', output: 'No checks found.' };
+  const critical = checks.find((check) => check.status === 'critical');
+  if (critical) return { status: 'critical', output: failing(critical) };
+  const warning = checks.find((check) => check.status === 'warning');
+  return warning
+    ? { status: 'warning', output: failing(warning) }
+    : { status: 'passing', output: 'All checks passing.' };
+}
+
+function notFound({ service, node }: AliasPlan): CheckResult {
+  return { status: 'critical', output: `Service ${service} could not be found on node ${node}` };
+}
+
+function failing(check: Pick<AliasedCheck, 'name' | 'output'>): string {
   return `Aliased check ${JSON.stringify(check.name)} failing: ${check.output}`;
 }
 

@@ -1,6 +1,6 @@
 import type { Member } from '../../api/routes/agent-local-backend.ts';
 import { writerHeaders } from '../../api/routes/writer-headers.ts';
-import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import type { AgentEntries, AssignedCheck, NodeHealth, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { ServerCatalog } from './server-catalog.ts';
@@ -42,13 +42,20 @@ export class HttpServerCatalog implements ServerCatalog {
     options: { index: number; waitMs: number },
     signal: AbortSignal,
   ): Promise<{ index: number; checks: AssignedCheck[] }> {
-    const query = options.index > 0 ? `?index=${options.index}&wait=${Math.round(options.waitMs)}ms` : '';
-    const deadlineMs = (options.index > 0 ? options.waitMs * (1 + 1 / 16) : 0) + BLOCKING_GRACE_MS;
-    const response = await this.#get(`${agentPath(node)}/definitions${query}`, deadlineMs, signal);
-    const index = Number(response.headers['x-consul-index']);
-    const checks = await json<AssignedCheck[]>(response);
-    if (!Array.isArray(checks) || !Number.isSafeInteger(index)) throw unexpected('definitions');
-    return { index, checks };
+    const { index, value } = await this.#blocking<AssignedCheck[]>(`${agentPath(node)}/definitions`, options, signal);
+    if (!Array.isArray(value) || !Number.isSafeInteger(index)) throw unexpected('definitions');
+    return { index, checks: value };
+  }
+
+  async health(
+    node: string,
+    options: { index: number; waitMs: number },
+    signal: AbortSignal,
+  ): Promise<{ index: number; health: NodeHealth }> {
+    const { index, value } = await this.#blocking<NodeHealth>(`${agentPath(node)}/health`, options, signal);
+    if (!Array.isArray(value?.Checks) || !Array.isArray(value.Services) || !Number.isSafeInteger(index))
+      throw unexpected('health');
+    return { index, health: value };
   }
 
   async report(node: string, report: VerdictReport): Promise<void> {
@@ -60,6 +67,18 @@ export class HttpServerCatalog implements ServerCatalog {
     const members = await json<Member[]>(await this.#get('/v1/internal/members', READ_DEADLINE_MS, signal));
     if (!Array.isArray(members)) throw unexpected('members');
     return members;
+  }
+
+  async #blocking<T>(
+    path: string,
+    options: { index: number; waitMs: number },
+    signal: AbortSignal,
+  ): Promise<{ index: number; value: T }> {
+    const query = options.index > 0 ? `?index=${options.index}&wait=${Math.round(options.waitMs)}ms` : '';
+    const deadlineMs = (options.index > 0 ? options.waitMs * (1 + 1 / 16) : 0) + BLOCKING_GRACE_MS;
+    const response = await this.#get(`${path}${query}`, deadlineMs, signal);
+    const index = Number(response.headers['x-consul-index']);
+    return { index, value: await json<T>(response) };
   }
 
   async #get(path: string, deadlineMs: number, signal: AbortSignal): Promise<ServerResponse> {

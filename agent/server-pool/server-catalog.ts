@@ -1,4 +1,4 @@
-import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import type { AgentEntries, AssignedCheck, NodeHealth, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 
 /**
@@ -19,5 +19,11 @@ export interface ServerCatalog {
     options: { index: number; waitMs: number },
     signal: AbortSignal,
   ): Promise<{ index: number; checks: AssignedCheck[] }>;
+  /** The health of any node. Blocks until the node changed after `index`, or `waitMs` passed. */
+  health(
+    node: string,
+    options: { index: number; waitMs: number },
+    signal: AbortSignal,
+  ): Promise<{ index: number; health: NodeHealth }>;
   report(node: string, report: VerdictReport): Promise<void>;
 }

@@ -5,9 +5,9 @@ import { blockingQuery } from '../blocking-query.ts';
 import { blockingParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { decodeVerdictReport } from '../shapes/decode-verdicts.ts';
-import type { AgentBackend } from './catalog-backend.ts';
+import type { AgentBackend, LiveRead } from './catalog-backend.ts';
 
-/** What the agent of a node asks: /v1/internal/agent/:node/{entries,definitions,verdicts} and /v1/internal/members. */
+/** What the agent of a node asks: /v1/internal/agent/:node/{entries,definitions,health,verdicts} and /v1/internal/members. */
 export function agentSyncRoutes(deps: { clock: Clock; random: Random }, backend: AgentBackend): Route[] {
   return [
     { method: 'GET', path: '/v1/internal/members', handle: () => ({ json: backend.members() }) },
@@ -16,16 +16,8 @@ export function agentSyncRoutes(deps: { clock: Clock; random: Random }, backend:
       path: '/v1/internal/agent/:node/entries',
       handle: ({ params }) => ({ json: backend.entries(nodeOf(params)) }),
     },
-    {
-      method: 'GET',
-      path: '/v1/internal/agent/:node/definitions',
-      async handle({ params, query, signal }) {
-        const live = backend.definitions(nodeOf(params));
-        const options = blockingParams(query);
-        const { value, index } = await blockingQuery(deps, options, () => live.run(), live.watch, signal);
-        return { json: value, meta: { index, knownLeader: true, lastContactMs: 0 } };
-      },
-    },
+    blockingRoute(deps, 'definitions', (node) => backend.definitions(node)),
+    blockingRoute(deps, 'health', (node) => backend.health(node)),
     {
       method: 'PUT',
       path: '/v1/internal/agent/:node/verdicts',
@@ -35,6 +27,22 @@ export function agentSyncRoutes(deps: { clock: Clock; random: Random }, backend:
       },
     },
   ];
+}
+
+function blockingRoute(
+  deps: { clock: Clock; random: Random },
+  what: string,
+  read: (node: string) => LiveRead<unknown>,
+): Route {
+  return {
+    method: 'GET',
+    path: `/v1/internal/agent/:node/${what}`,
+    async handle({ params, query, signal }) {
+      const live = read(nodeOf(params));
+      const { value, index } = await blockingQuery(deps, blockingParams(query), () => live.run(), live.watch, signal);
+      return { json: value, meta: { index, knownLeader: true, lastContactMs: 0 } };
+    },
+  };
 }
 
 function nodeOf(params: Readonly<Record<string, string>>): string {

@@ -1,5 +1,5 @@
 import type { Reading, Watch } from '../blocking-query.ts';
-import type { AgentEntries, AssignedCheck, VerdictReport } from '../shapes/agent-sync.ts';
+import type { AgentEntries, AssignedCheck, NodeHealth, VerdictReport } from '../shapes/agent-sync.ts';
 import type { HealthCheck, HealthEntry, Node, ServiceInstance } from '../shapes/catalog.ts';
 import type { OwnedEvent, OwnerState } from '../shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../shapes/registration.ts';
@@ -73,6 +73,7 @@ export interface OwnerBackend {
 export interface AgentBackend {
   entries(node: string): AgentEntries;
   definitions(node: string): LiveRead<readonly AssignedCheck[]>;
+  health(node: string): LiveRead<NodeHealth>;
   report(node: string, report: VerdictReport): Promise<void>;
   /** The nodes that have had an agent: alive, or failed when it is silent. @throws AppError `notSynced`. */
   members(): readonly Member[];

@@ -15,6 +15,22 @@ export interface AssignedCheck {
   DefinitionIndex: number;
 }
 
+/** What an alias check on another node looks at: GET /v1/internal/agent/:node/health. */
+export interface NodeHealth {
+  /** Whether the catalog has the node. */
+  Known: boolean;
+  Services: { Namespace: string; ServiceID: string }[];
+  Checks: {
+    Namespace: string;
+    /** '' for a check of the node. */
+    ServiceID: string;
+    Name: string;
+    Type: string;
+    Status: CheckStatus;
+    Output: string;
+  }[];
+}
+
 /** The state half of one check. */
 export interface Verdict {
   Namespace: string;

@@ -1,6 +1,6 @@
 import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { AgentBackend, LiveRead } from '../../api/routes/catalog-backend.ts';
-import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import type { AgentEntries, AssignedCheck, NodeHealth, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import type { CheckEntry, NodeEntry } from '../catalog/entries.ts';
 import { isRunnable } from '../catalog/entries.ts';
 import type { CatalogState } from '../catalog/state.ts';
@@ -67,6 +67,26 @@ export class StateAgentBackend implements AgentBackend {
       const checks = [...node.checks.values()].filter((check) => isAssigned(check, agentOwner(nodeName)));
       checks.sort((a, b) => (a.key < b.key ? -1 : 1));
       return checks.map((check) => assignedCheck(node, check, this.#state.base));
+    });
+  }
+
+  /** What stands for a node: its services, its checks and theirs. */
+  health(nodeName: string): LiveRead<NodeHealth> {
+    return liveRead(this.#state, [topicOf.node(nodeName.toLowerCase())], () => {
+      const node = this.#state.node(nodeName);
+      const checks = [...(node?.checks.values() ?? [])].filter((check) => check.definition);
+      checks.sort((a, b) => (a.key < b.key ? -1 : 1));
+      return {
+        Known: node?.shape !== undefined,
+        Services: [...(node?.instances.values() ?? [])].map(({ namespace, stored }) => ({
+          Namespace: namespace,
+          ServiceID: stored.record.content.ID,
+        })),
+        Checks: checks.map((check) => {
+          const { ServiceID, Name, Type, Status, Output } = check.joined();
+          return { Namespace: check.namespace, ServiceID, Name, Type: Type ?? '', Status, Output };
+        }),
+      };
     });
   }
 

@@ -2,7 +2,7 @@ import { blockingQuery } from '../../api/blocking-query.ts';
 import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { AgentBackend, CatalogWrites, OwnerBackend } from '../../api/routes/catalog-backend.ts';
 import type { AddressOwner, DnsLookups, QueryResult } from '../../api/routes/dns-lookup-routes.ts';
-import type { AgentEntries, AssignedCheck, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import type { AgentEntries, AssignedCheck, NodeHealth, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry, type Node } from '../../api/shapes/catalog.ts';
 import type { OwnedEvent, OwnerState } from '../../api/shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
@@ -52,6 +52,16 @@ export class InProcessServerCatalog extends InProcessWrites {
     const live = this.#agents.definitions(node);
     const { value, index } = await blockingQuery(this.#waits, options, () => live.run(), live.watch, signal);
     return { index, checks: [...value] };
+  }
+
+  async health(
+    node: string,
+    options: { index: number; waitMs: number },
+    signal: AbortSignal,
+  ): Promise<{ index: number; health: NodeHealth }> {
+    const live = this.#agents.health(node);
+    const { value, index } = await blockingQuery(this.#waits, options, () => live.run(), live.watch, signal);
+    return { index, health: value };
   }
 
   report(node: string, report: VerdictReport): Promise<void> {

@@ -75,6 +75,30 @@ afterEach(async () => {
 });
 
 describe('a client agent', () => {
+  it('follows nodes and services elsewhere for its alias checks', async () => {
+    const register = (more: object) =>
+      put(server.origin, '/v1/catalog/register', { Node: 'far', Address: '10.0.0.9', ...more });
+    const status = (Status: string) => register({ Check: { Node: 'far', CheckID: 'disk', Name: 'disk', Status } });
+    await status('passing');
+    const alias = { ID: 'node', Name: 'far away', AliasNode: 'far' };
+    const ofService = { ID: 'web', Name: 'web there', AliasNode: 'FAR', AliasService: 'web-1' };
+    for (const check of [alias, ofService]) {
+      expect(await put(agent.origin, '/v1/agent/check/register', check)).toMatchObject({ status: 200 });
+    }
+    const shown = (expected: object) =>
+      eventually(async () => {
+        const { node, web } = await get<Record<string, HealthCheck>>(agent.origin, '/v1/agent/checks');
+        expect({ node: node?.Status, web: web?.Status, why: web?.Output }).toMatchObject(expected);
+      }, WITHIN);
+    await shown({ node: 'passing', web: 'critical', why: 'Service web-1 could not be found on node FAR' });
+    await register({ Service: { ID: 'web-1', Service: 'web' } });
+    await shown({ node: 'passing', web: 'passing' });
+    await status('warning');
+    await shown({ node: 'warning', web: 'warning' });
+    await put(server.origin, '/v1/catalog/deregister', { Node: 'far' });
+    await shown({ node: 'critical', web: 'critical', why: 'Node FAR could not be found' });
+  });
+
   it('passes on archives of any size', async () => {
     for (let at = 0; at < 5; at++) {
       await fetch(`${agent.origin}/v1/kv/k${at}`, {

@@ -16,6 +16,14 @@ const MEMBER = object({
   Status: { type: 'integer' },
 });
 
+const NODE_HEALTH = object({
+  Known: bool(),
+  Services: listOf(object({ Namespace: text(), ServiceID: text() })),
+  Checks: listOf(
+    object({ Namespace: text(), ServiceID: text(), Name: text(), Type: text(), Status: text(), Output: text() }),
+  ),
+});
+
 const lookup = (
   kind: string,
   summary: string,
@@ -41,6 +49,11 @@ export const INTERNAL: OperationGroup = {
     plain('GET', '/v1/internal/agent/{node}/definitions', 'List the checks that the agent of a node has to run', {
       params: ['index', 'wait', 'pretty'],
       answers: { 200: { ...ok(listOf(ref('AssignedCheck'))), headers: META } },
+      errors: { 400: ['Missing node name'] },
+    }),
+    plain('GET', '/v1/internal/agent/{node}/health', 'Show what an alias check of a node looks at', {
+      params: ['index', 'wait', 'pretty'],
+      answers: { 200: { ...ok(NODE_HEALTH), headers: META } },
       errors: { 400: ['Missing node name'] },
     }),
     plain('PUT', '/v1/internal/agent/{node}/verdicts', 'Report verdicts, or that the agent lives', {
