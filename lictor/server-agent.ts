@@ -148,7 +148,7 @@ function createListeners(
       : createHttpServer(
           { ...deps, timings: undefined },
           {
-            routes: roles.server.routes,
+            routes: [...roles.server.routes, ...roles.server.peerRoutes],
             host: config.bindAddress,
             port: config.ports.server,
             name: 'server',

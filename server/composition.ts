@@ -106,6 +106,8 @@ export interface ComposedServer {
   /** Loads the catalog and follows the store; ready when the catalog is loaded. */
   readonly runnable: Runnable;
   readonly routes: Route[];
+  /** Served beside them on the servers' own port. */
+  readonly peerRoutes: Route[];
   /** For the agent of this process. */
   readonly serverCatalog: InProcessServerCatalog;
   /** For an operator of this process. */
@@ -204,6 +206,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
       ],
     }),
     routes,
+    peerRoutes: standing.peerRoutes(routes),
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
     authority: new InProcessAuthority({ clock, random, ca: caOf(parts) }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),

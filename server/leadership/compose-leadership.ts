@@ -11,6 +11,7 @@ import type { Store } from '../../store/store.ts';
 import type { RevisionGate } from '../catalog/revision-gate.ts';
 import { ElectedLeadership } from './elected-leadership.ts';
 import { forwardToLeader } from './forward-to-leader.ts';
+import { handedWritesRoute } from './handed-writes.ts';
 import { LeaderClient } from './leader-client.ts';
 import { type Leadership, type ServerPlace, SoleLeadership } from './leadership.ts';
 import { whileLeading } from './while-leading.ts';
@@ -34,6 +35,8 @@ export interface LeadershipParts {
   leading(member: Runnable): Runnable;
   /** The routes as they are served: what is the leader's reaches it. */
   routes(own: Route[]): Route[];
+  /** What the other servers ask beside these, given the routes as they are served. */
+  peerRoutes(served: readonly Route[]): Route[];
 }
 
 /** Of a store that is this server's own, or of one that several servers share. */
@@ -44,7 +47,8 @@ export function composeLeadership(
 ): LeadershipParts {
   if (!options.elected) {
     const leadership = new SoleLeadership(deps.state, self);
-    return { leadership, runnables: [], leading: (member) => member, routes: (own) => own };
+    const leading = (member: Runnable) => member;
+    return { leadership, runnables: [], leading, routes: (own) => own, peerRoutes: () => [] };
   }
   const leadership = new ElectedLeadership(deps, self);
   const client = new LeaderClient({ selfId: self.id, tls: options.tls });
@@ -53,6 +57,7 @@ export function composeLeadership(
     runnables: [runnable('leader-client', async () => () => client.close()), leadership],
     leading: (member) => whileLeading(leadership, member),
     routes: (own) => forwardToLeader(own, { ...deps, leadership, client }),
+    peerRoutes: (served) => [handedWritesRoute(deps, served)],
   };
 }
 

@@ -3,7 +3,8 @@ import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts
 import type { Clock } from '../../core/clock.ts';
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
-import { FORWARDED_HEADER, type LeaderClient } from './leader-client.ts';
+import { FORWARDED_HEADER } from './handed-writes.ts';
+import type { LeaderClient } from './leader-client.ts';
 import type { Leadership } from './leadership.ts';
 
 export interface ForwardDeps {

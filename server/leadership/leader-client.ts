@@ -4,16 +4,23 @@ import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { answerMs, encodePath, endToEnd, GRACE_MS } from '../../api/http/forwarding.ts';
 import type { RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import { AppError, errorText } from '../../core/errors.ts';
-
-/** Marks a request that another server has handed on: it is not handed on again. */
-export const FORWARDED_HEADER = 'x-lictor-forwarded-by';
+import { decodeAnswers, encodeWrites, FORWARDED_HEADER, goesTogether, HANDED_WRITES_PATH } from './handed-writes.ts';
+import { WriteBatches } from './write-batches.ts';
 
 const CONNECTIONS = 1024;
 const CONNECT_TIMEOUT_MS = 2000;
 /** A restore answers when all of it is done. */
 const RESTORE_MS = 3_600_000;
 /** Failures before anything can have reached the other side. */
-const NOT_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT', 'ENOTFOUND']);
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ENOTFOUND',
+  // Another server has become the leader before it could be sent.
+  'UND_ERR_CLOSED',
+]);
 
 /** What became of a request that was handed to the leader. */
 export type Forwarded =
@@ -21,11 +28,18 @@ export type Forwarded =
   /** Nothing has been done for it: another server may be asked. */
   | { readonly answered: false; readonly reason: string };
 
-/** Connections to the server that leads. */
+/** A server that leads. */
+interface Leader {
+  readonly address: string;
+  readonly pool: Pool;
+  readonly batches: WriteBatches<Forwarded>;
+}
+
+/** Connections to the server that leads. Small writes of one moment go together. */
 export class LeaderClient {
   readonly #selfId: string;
   readonly #tls: (() => ClientTls) | undefined;
-  #pool: { readonly address: string; readonly pool: Pool } | undefined;
+  #leader: Leader | undefined;
 
   /** `tls`: what servers are spoken to with; in the clear when absent. */
   constructor(options: { readonly selfId: string; readonly tls?: (() => ClientTls) | undefined }) {
@@ -35,9 +49,17 @@ export class LeaderClient {
 
   /** @throws AppError `unavailable` when it is not known what became of a write. */
   async send(address: string, request: RouteRequest): Promise<Forwarded> {
+    const leader = await this.#leaderAt(address);
+    return goesTogether(request) ? leader.batches.add(request) : this.#sendOne(leader, request);
+  }
+
+  async close(): Promise<void> {
+    await this.#leader?.pool.destroy();
+  }
+
+  async #sendOne({ address, pool }: Leader, request: RouteRequest): Promise<Forwarded> {
     const query = request.query.toString();
     try {
-      const pool = await this.#poolOf(address);
       const headersTimeout = request.bodyStream ? RESTORE_MS : answerMs(request.query);
       const response = await pool.request({
         method: request.method as 'GET',
@@ -58,17 +80,45 @@ export class LeaderClient {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#pool?.pool.destroy();
+  #sendAll(leader: Leader, requests: readonly RouteRequest[]): readonly Promise<Forwarded>[] {
+    if (requests.length === 1) return [this.#sendOne(leader, requests[0]!)];
+    const answers = this.#sendTogether(leader, requests);
+    return requests.map(async (request, at): Promise<Forwarded> => {
+      let answer: RouteResponse | undefined;
+      try {
+        answer = (await answers)?.[at];
+      } catch (error) {
+        return outcome(request, leader.address, error);
+      }
+      if (!answer) return this.#sendOne(leader, request);
+      if (answer.headers?.['x-lictor-error'] === 'noLeader') return { answered: false, reason: answer.text ?? '' };
+      return { answered: true, response: answer };
+    });
   }
 
-  async #poolOf(address: string): Promise<Pool> {
-    if (this.#pool?.address === address) return this.#pool.pool;
+  /** Undefined when the leader, an older one, takes writes one by one only. */
+  async #sendTogether({ pool }: Leader, requests: readonly RouteRequest[]): Promise<RouteResponse[] | undefined> {
+    const response = await pool.request({
+      method: 'PUT',
+      path: HANDED_WRITES_PATH,
+      headers: { [FORWARDED_HEADER]: this.#selfId },
+      body: encodeWrites(requests),
+      headersTimeout: GRACE_MS,
+      bodyTimeout: GRACE_MS,
+    });
+    const text = await response.body.text();
+    if (response.statusCode === 404) return undefined;
+    if (response.statusCode !== 200) throw new AppError('unavailable', text);
+    return decodeAnswers(text, requests.length);
+  }
+
+  async #leaderAt(address: string): Promise<Leader> {
+    if (this.#leader?.address === address) return this.#leader;
     // Only servers of a cluster call others.
     const { Pool: NewPool, buildConnector } = await import('undici');
     // Another call may have been faster.
-    if (this.#pool?.address === address) return this.#pool.pool;
-    const old = this.#pool;
+    if (this.#leader?.address === address) return this.#leader;
+    const old = this.#leader;
     const tls = this.#tls;
     const pool = new NewPool(`${tls ? 'https' : 'http'}://${address}`, {
       connections: CONNECTIONS,
@@ -78,10 +128,18 @@ export class LeaderClient {
         : { timeout: CONNECT_TIMEOUT_MS },
       keepAliveTimeout: 30_000,
     });
-    this.#pool = { address, pool };
+    const leader: Leader = {
+      address,
+      pool,
+      batches: new WriteBatches({
+        send: (requests) => this.#sendAll(leader, requests),
+        notSent: () => ({ answered: false, reason: `${address} does not answer` }),
+      }),
+    };
+    this.#leader = leader;
     // What is under way there ends by itself or with its process.
     void old?.pool.close().catch(() => {});
-    return pool;
+    return leader;
   }
 }
 

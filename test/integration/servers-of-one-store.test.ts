@@ -24,14 +24,17 @@ interface Answer {
 class Server {
   readonly name: string;
   readonly port: number;
+  readonly #metrics = new Metrics();
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
 
-  constructor(store: Store, name: string, port: number) {
+  /** `older` is one that takes no writes together. */
+  constructor(store: Store, name: string, port: number, { older = false } = {}) {
     this.name = name;
     this.port = port;
-    const deps = { clock: new SystemClock(), log: silentLogger, metrics: new Metrics(), random: new SystemRandom() };
-    const { runnable, routes } = composeServer(
+    const metrics = this.#metrics;
+    const deps = { clock: new SystemClock(), log: silentLogger, metrics, random: new SystemRandom() };
+    const { runnable, routes, peerRoutes } = composeServer(
       {
         datacenter: 'dc1',
         nodeName: name,
@@ -45,7 +48,8 @@ class Server {
       },
       deps,
     );
-    const http = createHttpServer(deps, { routes, host: '127.0.0.1', port });
+    const served = older ? routes : [...routes, ...peerRoutes];
+    const http = createHttpServer(deps, { routes: served, host: '127.0.0.1', port });
     this.#done = new RunGroup(deps, { name, members: [runnable, http] }).run({
       signal: this.#abort.signal,
       ready: () => {},
@@ -59,6 +63,11 @@ class Server {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+  }
+
+  /** Whether other servers have sent it writes together. */
+  async tookTogether(): Promise<boolean> {
+    return (await this.#metrics.text()).includes('route="/v1/internal/handed-writes",status="200"');
   }
 
   async leader(): Promise<string> {
@@ -115,6 +124,32 @@ describe('servers of one store', () => {
         expect(ids(await server.call('GET', '/v1/health/service/web?consistent'))).toHaveLength(n + 1);
       }
     }
+  });
+
+  it.each([
+    { leaders: 'that take writes together', older: false },
+    { leaders: 'of a version that takes them one by one', older: true },
+  ])('hand on many writes at once, to leaders $leaders', async ({ older }) => {
+    if (older) {
+      await Promise.all(servers.map((server) => server.stop()));
+      servers = await Promise.all([4, 5].map(async (n) => new Server(store, `old-${n}`, await freePort(), { older })));
+    }
+    const { leader, others } = await parted();
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => {
+        const body = n % 10 === 9 ? { Node: '' } : registration(`web-${n}`);
+        return others[n % others.length]!.call('PUT', '/v1/catalog/register', body);
+      }),
+    );
+    for (const [n, { status, text, headers }] of answers.entries()) {
+      if (n % 10 !== 9) expect({ status, text }).toEqual({ status: 200, text: 'true' });
+      else {
+        expect({ status, text }).toEqual({ status: 500, text: 'Must provide node' });
+        expect(headers).toMatchObject({ 'x-lictor-error': 'badRequest', 'content-type': 'text/plain; charset=utf-8' });
+      }
+    }
+    expect(ids(await others[0]!.call('GET', '/v1/health/service/web'))).toHaveLength(54);
+    expect(await leader.tookTogether()).toBe(!older);
   });
 
   it('say how they know what they answer', async () => {
