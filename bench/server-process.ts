@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { findProgram } from '../test/support/require-real.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
+/** As bin/lictor starts a server. */
+const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'];
 const TASKSET = findProgram('taskset');
 
 /** What a server process has used so far. */
@@ -24,7 +26,7 @@ export class ServerProcess {
   port = 0;
 
   private constructor(args: readonly string[]) {
-    const words = [process.execPath, '--disable-warning=ExperimentalWarning', join(HERE, 'http-server.ts'), ...args];
+    const words = [process.execPath, ...FLAGS, join(HERE, 'http-server.ts'), ...args];
     if (TASKSET) words.unshift(TASKSET, '-c', '0');
     this.#child = spawn(words[0]!, words.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#lines = createInterface({ input: this.#child.stdout! });
