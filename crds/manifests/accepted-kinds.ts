@@ -41,9 +41,10 @@ export function checkKind(apiVersion: unknown, kind: unknown): FieldProblem | un
   return { path: ['kind'], text: `${JSON.stringify(kind)} is not accepted; ${advice}` };
 }
 
+/** Ours, and that there are more: the whole list would hide the one that was meant. */
 function acceptedText(): string {
-  const list = Object.entries(ACCEPTED).map(([version, kinds]) => `${version} ${kinds.join(', ')}`);
-  return `the accepted kinds are ${list.join('; ')}`;
+  const ours = ACCEPTED[LICTOR_API_VERSION]!.join(', ');
+  return `the accepted kinds are ${LICTOR_API_VERSION} ${ours}; Pod, EndpointSlice, Deployment and the like may lie beside them`;
 }
 
 function capitalise(text: string): string {

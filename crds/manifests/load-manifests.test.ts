@@ -144,10 +144,13 @@ describe('loadManifest', () => {
   });
 
   it.each([
-    ['kind: Servce', 'kind: "Servce" is not accepted; did you mean Service?'],
+    [
+      'kind: Servce',
+      'kind: "Servce" is not accepted; did you mean Service? The accepted kinds are lictor.dev/v1alpha1 Service, HealthCheck, Intention; Pod,',
+    ],
     [
       'kind: ServerCluster',
-      'kind: "ServerCluster" is not accepted; the accepted kinds are lictor.dev/v1alpha1 Service, HealthCheck, Intention; v1 Pod',
+      'kind: "ServerCluster" is not accepted; the accepted kinds are lictor.dev/v1alpha1 Service, HealthCheck, Intention; Pod, EndpointSlice, Deployment and the like may lie beside them',
     ],
     ['kind: [a]', 'kind: is required; the accepted kinds are'],
     [

@@ -4,7 +4,7 @@ import { LOG_LEVELS, type LogLevel } from '../../core/log.ts';
 import { runDev } from './run-dev.ts';
 
 interface DevFlags {
-  file: string;
+  file?: string;
   dataDir?: string;
   client: string;
   httpPort: string;
@@ -30,7 +30,7 @@ export const devCommand = command({
       ],
       io,
     )
-      .requiredOption('-f, --file <folder>', 'folder of manifests, or one file')
+      .option('-f, --file <folder>', 'folder of manifests, or one file (needed)')
       .option(
         '--data-dir <folder>',
         'where the catalog is kept over restarts; "temporary" for none (default: below the user’s state folder)',
@@ -45,7 +45,7 @@ export const devCommand = command({
       .action((flags: DevFlags) =>
         runDev(
           {
-            folder: flags.file,
+            folder: folderOf(flags.file),
             dataDir: flags.dataDir,
             host: flags.client,
             ports: { http: portOf('-http-port', flags.httpPort), dns: portOf('-dns-port', flags.dnsPort) },
@@ -59,6 +59,16 @@ export const devCommand = command({
       );
   },
 });
+
+/** @throws AppError `config` saying what is needed and what to try. */
+function folderOf(file: string | undefined): string {
+  if (file !== undefined && file !== '') return file;
+  throw new AppError(
+    'config',
+    '-f (--file): give the folder of your manifests, or one file: lictor dev -f manifests/ (the folder may be empty); ' +
+      '`lictor demo` shows it all with manifests of its own',
+  );
+}
 
 /** @throws AppError `config` naming the flag. */
 export function portOf(flag: string, text: string): number {

@@ -16,9 +16,13 @@ export interface DevProcess {
   problems(): readonly string[];
 }
 
+function readyOf(object: DeclaredObject) {
+  return object.status?.conditions?.find((condition) => condition.type === 'Ready');
+}
+
 /** Why an object could not be brought into the catalog, if so. */
 function notReady(object: DeclaredObject): string[] {
-  const ready = object.status?.conditions?.find((condition) => condition.type === 'Ready');
+  const ready = readyOf(object);
   if (ready?.status !== 'False') return [];
   return [`${object.kind} ${object.metadata.name}: ${ready.reason}: ${ready.message}`];
 }
@@ -41,13 +45,14 @@ export function composeDev(folder: string, config: AgentConfig, place: NodePlace
     dnsAddress: () => roles.address('dns')!,
     problems: () => [...operator.manifests.problems, ...operator.manifests.objects().flatMap(notReady)],
     async services() {
-      const names = operator.manifests
-        .objects()
-        .filter((object) => object.kind === 'Service')
-        .map((object) => ('serviceName' in object.spec && object.spec.serviceName) || object.metadata.name || '');
+      const declared = operator.manifests.objects().filter((object) => object.kind === 'Service');
       const reader = roles.server.catalogReader;
       return Promise.all(
-        names.map(async (name) => ({ name, entries: (await reader.service('default', name)).entries })),
+        declared.map(async (object) => {
+          const name = ('serviceName' in object.spec && object.spec.serviceName) || object.metadata.name || '';
+          const { entries } = await reader.service('default', name);
+          return { name, entries, reason: readyOf(object)?.message };
+        }),
       );
     },
   };

@@ -4,6 +4,8 @@ import { aggregateStatus, type HealthEntry } from '../../api/shapes/catalog.ts';
 export interface ServiceView {
   readonly name: string;
   readonly entries: readonly HealthEntry[];
+  /** Why there is none, as its status says; undefined before somebody has looked. */
+  readonly reason?: string | undefined;
 }
 
 /** Everything on the screen. */
@@ -30,12 +32,18 @@ export function instanceLine(entry: HealthEntry, colour: boolean): string {
   return `  ${status === 'passing' ? '●' : '○'} ${entry.Service.ID.padEnd(24)} ${address.padEnd(22)} ${text}${why}`.trimEnd();
 }
 
+/** What is answered of a service, or why it has no instance. */
+function headline({ name, entries, reason }: ServiceView): string {
+  if (entries.length === 0) return `${name}  no instance: ${reason ?? 'it was not looked at yet'}`;
+  const healthy = entries.filter((entry) => aggregateStatus(entry.Checks) !== 'critical').length;
+  return `${name}  ${healthy}/${entries.length} answered`;
+}
+
 /** The whole screen as text, without cursor movements. */
 export function renderScreen(view: ScreenView, colour: boolean): string {
   const lines = [view.title, ''];
   for (const service of view.services) {
-    const healthy = service.entries.filter((entry) => aggregateStatus(entry.Checks) !== 'critical').length;
-    lines.push(`${service.name}  ${healthy}/${service.entries.length} answered`);
+    lines.push(headline(service));
     for (const entry of service.entries) lines.push(instanceLine(entry, colour));
     lines.push('');
   }

@@ -18,6 +18,7 @@ import {
 import { RULE_CASES } from '../golden/crd-rule-cases.ts';
 import { describeKube } from '../support/kube/binaries.ts';
 import type { Kube } from '../support/kube/kube.ts';
+import { grantOperatorRights } from '../support/kube/operator-rights.ts';
 import { sharedKube } from '../support/kube/shared-kube.ts';
 
 /** How many random objects the API server and the file mode are compared on. */
@@ -44,6 +45,13 @@ describeKube('the CustomResourceDefinitions on a real API server', () => {
   }, 180_000);
 
   afterAll(() => kube?.stop());
+
+  it('takes the manifests of the operator itself', async () => {
+    await grantOperatorRights(kube);
+    await kube.apply(readFileSync(new URL('../../operator/deployment.yaml', import.meta.url), 'utf8'));
+    const path = '/apis/apps/v1/namespaces/lictor-system/deployments/lictor-operator';
+    expect(await kube.api.get(path)).toMatchObject({ spec: { replicas: 2 } });
+  });
 
   /** What the API server says to creating the object, without keeping it. */
   function dryRun(object: Record<string, unknown>): Promise<Answer> {

@@ -31,6 +31,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'lictor tls ca create': 'cli/tls.test.ts',
   'export CONSUL_HTTP_ADDR=127.0.0.1:8501 CONSUL_HTTP_SSL=true CONSUL_CACERT=consul-agent-ca.pem':
     'test/e2e/https.test.ts',
+  'kubectl apply -f crds/': 'test/integration/crds-api-server.test.ts',
+  'kubectl apply -f examples/service-selector.yaml': 'test/integration/crds-api-server.test.ts',
 };
 /** Blocks that are run below, by their first command. */
 const HERE = ['dig @127.0.0.1 -p 8600 web.service.consul SRV +short'];
