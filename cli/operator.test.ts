@@ -1,6 +1,7 @@
 import { FakeApi, runForTest } from '../test/support/command-run.ts';
 import { execCommand } from './exec.ts';
 import { keygenCommand } from './keygen.ts';
+import { keyringCommand } from './keyring.ts';
 import { operatorToolsCommand } from './operator.ts';
 import { reloadCommand } from './reload.ts';
 
@@ -31,6 +32,22 @@ beforeAll(async () => {
     'GET /v1/operator/raft/configuration': {
       body: { Servers: [server('a', true, 9), server('b', false, 7)], Index: 1 },
     },
+    'GET /v1/operator/keyring': () => ({
+      body: [
+        { WAN: true, Datacenter: 'dc1', Keys: { [KEY]: 1 }, PrimaryKeys: { [KEY]: 1 }, NumNodes: 1 },
+        {
+          WAN: false,
+          Datacenter: 'dc1',
+          Messages: { n3: 'no answer' },
+          Keys: { [OTHER]: 2, [KEY]: 3 },
+          PrimaryKeys: { [KEY]: 3 },
+          NumNodes: 3,
+        },
+      ],
+    }),
+    'POST /v1/operator/keyring': {},
+    'PUT /v1/operator/keyring': {},
+    'DELETE /v1/operator/keyring': {},
     'DELETE /v1/operator/raft/peer': ({ url }) => (url.includes('none') ? { status: 500, body: 'no such peer' } : {}),
     'POST /v1/operator/raft/transfer-leader': ({ url }) => ({ body: { Success: !url.includes('id=b') } }),
     'GET /v1/operator/autopilot/configuration': { body: CONFIG },
@@ -112,6 +129,46 @@ b     id-b  10.0.0.1:8300  follower  true   3             7             2 commit
     expect(stdout).toMatch(/dc1 +connect-proxy +1/);
     expect((await run('usage', 'instances', '-only-connect')).stdout).not.toContain('Billable');
     await expect(run('usage', 'instances', '-only-connect', '-only-billable')).rejects.toThrow('Cannot specify both');
+  });
+});
+
+const KEY = Buffer.alloc(32, 7).toString('base64');
+const OTHER = Buffer.alloc(16, 9).toString('base64');
+
+describe('keyring', () => {
+  const keyring = (...args: string[]) => api.run(keyringCommand, args);
+
+  it('lists the keys of each pool with how many agents have them, or those in use', async () => {
+    expect((await keyring('-list', '-relay-factor', '2')).stdout).toBe(
+      `==> Gathering installed encryption keys...\n\nWAN:\n  ${KEY} [1/1]\n\ndc1 (LAN):\n` +
+        `  ===> n3: no answer\n  ${KEY} [3/3]\n  ${OTHER} [2/3]\n`,
+    );
+    expect(api.seen.at(-1)?.url).toBe('/v1/operator/keyring?relay-factor=2');
+    const primary = await keyring('-list-primary', '-local-only');
+    expect(primary.stdout).toContain(`dc1 (LAN):\n  ===> n3: no answer\n  ${KEY} [3/3]\n`);
+    expect(primary.stdout).not.toContain(OTHER);
+    expect(api.seen.at(-1)?.url).toBe('/v1/operator/keyring?local-only=true');
+  });
+
+  it.each([
+    ['-install', 'POST', '==> Installing new gossip encryption key...\n'],
+    ['-use', 'PUT', '==> Changing primary gossip encryption key...\n'],
+    ['-remove', 'DELETE', '==> Removing gossip encryption key...\n'],
+  ])('%s changes them', async (flag, method, text) => {
+    expect((await keyring(flag, KEY)).stdout).toBe(text);
+    expect(api.seen.at(-1)).toMatchObject({ method, body: JSON.stringify({ Key: KEY }) });
+  });
+
+  it.each([
+    [[], /exactly one of -install/],
+    [['-list', '-use', KEY], /exactly one of -install/],
+    [['-list', '-relay-factor', '6'], /-relay-factor 6: give a number from 0 to 5/],
+    [['-use', KEY, '-local-only'], /-local-only is for -list/],
+    [['-install', 'c2hvcnQ='], /^-install: a key is 16, 24 or 32 bytes in base64; lictor keygen makes one$/],
+  ])('%j is refused before anybody is asked', async (args, text) => {
+    const calls = api.seen.length;
+    await expect(keyring(...args)).rejects.toThrow(text);
+    expect(api.seen.length).toBe(calls);
   });
 });
 

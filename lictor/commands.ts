@@ -100,6 +100,11 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Make a gossip encryption key',
     load: async () => (await import('../cli/keygen.ts')).keygenCommand,
   },
+  keyring: {
+    group: 'Secure',
+    summary: 'List and change gossip encryption keys',
+    load: async () => (await import('../cli/keyring.ts')).keyringCommand,
+  },
   kv: {
     group: 'Store and lock',
     summary: 'Read and write the key/value store',

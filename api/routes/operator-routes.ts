@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
+import { decodeGossipKey } from '../shapes/keyring.ts';
 import {
   type AutopilotConfig,
   decodeAutopilot,
@@ -68,8 +69,26 @@ export function operatorRoutes(deps: ReadRouteDeps, { quorum, autopilot, usage }
     }),
     route('GET', 'autopilot/state', () => ({ json: stateOf(quorum.health()) })),
     route('GET', 'usage', () => usageAnswer(deps.datacenter, usage())),
-    ...(['GET', 'POST', 'PUT', 'DELETE'] as const).map((method) => route(method, 'keyring', () => failed(NO_KEYRING))),
+    ...(['GET', 'POST', 'PUT', 'DELETE'] as const).map((method) => route(method, 'keyring', keyring)),
   ];
+}
+
+/** What is asked is read before it is said that there is nothing to ask: bad input is told as such. */
+function keyring({ method, query, body }: RouteRequest): RouteResponse {
+  const relay = query.get('relay-factor') ?? '0';
+  if (!/^[0-5]$/.test(relay)) {
+    throw new AppError('badRequest', `Error parsing relay factor ${JSON.stringify(relay)}: want 0 to 5`, {
+      facts: { field: 'relay-factor' },
+    });
+  }
+  const local = query.get('local-only');
+  if (local !== null && !['', '0', '1', 'true', 'false'].includes(local)) {
+    throw new AppError('badRequest', `Error parsing local-only value ${JSON.stringify(local)}: want true or false`, {
+      facts: { field: 'local-only' },
+    });
+  }
+  if (method !== 'GET') decodeGossipKey(body);
+  return failed(NO_KEYRING);
 }
 
 async function removePeer(quorum: QuorumBackend, { query }: RouteRequest): Promise<RouteResponse> {

@@ -39,6 +39,23 @@ describe('operator endpoints of one server', () => {
     await expect(server.call('PUT', CONFIG + query, { body })).rejects.toThrow(text);
   });
 
+  it('has no keyring, and says first what is wrong with a request for one', async () => {
+    const keyring = '/v1/operator/keyring';
+    const Key = Buffer.alloc(32).toString('base64');
+    expect(await server.call('GET', `${keyring}?relay-factor=5&local-only`)).toMatchObject({ status: 500 });
+    for (const method of ['POST', 'PUT', 'DELETE']) {
+      expect((await server.call(method, keyring, { body: { Key } })).text).toMatch('there is no keyring');
+      const Short = Buffer.alloc(31).toString('base64');
+      const refused = server.call(method, keyring, { body: { Key: Short } });
+      await expect(refused).rejects.toThrow(/^Invalid Key: want 16, 24 or 32 bytes in base64$/);
+    }
+    for (const query of ['relay-factor=6', 'relay-factor=x', 'local-only=maybe']) {
+      await expect(server.call('GET', `${keyring}?${query}`)).rejects.toThrow(
+        /^Error parsing (relay factor|local-only)/,
+      );
+    }
+  });
+
   it('counts what is registered as it comes, changes and goes', async () => {
     const usage = async () =>
       ((await json('GET', '/v1/operator/usage')) as { Usage: Record<string, object> }).Usage.dc1 as object;

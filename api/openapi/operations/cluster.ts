@@ -1,5 +1,6 @@
 import { COORDINATE_BODY } from '../../shapes/coordinate.ts';
 import { OWNER_STATE } from '../../shapes/decode-registration.ts';
+import { KEYRING_BODY } from '../../shapes/keyring.ts';
 import { NAMESPACE_BODY } from '../../shapes/namespace.ts';
 import { AUTOPILOT_BODY } from '../../shapes/operator.ts';
 import { bodySchema } from '../body-schema.ts';
@@ -75,9 +76,21 @@ export const OPERATIONS: OperationGroup = {
     }),
     ...(['GET', 'POST', 'PUT', 'DELETE'] as const).map((method) =>
       plain(method, '/v1/operator/keyring', KEYRING[method], {
-        params: ['dc'],
+        params: [
+          'dc',
+          query(
+            'relay-factor',
+            { type: 'integer', minimum: 0, maximum: 5 },
+            'Send answers over so many other agents, too.',
+          ),
+          ...(method === 'GET' ? [query('local-only', bool(), 'Of this datacenter alone.')] : []),
+        ],
+        ...(method === 'GET'
+          ? {}
+          : { body: jsonBody(bodySchema(KEYRING_BODY, ['Key']), { Key: 'MDEyMzQ1Njc4OWFiY2RlZg==' }) }),
         answers: {},
         errors: {
+          400: method === 'GET' ? [] : ['Invalid Key: want 16, 24 or 32 bytes in base64'],
           500: ['there is no keyring: gossip encryption is not configured, so there are no keys to list or change'],
         },
       }),
