@@ -74,6 +74,8 @@ const MAX_KEY_BYTES = 1500;
  */
 export class CatalogKeys {
   readonly #prefix: string;
+  /** The last node and namespace, and both as parts of a key: several keys in a row are of the same ones. */
+  #place = { node: '', namespace: '', parts: '/' };
 
   constructor(generation: string) {
     this.#prefix = generationPrefix(generation);
@@ -87,13 +89,13 @@ export class CatalogKeys {
     return this.#key('nodeId', id);
   }
   instance(node: string, namespace: string, serviceId: string): Key {
-    return this.#key('instance', node, namespace, serviceId);
+    return this.#onNode('instance', node, namespace, serviceId);
   }
   checkDefinition(node: string, namespace: string, checkId: string): Key {
-    return this.#key('checkDefinition', node, namespace, checkId);
+    return this.#onNode('checkDefinition', node, namespace, checkId);
   }
   checkState(node: string, namespace: string, checkId: string): Key {
-    return this.#key('checkState', node, namespace, checkId);
+    return this.#onNode('checkState', node, namespace, checkId);
   }
   owner(owner: string): Key {
     return this.#key('owner', owner);
@@ -111,9 +113,15 @@ export class CatalogKeys {
     return prefixRange(`${this.#key(kind, node)}/`);
   }
 
-  #key(kind: RecordKind, ...parts: string[]): Key {
-    const key = `${this.#prefix}${SEGMENTS[kind]}/${parts.map(escapePart).join('/')}`;
-    return checkedLength(key, parts.length > 1 ? 'Node, ID' : 'Node');
+  #key(kind: RecordKind, name: string): Key {
+    return checkedLength(`${this.#prefix}${SEGMENTS[kind]}/${escapePart(name)}`, 'Node');
+  }
+
+  #onNode(kind: RecordKind, node: string, namespace: string, id: string): Key {
+    if (this.#place.node !== node || this.#place.namespace !== namespace) {
+      this.#place = { node, namespace, parts: `${escapePart(node)}/${escapePart(namespace)}` };
+    }
+    return checkedLength(`${this.#prefix}${SEGMENTS[kind]}/${this.#place.parts}/${escapePart(id)}`, 'Node, ID');
   }
 }
 

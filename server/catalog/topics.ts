@@ -57,7 +57,7 @@ export class Topics {
   bump(name: string, version: number, live: boolean): void {
     const topic = this.#get(name);
     topic.version = version;
-    this.#changed.add(topic);
+    if (topic.watchers) this.#changed.add(topic);
     if (topic.live === live) return;
     topic.live = live;
     if (live) this.#absent.delete(name);
@@ -76,14 +76,16 @@ export class Topics {
   /** Nothing is known of what happened before `version`: every topic counts as changed then, and all watchers are called. */
   raiseFloor(version: number): void {
     this.#floor = Math.max(this.#floor, version);
-    for (const topic of this.#topics.values()) this.#changed.add(topic);
+    for (const topic of this.#topics.values()) if (topic.watchers) this.#changed.add(topic);
   }
 
   /** Calls the watchers of what has changed. */
   flush(): void {
-    for (const topic of this.#changed) if (topic.watchers) this.alsoCall(topic.watchers);
-    this.#changed.clear();
-    if (!this.#calling) this.#call();
+    if (this.#changed.size > 0) {
+      for (const topic of this.#changed) if (topic.watchers) this.alsoCall(topic.watchers);
+      this.#changed.clear();
+    }
+    if (!this.#calling && this.#calls.length > 0) this.#call();
   }
 
   /** Calls these too with the next `flush`: watchers that are kept elsewhere. */
