@@ -333,6 +333,13 @@ describe('parseAgentConfig', () => {
     ['no data folder', '-server', {}, /^data_dir: must be given \(flag -data-dir\)/],
     ['client without servers', '-data-dir /d', {}, /^retry_join: must name a server/],
     ['client that bootstraps', '-data-dir /d -retry-join a -bootstrap', {}, /^bootstrap: needs server mode/],
+    ['etcd port', '-server -data-dir /d -etcd-peer-port 0', {}, /^etcd.peer_port: 0 must be between 1 and 65535/],
+    [
+      'own etcd without a port',
+      '-server -data-dir /d -retry-join a -server-port -1',
+      {},
+      /^ports.server: must be a fixed/,
+    ],
     ['provider', '-data-dir /d -retry-join provider=aws', {}, /providers are not supported yet/],
     ['bad address', '-dev -client web', {}, /^client_addr: "web" must be an IP address/],
     ['unix socket', '-dev -client unix:///x', {}, /client_addr: a unix socket serves HTTP only/],

@@ -184,6 +184,7 @@ function verify(config: AgentConfig): void {
       throw wrong('retry_join', `${JSON.stringify(target)}: providers are not supported yet; give host or host:port`);
   }
   verifyEtcd(config);
+  verifyManagedEtcd(config);
   verifyRpcTls(config);
   const { min, max } = config.sidecarPorts;
   if (min < 1 || max > 65_535 || min > max) {
@@ -201,7 +202,35 @@ function etcd(values: Values): EtcdConfig {
     certFile: values.string('etcd.cert_file', ''),
     keyFile: values.string('etcd.key_file', ''),
     serverName: values.string('etcd.server_name', ''),
+    bin: values.string('etcd.bin', 'etcd'),
+    clientPort: etcdPort(values, 'client_port', 2379),
+    peerPort: etcdPort(values, 'peer_port', 2380),
   };
+}
+
+function etcdPort(values: Values, name: string, byDefault: number): number {
+  const port = values.number(`etcd.${name}`, byDefault);
+  if (port >= 1 && port <= 65_535) return port;
+  throw wrong(`etcd.${name}`, `${port} must be between 1 and 65535`);
+}
+
+/** Whether the server runs an etcd of its own: it forms a cluster with others, or joins one. */
+export function managesEtcd(config: AgentConfig): boolean {
+  const { mode, etcd: given, bootstrap, bootstrapExpect, retryJoin } = config;
+  if (mode !== 'server' || given.endpoints.length > 0 || bootstrap) return false;
+  return bootstrapExpect > 1 || (bootstrapExpect === 0 && retryJoin.length > 0);
+}
+
+function verifyManagedEtcd(config: AgentConfig): void {
+  if (!managesEtcd(config)) return;
+  if (config.ports.server <= 0) throw wrong('ports.server', 'must be a fixed port: the other servers call it');
+  const { verifyIncoming, verifyOutgoing, verifyServerHostname } = config.tls.internalRpc;
+  if (verifyIncoming || verifyOutgoing || verifyServerHostname) {
+    throw wrong(
+      'tls.internal_rpc',
+      'an etcd that the server runs itself speaks no TLS yet; give etcd.endpoints of one that does (flag -etcd-endpoints)',
+    );
+  }
 }
 
 function verifyEtcd({ etcd: { endpoints, certFile, keyFile }, mode, ports: { server } }: AgentConfig): void {

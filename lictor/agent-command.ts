@@ -8,6 +8,7 @@ const EXAMPLES = [
   'lictor agent -dev',
   'lictor agent -server -bootstrap-expect 1 -data-dir /var/lib/lictor',
   'lictor agent -server -data-dir /var/lib/lictor -etcd-endpoints http://10.0.0.1:2379',
+  'lictor agent -server -bootstrap-expect 3 -retry-join 10.0.0.1 -retry-join 10.0.0.2 -data-dir /var/lib/lictor',
   'lictor agent -retry-join 10.0.0.5 -data-dir /var/lib/lictor',
   `lictor agent -config-dir /etc/lictor.d -bind '{{ GetInterfaceIP "eth0" }}'`,
 ];
@@ -61,6 +62,8 @@ Identity and role:
 
 Servers of a cluster share an etcd, and elect the one that takes the writes:
   -etcd-endpoints URL[,URL]  http(s)://host:port of its members
+  -etcd-bin FILE           without endpoints: the etcd that each server runs (default etcd on PATH)
+  -etcd-client-port 2379, -etcd-peer-port 2380
   -etcd-prefix PREFIX      what all keys begin with (default lictor/)
   -etcd-ca-file, -etcd-cert-file, -etcd-key-file FILE    for https
 

@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { advertisedAddress } from '../agent/config/advertise-address.ts';
 import { systemConfigFiles } from '../agent/config/system-files.ts';
-import type { AgentConfig } from '../agent/config.ts';
+import { type AgentConfig, managesEtcd } from '../agent/config.ts';
 import { RpcTls } from '../agent/tls/rpc-tls.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
@@ -35,10 +35,20 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const reloader = new ConfigReloader({ read, log }, config);
   reloader.add((next) => () => log.setLevel(next.logLevel));
   const place = nodePlace(config, random);
-  const store = await openStore(config, { clock, log, random, metrics });
+  const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
-  const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
+  const managed = managesEtcd(config)
+    ? await (await import('./managed-etcd/managed-etcd.ts')).openManagedEtcd(
+        config,
+        place,
+        { clock, log, random, metrics },
+        signal,
+      )
+    : undefined;
+  if (signal.aborted) return unlisten?.();
+  const endpoints = managed?.endpoints ?? config.etcd.endpoints;
+  const store = await openStore({ ...config, etcd: { ...config.etcd, endpoints } }, { clock, log, random, metrics });
   try {
     const rpcTls = new RpcTls({ clock, log, metrics, files: systemConfigFiles, reloads: reloader }, config);
     const servers = store.traits.replicated
@@ -56,6 +66,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       reloads: reloader,
       rpcTls,
       stop: () => stop.abort(),
+      joinRoutes: managed?.routes ?? [],
     });
     const port = () => roles.address('http')?.port ?? config.ports.http;
     const reload = () => reloader.reloadAndLog();
@@ -63,13 +74,18 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       ? [new AutoReload({ clock, reload }, { paths: () => watchedPaths(configPaths, reloader) })]
       : [];
     const watches = configWatches(config, { clock, log, io, reloads: reloader, port });
-    await new RunGroup({ clock, log }, { name: 'agent', members: [roles.runnable, ...watches, ...auto] }).run({
+    await new RunGroup(
+      { clock, log },
+      { name: 'agent', members: [...(managed ? [managed.process] : []), roles.runnable, ...watches, ...auto] },
+    ).run({
       signal,
       ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),
     });
   } finally {
     unlisten?.();
     await store.close();
+    // Only for who leaves: a server that is just restarted finds its etcd running.
+    if (stop.signal.aborted) await managed?.stop();
   }
 }
 

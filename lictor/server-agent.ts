@@ -8,6 +8,7 @@ import type { ServerCatalog } from '../agent/server-pool/server-catalog.ts';
 import type { RpcTls } from '../agent/tls/rpc-tls.ts';
 import { DEFAULT_POLICY } from '../api/http/http-policy.ts';
 import { RequestTimings } from '../api/http/request-timings.ts';
+import type { Route } from '../api/http/route.ts';
 import { createHttpServer } from '../api/http/server.ts';
 import type { Member } from '../api/routes/agent-local-backend.ts';
 import type { Clock } from '../core/clock.ts';
@@ -41,6 +42,8 @@ export interface ServerAgentDeps {
   readonly servers?: OwnServers;
   /** TLS of the servers' own port; it is served in the clear when absent. */
   readonly rpcTls?: RpcTls;
+  /** What servers that want to join ask on the servers' own port. */
+  readonly joinRoutes?: readonly Route[];
 }
 
 /** What the agent of a server's process asks the servers. */
@@ -148,7 +151,7 @@ function createListeners(
       : createHttpServer(
           { ...deps, timings: undefined },
           {
-            routes: [...roles.server.routes, ...roles.server.peerRoutes],
+            routes: [...roles.server.routes, ...roles.server.peerRoutes, ...(deps.joinRoutes ?? [])],
             host: config.bindAddress,
             port: config.ports.server,
             name: 'server',

@@ -106,6 +106,11 @@ export interface EtcdConfig {
   readonly keyFile: string;
   /** The name that etcd's certificates are for, '' for that of the endpoint. */
   readonly serverName: string;
+  /** The program that a server without endpoints runs: a path, or a name on PATH. */
+  readonly bin: string;
+  /** Where that one listens for its own server, and for the other members. */
+  readonly clientPort: number;
+  readonly peerPort: number;
 }
 
 export interface AgentConfig {

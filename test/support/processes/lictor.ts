@@ -21,6 +21,7 @@ export class LictorProcess {
   readonly args: readonly string[];
   readonly #inside: readonly string[];
   readonly #ready: () => Promise<boolean>;
+  readonly #readyMs: number | undefined;
   #process: TiedProcess;
 
   protected constructor(launch: Launch, process: TiedProcess) {
@@ -29,6 +30,7 @@ export class LictorProcess {
     this.args = launch.args;
     this.#inside = launch.inside ?? [];
     this.#ready = launch.ready;
+    this.#readyMs = launch.readyMs;
     this.#process = process;
   }
 
@@ -64,7 +66,7 @@ export class LictorProcess {
   async restart(options: { waitUntilReady?: boolean } = {}): Promise<void> {
     await this.#process.kill();
     const { name, folder, args } = this;
-    const launch = { name, folder, args, inside: this.#inside, ready: this.#ready };
+    const launch = { name, folder, args, inside: this.#inside, ready: this.#ready, readyMs: this.#readyMs };
     this.#process = await launchProcess(launch, options.waitUntilReady ?? true);
   }
 
@@ -82,9 +84,12 @@ interface Launch {
   /** What stands before its command line, as of a `Place`. */
   readonly inside?: readonly string[];
   readonly ready: () => Promise<boolean>;
+  /** Default READY_MS. */
+  readonly readyMs?: number | undefined;
 }
 
 async function launchProcess(launch: Launch, waitUntilReady = true): Promise<TiedProcess> {
+  const { readyMs = READY_MS } = launch;
   const [command, ...args] = [...(launch.inside ?? []), BIN, ...launch.args];
   const process = await startTied({
     name: launch.name,
@@ -95,12 +100,12 @@ async function launchProcess(launch: Launch, waitUntilReady = true): Promise<Tie
   if (!waitUntilReady) return process;
   try {
     const over = async () => !process.running || (await launch.ready());
-    await eventually(over, { withinMs: READY_MS, what: `${launch.name} is ready` });
+    await eventually(over, { withinMs: readyMs, what: `${launch.name} is ready` });
     if (process.running) return process;
   } catch {
     // Said below, with its last lines.
   }
-  const ended = process.exit ? `ended with ${JSON.stringify(process.exit)}` : `is not ready after ${READY_MS} ms`;
+  const ended = process.exit ? `ended with ${JSON.stringify(process.exit)}` : `is not ready after ${readyMs} ms`;
   await process.kill();
   const error = new Error(`${launch.name} ${ended}:\n${process.logTail()}`);
   removeFolder(launch.folder);
@@ -148,6 +153,7 @@ export class AgentProcess extends LictorProcess {
     args: readonly string[],
     ready: string,
     place: Place = HERE,
+    readyMs?: number,
   ): Promise<AgentProcess> {
     const { address, inside } = place;
     const fixed = ['agent', `-http-port=${ports.http}`, `-dns-port=${ports.dns}`, `-data-dir=${join(folder, 'data')}`];
@@ -158,6 +164,7 @@ export class AgentProcess extends LictorProcess {
       args: [...fixed, `-bind=${address}`, `-client=${address}`, ...args],
       inside,
       ready: () => answersOk(`http://${address}:${ports.http}${ready}`),
+      readyMs,
     };
     return new AgentProcess(launch, await launchProcess(launch), ports, address);
   }
@@ -175,7 +182,7 @@ async function agentPorts(): Promise<AgentPorts> {
 
 /** Starts `lictor agent -server` on free ports with an empty data folder; ready when reads are answered. */
 export async function startServer(
-  options: { node?: string; args?: readonly string[]; place?: Place } = {},
+  options: { node?: string; args?: readonly string[]; place?: Place; readyMs?: number } = {},
 ): Promise<AgentProcess> {
   const ports = await agentPorts();
   const node = options.node ?? 'server-1';
@@ -186,7 +193,15 @@ export async function startServer(
     `-server-port=${ports.server}`,
     ...(options.args ?? []),
   ];
-  return AgentProcess.start(node, ports, tempFolder('server'), args, '/v1/catalog/nodes', options.place);
+  return AgentProcess.start(
+    node,
+    ports,
+    tempFolder('server'),
+    args,
+    '/v1/catalog/nodes',
+    options.place,
+    options.readyMs,
+  );
 }
 
 /** Starts `lictor agent -dev`: a server in memory. */

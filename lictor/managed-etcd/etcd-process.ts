@@ -1,0 +1,242 @@
+import { execFile, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { Backoff } from '../../core/backoff.ts';
+import type { Clock } from '../../core/clock.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import type { RunContext, Runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import { makeFolder } from '../../core/make-folder.ts';
+import type { Random } from '../../core/random.ts';
+import { EtcdMembers, type Membership } from './members.ts';
+
+export interface EtcdProcessOptions {
+  /** A path, or a name on PATH. */
+  readonly bin: string;
+  /** Holds `data`, `etcd.log` and `etcd.pid`. */
+  readonly folder: string;
+  readonly name: string;
+  readonly clientUrl: string;
+  readonly listenPeerUrl: string;
+  readonly peerUrl: string;
+}
+
+/** How a member without data begins. */
+export interface InitialCluster {
+  /** `name=url,…` */
+  readonly members: string;
+  readonly state: 'new' | 'existing';
+  readonly token: string;
+}
+
+/** Etcd's log is cut when it gets longer; its last part stays as etcd.log.1 at a start. */
+const MAX_LOG_BYTES = 32 * 2 ** 20;
+const LOOK_MS = 500;
+const START_MS = 60_000;
+const STOP_MS = 20_000;
+
+/**
+ * An etcd beside the server: it goes on when the server ends, and the next one finds it by the file of its process id.
+ * As a runnable it starts the etcd again when that has ended.
+ */
+export class EtcdProcess implements Runnable {
+  readonly name = 'etcd';
+  readonly members: EtcdMembers;
+  readonly #deps: { readonly clock: Clock; readonly log: Logger; readonly random: Random };
+  readonly #options: EtcdProcessOptions;
+  #initial: InitialCluster | undefined;
+
+  constructor(deps: { clock: Clock; log: Logger; random: Random }, options: EtcdProcessOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.members = new EtcdMembers(options.clientUrl);
+  }
+
+  /** Whether it has been a member before. */
+  get hasData(): boolean {
+    return existsSync(join(this.#options.folder, 'data', 'member'));
+  }
+
+  /** Its process, or undefined when none of this folder runs. */
+  get pid(): number | undefined {
+    const { folder } = this.#options;
+    let pid: number;
+    try {
+      pid = Number(readFileSync(join(folder, 'etcd.pid'), 'utf8'));
+    } catch {
+      return undefined;
+    }
+    return pid > 1 && isEtcdOf(pid, join(folder, 'data')) ? pid : undefined;
+  }
+
+  /** @throws AppError `config` when the program is missing or too old. */
+  async checkVersion(): Promise<string> {
+    const { bin } = this.#options;
+    const text = await new Promise<string>((resolve, reject) => {
+      execFile(bin, ['--version'], { timeout: 30_000 }, (error, stdout) => {
+        if (!error) resolve(stdout);
+        else reject(new AppError('config', missing(bin, errorText(error)), { cause: error }));
+      });
+    });
+    const version = /etcd Version: (\d+)\.(\d+)\.\S+/.exec(text);
+    if (!version) throw new AppError('config', missing(bin, 'it does not tell the version of an etcd'));
+    const [major, minor] = [Number(version[1]), Number(version[2])];
+    if (major > 3 || (major === 3 && minor >= 4)) return version[0];
+    throw new AppError('config', missing(bin, `${version[0]} is older than 3.4`));
+  }
+
+  /** Starts it unless it runs. `initial` counts only for a member without data. */
+  start(initial?: InitialCluster): void {
+    this.#initial = initial ?? this.#initial;
+    const running = this.pid;
+    if (running !== undefined) {
+      this.#deps.log.info('etcd runs already', { pid: running });
+      return;
+    }
+    const { folder, bin } = this.#options;
+    makeFolder(folder, 0o700);
+    const logFile = join(folder, 'etcd.log');
+    if (existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES / 4) renameSync(logFile, `${logFile}.1`);
+    const log = openSync(logFile, 'a', 0o600);
+    const child = spawn(bin, this.#args(), { stdio: ['ignore', log, log], detached: true });
+    closeSync(log);
+    child.on('error', (err) => this.#deps.log.error('etcd does not start', { err }));
+    child.unref();
+    if (child.pid === undefined) return;
+    writeFileSync(join(folder, 'etcd.pid'), `${child.pid}\n`, { mode: 0o600 });
+    this.#deps.log.info('etcd has been started', { pid: child.pid, log: logFile });
+  }
+
+  /** Waits until it answers under its own name. @throws AppError `unavailable` with its last words, `config`. */
+  async answers(signal: AbortSignal, withinMs = START_MS): Promise<Membership> {
+    const { clock } = this.#deps;
+    const until = clock.monotonic() + withinMs;
+    for (;;) {
+      try {
+        const list = await this.members.list();
+        this.#checkName(list);
+        return list;
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'config') throw error;
+        const over = this.pid === undefined || clock.monotonic() > until;
+        if (over) throw new AppError('unavailable', `etcd does not serve (${errorText(error)}): ${this.lastWords()}`);
+      }
+      await clock.sleep(LOOK_MS / 5, signal);
+      signal.throwIfAborted();
+    }
+  }
+
+  /** The last lines of its log, for messages. */
+  lastWords(): string {
+    try {
+      return readFileSync(join(this.#options.folder, 'etcd.log'), 'utf8').trimEnd().slice(-1000);
+    } catch {
+      return 'it has written no log';
+    }
+  }
+
+  async run({ signal, ready }: RunContext): Promise<void> {
+    const { clock, log, random } = this.#deps;
+    const backoff = new Backoff({ random }, { baseMs: 500, maxMs: 30_000, jitter: 0.2 });
+    ready();
+    let lives = 0;
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_MS, signal);
+      if (signal.aborted) return;
+      this.#boundLog();
+      if (this.pid !== undefined) {
+        lives += 1;
+        // It has lived for 30 s.
+        if (lives * LOOK_MS > 30_000) backoff.reset();
+        continue;
+      }
+      lives = 0;
+      const waitMs = backoff.next();
+      log.error('etcd has ended and is started again', {
+        waitMs: Math.round(waitMs),
+        last: this.lastWords().slice(-300),
+      });
+      await clock.sleep(waitMs, signal);
+      if (!signal.aborted) this.start();
+    }
+  }
+
+  /** Ends it in order, or by force after 20 s. */
+  async stop(): Promise<void> {
+    const { clock } = this.#deps;
+    const pid = this.pid;
+    if (pid === undefined) return;
+    kill(pid, 'SIGTERM');
+    const until = clock.monotonic() + STOP_MS;
+    while (this.pid === pid) {
+      if (clock.monotonic() > until) kill(pid, 'SIGKILL');
+      await clock.sleep(50);
+    }
+  }
+
+  #args(): string[] {
+    const { folder, name, clientUrl, listenPeerUrl, peerUrl } = this.#options;
+    const initial = this.#initial;
+    return [
+      ...['--name', name, '--data-dir', join(folder, 'data')],
+      ...['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl],
+      ...['--listen-peer-urls', listenPeerUrl, '--initial-advertise-peer-urls', peerUrl],
+      ...(initial ? ['--initial-cluster', initial.members, '--initial-cluster-state', initial.state] : []),
+      ...(initial ? ['--initial-cluster-token', initial.token] : []),
+    ];
+  }
+
+  /** Somebody else's etcd may listen where this one should. */
+  #checkName({ members, ownId }: Membership): void {
+    const own = members.find(({ id }) => id === ownId);
+    const { name, clientUrl, folder } = this.#options;
+    if (!own || own.name === '' || own.name === name) return;
+    const other = `the etcd at ${clientUrl} is ${own.name}, not ${name}`;
+    throw new AppError(
+      'config',
+      `${other}: give another -etcd-client-port, the -node of before, or move ${folder} away to join anew`,
+    );
+  }
+
+  /** Etcd appends, so a file that is cut is gone on with from its start. */
+  #boundLog(): void {
+    try {
+      const file = join(this.#options.folder, 'etcd.log');
+      if (statSync(file).size > MAX_LOG_BYTES) truncateSync(file);
+    } catch {
+      // It has not written yet.
+    }
+  }
+}
+
+function missing(bin: string, why: string): string {
+  return `etcd.bin: ${JSON.stringify(bin)} cannot be used (${why}); install etcd 3.4 or later (Debian: apt-get install etcd-server), name it with -etcd-bin, or give -etcd-endpoints of one that runs`;
+}
+
+/** Process ids are given again: only one whose command line names the data folder is meant. */
+function isEtcdOf(pid: number, dataDir: string): boolean {
+  try {
+    process.kill(pid, 0);
+    if (!existsSync('/proc/self/cmdline')) return true;
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(dataDir);
+  } catch {
+    return false;
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has just ended.
+  }
+}

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { Formation, type ServerCard, type Step } from './formation.ts';
+
+function server(name: string, more: { expect?: number; address?: string; datacenter?: string } = {}): Formation {
+  const { expect: expected = 3, address = `${name}:8300`, datacenter = 'dc1' } = more;
+  return new Formation({ name, id: `id-${name}-${address}`, address, datacenter, expect: expected });
+}
+
+/** `asker` asks `asked`: each hears the other, as one call does. */
+function ask(asker: Formation, asked: Formation): void {
+  asked.heard(asker.card());
+  asker.heard(asked.card());
+}
+
+function why(step: Step): string {
+  return step.kind === 'wait' || step.kind === 'refuse' ? step.why : step.kind;
+}
+
+describe('Formation', () => {
+  it('lets the lowest name begin once all know the same servers', () => {
+    const [a, b, c] = [server('a'), server('b'), server('c')];
+    ask(b, a);
+    expect(why(a.next())).toBe('2 of 3 servers are known: a, b');
+    ask(c, a);
+    expect(why(a.next())).toBe('b does not know the same servers yet');
+    ask(b, a);
+    ask(c, b);
+    expect(why(b.next())).toBe('a, the lowest name, begins the cluster');
+    ask(a, b);
+    ask(a, c);
+    expect(a.next()).toEqual({ kind: 'bootstrap' });
+    ask(b, a);
+    expect(why(b.next())).toBe('a begins the cluster');
+    a.formed('77');
+    ask(b, a);
+    expect(b.next()).toEqual({ kind: 'enter', through: 'a:8300' });
+  });
+
+  it('refuses different numbers, names given twice, other datacenters and two clusters, naming both sides', () => {
+    const refusal = (self: Formation, ...others: Formation[]) => {
+      for (const other of others) ask(self, other);
+      const step = self.next();
+      expect(step.kind).toBe('refuse');
+      return why(step);
+    };
+    expect(refusal(server('a'), server('b', { expect: 5 }))).toMatch(/is 3 here and 5 at b \(b:8300\)/);
+    expect(refusal(server('a'), server('a', { address: 'x:1' }))).toMatch(/named a: this one at a:8300 and one at x:1/);
+    expect(refusal(server('a'), server('b', { datacenter: 'dc2' }))).toMatch(/b at b:8300 is of datacenter dc2/);
+    expect(refusal(server('c'), server('b'), server('b', { address: 'x:1' }))).toMatch(/named b: at b:8300 and x:1/);
+    const [first, second] = [server('a'), server('b')];
+    first.formed('1');
+    second.formed('2');
+    expect(refusal(server('c'), first, second)).toMatch(/a \(a:8300\) in 1, b \(b:8300\) in 2/);
+  });
+
+  it('never begins without being told to expect servers, and joins all the same', () => {
+    const late = server('0', { expect: 0 });
+    const a = server('a');
+    ask(late, a);
+    expect(why(late.next())).toMatch(/-bootstrap-expect is not given/);
+    expect(a.card().knows.map(({ name }) => name)).toEqual(['a']);
+    a.formed('5');
+    ask(late, a);
+    expect(late.next()).toEqual({ kind: 'enter', through: 'a:8300' });
+  });
+
+  it('begins one cluster at most, whatever order calls and answers take and however few are asked first', () => {
+    const NAMES = ['a', 'b', 'c', 'd', 'e'];
+    const call = fc.record({ from: fc.nat(4), to: fc.nat(4), lateAnswer: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 120 }), fc.integer({ min: 3, max: 5 }), (calls, expected) => {
+        const servers = NAMES.map((name) => server(name, { expect: expected }));
+        const late: { to: number; card: ServerCard }[] = [];
+        const begun: string[] = [];
+        const step = (at: number) => {
+          if (servers[at]!.card().state === 'waiting' && servers[at]!.next().kind === 'bootstrap')
+            begun.push(NAMES[at]!);
+        };
+        for (const { from, to, lateAnswer } of calls) {
+          servers[to]!.heard(servers[from]!.card());
+          if (lateAnswer) late.push({ to: from, card: servers[to]!.card() });
+          else servers[from]!.heard(servers[to]!.card());
+          if (late.length > 2) {
+            const { to: at, card } = late.shift()!;
+            servers[at]!.heard(card);
+            step(at);
+          }
+          step(from);
+        }
+        expect(begun.length).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('comes to a cluster when everybody asks the servers that it knows', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 7 }), fc.infiniteStream(fc.nat(6)), (count, picks) => {
+        const servers = Array.from({ length: count }, (_, at) => server(`s${at}`, { expect: count }));
+        const byAddress = new Map(servers.map((one) => [one.card().address, one]));
+        let begun = 0;
+        // All join by the last one only.
+        for (let round = 0; round < 6; round++) {
+          for (const one of servers) {
+            const start = picks.next().value! % count;
+            const known = [`s${count - 1}:8300`, ...one.addresses()];
+            for (let at = 0; at < known.length; at++) ask(one, byAddress.get(known[(at + start) % known.length]!)!);
+            if (one.card().state === 'waiting' && one.next().kind === 'bootstrap') begun += 1;
+          }
+        }
+        expect(begun).toBe(1);
+      }),
+    );
+  });
+});

@@ -1,0 +1,292 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AgentConfig } from '../../agent/config.ts';
+import { serverOrigin } from '../../agent/server-pool/server-address.ts';
+import type { Route } from '../../api/http/route.ts';
+import { createHttpServer } from '../../api/http/server.ts';
+import type { Clock } from '../../core/clock.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import { hostPort } from '../../core/host-port.ts';
+import { RunGroup, type Runnable, runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Random } from '../../core/random.ts';
+import type { NodePlace } from '../server-agent.ts';
+import { EtcdProcess } from './etcd-process.ts';
+import { Formation } from './formation.ts';
+import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
+
+export interface ManagedEtcdDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: Random;
+}
+
+/** An etcd of this server's own that serves as a full member of the cluster. */
+export interface ManagedEtcd {
+  readonly endpoints: readonly string[];
+  /** To be served on the servers' own port, for servers that come later. */
+  readonly routes: readonly Route[];
+  /** Keeps the etcd running while the server does. */
+  readonly process: Runnable;
+  /** Ends the etcd, for a server that leaves. */
+  stop(): Promise<void>;
+}
+
+const ASK_MS = 500;
+const CALL_MS = 15_000;
+
+/**
+ * Forms a cluster with the servers that -retry-join names, enters theirs, or goes on with the data of before.
+ * Once the signal has aborted, what it gives must not be used.
+ * @throws AppError `config` for what the operator has to decide; `unavailable` when etcd does not start.
+ */
+export async function openManagedEtcd(
+  config: AgentConfig,
+  place: NodePlace,
+  deps: ManagedEtcdDeps,
+  signal: AbortSignal,
+): Promise<ManagedEtcd> {
+  const log = deps.log.child({ part: 'etcd' });
+  const { etcd: ports, dataDir, nodeName, bindAddress } = config;
+  if (!/^[!-+.0-<>-~-]{1,253}$/.test(nodeName)) {
+    throw new AppError('config', `node_name: ${JSON.stringify(nodeName)} must have no comma or equals sign for etcd`);
+  }
+  if (existsSync(join(dataDir, 'catalog'))) {
+    const folder = join(dataDir, 'catalog');
+    log.warn('the catalog of a single server lies here and is not used; move it with lictor snapshot', { folder });
+  }
+  const peerUrl = `http://${hostPort(place.address, ports.peerPort)}`;
+  const process = new EtcdProcess(
+    { ...deps, log },
+    {
+      bin: ports.bin,
+      folder: join(dataDir, 'etcd'),
+      name: nodeName,
+      clientUrl: `http://${hostPort(clientHost(bindAddress), ports.clientPort)}`,
+      listenPeerUrl: `http://${hostPort(bindAddress, ports.peerPort)}`,
+      peerUrl,
+    },
+  );
+  log.info(await process.checkVersion(), { bin: ports.bin });
+  const address = hostPort(place.address, config.ports.server);
+  const { datacenter, bootstrapExpect } = config;
+  const formation = new Formation({
+    name: nodeName,
+    id: place.nodeId,
+    address,
+    datacenter,
+    expect: bootstrapExpect,
+  });
+  const routes = joinRoutes({ formation, members: process.members, isAlive });
+  const joining = new Joining({ ...deps, log, formation, process }, { config, peerUrl, address });
+  await serveMeanwhile(config, deps, routes, signal, (inner) => joining.run(inner));
+  return {
+    endpoints: [process.members.url],
+    routes,
+    process,
+    stop: () => process.stop(),
+  };
+}
+
+/** Only the server beside it speaks to an etcd, so it listens on the machine alone. */
+function clientHost(bindAddress: string): string {
+  return bindAddress.startsWith('127.') || bindAddress === '::1' ? bindAddress : '127.0.0.1';
+}
+
+/** Answers the other servers on the own port while `work` goes on; the server itself takes the port afterwards. */
+async function serveMeanwhile(
+  config: AgentConfig,
+  deps: ManagedEtcdDeps,
+  routes: readonly Route[],
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const done = new AbortController();
+  const server = createHttpServer(deps, {
+    routes,
+    host: config.bindAddress,
+    port: config.ports.server,
+    name: 'join',
+    portFlag: '-server-port',
+    drainMs: 1000,
+  });
+  const task = runnable('joining', async (inner) => {
+    await work(inner);
+    done.abort();
+  });
+  const inner = AbortSignal.any([signal, done.signal]);
+  try {
+    await new RunGroup(deps, { name: 'joining', members: [server, task] }).run({ signal: inner, ready: () => {} });
+  } catch (error) {
+    // Told to stop, it may have been in the middle of anything.
+    if (!signal.aborted) throw error;
+  }
+}
+
+interface JoiningDeps extends ManagedEtcdDeps {
+  readonly formation: Formation;
+  readonly process: EtcdProcess;
+}
+
+/** From nothing, or from the data of before, to a full member. */
+class Joining {
+  readonly #deps: JoiningDeps;
+  readonly #at: { readonly config: AgentConfig; readonly peerUrl: string; readonly address: string };
+  #said = '';
+
+  constructor(deps: JoiningDeps, at: { config: AgentConfig; peerUrl: string; address: string }) {
+    this.#deps = deps;
+    this.#at = at;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { process, clock } = this.#deps;
+    if (process.hasData) return this.#goOn(signal);
+    while (!signal.aborted) {
+      await this.#askAll();
+      const step = this.#deps.formation.next();
+      if (step.kind === 'refuse') throw new AppError('config', `retry_join: ${step.why}`);
+      if (step.kind === 'bootstrap') return this.#bootstrap(signal);
+      if (step.kind === 'enter') {
+        if (await this.#tryToEnter(step.through, signal)) return;
+      } else this.#say(`waits: ${step.why}`);
+      await clock.sleep(ASK_MS, signal);
+    }
+  }
+
+  async #bootstrap(signal: AbortSignal): Promise<void> {
+    const { process, random, formation, log } = this.#deps;
+    const { config, peerUrl } = this.#at;
+    log.info('begins the cluster', {
+      servers: formation
+        .card()
+        .knows.map(({ name }) => name)
+        .join(' '),
+    });
+    process.start({ members: `${config.nodeName}=${peerUrl}`, state: 'new', token: random.uuid() });
+    const { clusterId } = await process.answers(signal);
+    await this.#quorum(signal);
+    formation.formed(clusterId);
+  }
+
+  /** With the data of before. The others may be gone, so it waits for a quorum however long that takes. */
+  async #goOn(signal: AbortSignal): Promise<void> {
+    const { process, formation, clock } = this.#deps;
+    process.start();
+    const { clusterId } = await process.answers(signal);
+    await this.#askAll();
+    const step = formation.next();
+    const other = step.kind === 'enter' ? formation.clusterOf(step.through) : clusterId;
+    if (other !== clusterId) {
+      await process.stop();
+      throw new AppError(
+        'config',
+        `the etcd of data_dir belongs to cluster ${clusterId}, the servers that retry_join names to ${other}; to join ` +
+          `them anew, move ${join(this.#at.config.dataDir, 'etcd')} away; to go on with the old one, name its servers`,
+      );
+    }
+    // Others may wait for this one to be asked.
+    formation.formed(clusterId);
+    while (!signal.aborted) {
+      const { members, ownId } = await process.answers(signal);
+      if (!members.find(({ id }) => id === ownId)?.learner) break;
+      if (step.kind === 'enter') await this.#enter(step.through, true).catch((error) => this.#say(errorText(error)));
+      await clock.sleep(ASK_MS, signal);
+    }
+    await this.#quorum(signal);
+  }
+
+  /** Whether it is a full member now. What the other side refuses for now is tried again. */
+  async #tryToEnter(through: string, signal: AbortSignal): Promise<boolean> {
+    const { process, formation, random, clock } = this.#deps;
+    let answer: EnterAnswer;
+    try {
+      answer = await this.#enter(through, false);
+    } catch (error) {
+      this.#say(`cannot enter through ${through} yet: ${errorText(error)}`);
+      return false;
+    }
+    process.start({ members: answer.members, state: 'existing', token: random.uuid() });
+    while (!signal.aborted) {
+      try {
+        if ((await this.#enter(through, true)).promoted) break;
+      } catch (error) {
+        this.#say(`is not a full member yet: ${errorText(error)}`);
+      }
+      if (process.pid === undefined) throw new AppError('unavailable', `etcd has ended: ${process.lastWords()}`);
+      await clock.sleep(ASK_MS, signal);
+    }
+    await process.answers(signal);
+    await this.#quorum(signal);
+    formation.formed(answer.clusterId);
+    return true;
+  }
+
+  async #quorum(signal: AbortSignal): Promise<void> {
+    const { process, clock } = this.#deps;
+    while (!signal.aborted) {
+      try {
+        return await process.members.barrier();
+      } catch (error) {
+        this.#say(`waits for a quorum of etcd: ${errorText(error)}`);
+        if (process.pid === undefined) throw new AppError('unavailable', `etcd has ended: ${process.lastWords()}`);
+      }
+      await clock.sleep(ASK_MS, signal);
+    }
+  }
+
+  async #enter(through: string, started: boolean): Promise<EnterAnswer> {
+    const { config, peerUrl } = this.#at;
+    const text = await put(`http://${through}${ENTER_PATH}`, { name: config.nodeName, peerUrl, started });
+    return JSON.parse(text) as EnterAnswer;
+  }
+
+  async #askAll(): Promise<void> {
+    const { formation } = this.#deps;
+    const known = formation.addresses().map((address) => `http://${address}`);
+    const origins = new Set([...this.#at.config.retryJoin.map((target) => serverOrigin(target)), ...known]);
+    origins.delete(`http://${this.#at.address}`);
+    await Promise.all(
+      [...origins].map(async (origin) => {
+        try {
+          formation.heard(cardOf(Buffer.from(await put(`${origin}${HELLO_PATH}`, formation.card()))));
+        } catch (error) {
+          this.#deps.log.debug('a server does not answer', { server: origin, error: errorText(error) });
+        }
+      }),
+    );
+  }
+
+  /** Each state once, however often it is looked at. */
+  #say(what: string): void {
+    if (what === this.#said) return;
+    this.#said = what;
+    this.#deps.log.info(what);
+  }
+}
+
+async function put(url: string, body: object): Promise<string> {
+  const { request } = await import('undici');
+  const response = await request(url, {
+    method: 'PUT',
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(CALL_MS),
+  });
+  const text = await response.body.text();
+  if (response.statusCode === 200) return text;
+  throw new AppError('unavailable', `${url}: ${response.statusCode} ${text.slice(0, 500)}`);
+}
+
+/** Whether something answers on a member's peer port. */
+async function isAlive(peerUrl: string): Promise<boolean> {
+  const { request } = await import('undici');
+  try {
+    const response = await request(`${peerUrl}/version`, { signal: AbortSignal.timeout(2000) });
+    await response.body.dump();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,106 @@
+import { AppError, errorText } from '../../core/errors.ts';
+
+/** A member of etcd's cluster. Ids are 64 bits wide, so they stay texts. */
+export interface Member {
+  readonly id: string;
+  /** '' until it has started for the first time. */
+  readonly name: string;
+  readonly peerUrls: readonly string[];
+  readonly learner: boolean;
+}
+
+/** The members as etcd lists them, and their cluster. */
+export interface Membership {
+  readonly clusterId: string;
+  /** The member that answered. */
+  readonly ownId: string;
+  readonly members: readonly Member[];
+}
+
+/** Etcd's own limit for a proposal is 5 s and two election timeouts. */
+const CALL_MS = 10_000;
+
+interface WireMember {
+  readonly ID: string;
+  readonly name?: string;
+  readonly peerURLs?: readonly string[];
+  readonly isLearner?: boolean;
+}
+
+/** Calls about members at one etcd, through its JSON gateway (etcd.io, "gRPC gateway"). Each has a deadline. */
+export class EtcdMembers {
+  /** E.g. `http://127.0.0.1:2379`. */
+  readonly url: string;
+
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  /** Linearizable where etcd offers it (3.5 and later). @throws AppError `unavailable`. */
+  async list(): Promise<Membership> {
+    const answer = await this.#call<{
+      header: { cluster_id: string; member_id: string };
+      members?: readonly WireMember[];
+    }>('cluster/member/list', {});
+    return {
+      clusterId: answer.header.cluster_id,
+      ownId: answer.header.member_id,
+      members: (answer.members ?? []).map((one) => ({
+        id: one.ID,
+        name: one.name ?? '',
+        peerUrls: one.peerURLs ?? [],
+        learner: one.isLearner ?? false,
+      })),
+    };
+  }
+
+  /** @throws AppError `unavailable` with etcd's words, e.g. while another learner has not been promoted. */
+  async addLearner(peerUrl: string): Promise<void> {
+    await this.#call('cluster/member/add', { peerURLs: [peerUrl], isLearner: true });
+  }
+
+  /** @throws AppError `unavailable` with etcd's words, e.g. until the learner has caught up. */
+  async promote(id: string): Promise<void> {
+    await this.#call('cluster/member/promote', { ID: id });
+  }
+
+  /** @throws AppError `unavailable` with etcd's words, e.g. when the others would be no quorum. */
+  async remove(id: string): Promise<void> {
+    await this.#call('cluster/member/remove', { ID: id });
+  }
+
+  /** Waits for a quorum: a linearizable read of nothing. @throws AppError `unavailable`. */
+  async barrier(): Promise<void> {
+    await this.#call('kv/range', { key: 'AQ==', keys_only: true });
+  }
+
+  async #call<T>(path: string, body: object): Promise<T> {
+    const what = `etcd ${this.url}, ${path}`;
+    const { request } = await import('undici');
+    let status: number;
+    let text: string;
+    try {
+      const response = await request(`${this.url}/v3/${path}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(CALL_MS),
+      });
+      status = response.statusCode;
+      text = await response.body.text();
+    } catch (cause) {
+      throw new AppError('unavailable', `${what}: ${errorText(cause)}`, { cause });
+    }
+    const answer = parsed(text, what);
+    if (status === 200) return answer as T;
+    const { message, error } = answer as { message?: string; error?: string };
+    throw new AppError('unavailable', `${what}: ${message ?? error ?? text.slice(0, 200)}`);
+  }
+}
+
+function parsed(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AppError('unavailable', `${what}: the answer is not JSON: ${text.slice(0, 200)}`, { cause });
+  }
+}

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CURRENT_ETCD, INSTALLED_ETCD } from '../support/etcd/binaries.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/processes/free-port.ts';
+import { type AgentProcess, startServer } from '../support/processes/lictor.ts';
+import { removeFolder } from '../support/processes/temp-folder.ts';
+import { describeReal } from '../support/require-real.ts';
+
+const SOON = { withinMs: 60_000, everyMs: 200 };
+
+function etcdPid(server: AgentProcess): number {
+  return Number(readFileSync(join(server.folder, 'data', 'etcd', 'etcd.pid'), 'utf8'));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function put(server: AgentProcess, key: string, value: string): Promise<void> {
+  const init = { method: 'PUT', body: value, signal: AbortSignal.timeout(30_000) };
+  const response = await fetch(`${server.url}/v1/kv/${key}`, init);
+  expect(await response.text()).toBe('true');
+}
+
+async function read(server: AgentProcess, key: string): Promise<string> {
+  const response = await fetch(`${server.url}/v1/kv/${key}?raw`, { signal: AbortSignal.timeout(30_000) });
+  return response.text();
+}
+
+for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
+  describeReal('etcd', etcd.file !== undefined, etcd.install, `servers that run ${etcd.name} themselves`, () => {
+    let ports: { server: number; client: number; peer: number };
+    let servers: AgentProcess[];
+
+    /** Each on an address of its own, as on machines of their own. */
+    const start = (n: number, more: readonly string[] = ['-bootstrap-expect=3']) =>
+      startServer({
+        node: `server-${n}`,
+        // Etcd lets a member in once the others have been connected for 5 s.
+        readyMs: 120_000,
+        place: { address: `127.0.0.${10 + n}`, inside: [] },
+        args: [
+          ...more,
+          `-server-port=${ports.server}`,
+          `-advertise=127.0.0.${10 + n}`,
+          `-etcd-bin=${etcd.file}`,
+          `-etcd-client-port=${ports.client}`,
+          `-etcd-peer-port=${ports.peer}`,
+          `-retry-join=127.0.0.11:${ports.server}`,
+          `-retry-join=127.0.0.12:${ports.server}`,
+        ],
+      });
+
+    const members = async (): Promise<{ name: string; isLearner?: boolean }[]> => {
+      const response = await fetch(`http://127.0.0.11:${ports.client}/v3/cluster/member/list`, {
+        method: 'POST',
+        body: '{}',
+        signal: AbortSignal.timeout(10_000),
+      });
+      return ((await response.json()) as { members: { name: string; isLearner?: boolean }[] }).members;
+    };
+
+    beforeAll(async () => {
+      ports = { server: await freePort(), client: await freePort(), peer: await freePort() };
+      servers = await Promise.all([1, 2, 3].map((n) => start(n)));
+    }, 180_000);
+    afterAll(async () => {
+      for (const server of servers ?? []) {
+        await server.kill();
+        const pid = etcdPid(server);
+        if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+        await server.stop();
+      }
+    }, 60_000);
+
+    it('form one cluster of full members from nothing', async () => {
+      const listed = await members();
+      expect(listed.map(({ name }) => name).sort()).toEqual(['server-1', 'server-2', 'server-3']);
+      expect(listed.filter(({ isLearner }) => isLearner)).toEqual([]);
+      await eventually(() => put(servers[2]!, 'a', '1'), SOON);
+      for (const server of servers) expect(await read(server, 'a')).toBe('1');
+    }, 120_000);
+
+    it('leave their etcd running when they are restarted, and start one that was killed again', async () => {
+      const server = servers[1]!;
+      const before = etcdPid(server);
+      await server.terminate();
+      expect(isRunning(before)).toBe(true);
+      await server.restart();
+      expect(etcdPid(server)).toBe(before);
+      process.kill(before, 'SIGKILL');
+      await eventually(() => expect(etcdPid(server)).not.toBe(before), SOON);
+      await eventually(() => put(server, 'b', '2'), SOON);
+    }, 180_000);
+
+    it('come back under their name after the loss of the disk, and take in a fourth', async () => {
+      const lost = servers[2]!;
+      const pid = etcdPid(lost);
+      await lost.kill();
+      process.kill(pid, 'SIGKILL');
+      removeFolder(join(lost.folder, 'data', 'etcd'));
+      await lost.restart();
+      servers.push(await start(4, ['-bootstrap-expect=0']));
+      await eventually(() => put(servers[3]!, 'c', '3'), SOON);
+      for (const server of servers) {
+        for (const [key, value] of [
+          ['a', '1'],
+          ['b', '2'],
+          ['c', '3'],
+        ] as const) {
+          expect(await read(server, key)).toBe(value);
+        }
+      }
+      const listed = await members();
+      expect(listed.map(({ name }) => name).sort()).toEqual(['server-1', 'server-2', 'server-3', 'server-4']);
+      expect(listed.filter(({ isLearner }) => isLearner)).toEqual([]);
+    }, 240_000);
+  });
+}
