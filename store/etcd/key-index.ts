@@ -34,9 +34,11 @@ export class KeyIndex {
   }
 
   set(key: Key, createRevision: Revision, modRevision: Revision): void {
-    const number = this.#pieceOf(key);
+    // A store that is loaded brings its keys in order: they need not be searched for.
+    const above = this.#isAbove(key);
+    const number = above ? this.#pieces.length - 1 : this.#pieceOf(key);
     const piece = this.#pieces[number]!;
-    const at = lowerBound(piece.keys, key);
+    const at = above ? piece.keys.length : lowerBound(piece.keys, key);
     if (piece.keys[at] === key) {
       piece.created[at] = createRevision;
       piece.modified[at] = modRevision;
@@ -70,6 +72,12 @@ export class KeyIndex {
         yield [keys[at]!, modified[at]!];
       }
     }
+  }
+
+  /** Whether it comes after all keys. */
+  #isAbove(key: Key): boolean {
+    const last = this.#pieces.at(-1)!.keys.at(-1);
+    return last === undefined || compareKeys(last, key) < 0;
   }
 
   /** The last piece that begins at or before the key. */

@@ -1,4 +1,5 @@
 import { AppError } from '../../core/errors.ts';
+import { unboxed } from '../revision.ts';
 import type { Key, KeyRange, Revision } from '../store.ts';
 import type { EtcdRange } from './messages.ts';
 
@@ -113,8 +114,8 @@ export function entryRevisions(
   head: Pick<Head, 'base' | 'revision'>,
 ): { createRevision: Revision; modRevision: Revision } {
   if (value.byteLength < ENTRY_HEAD_BYTES) throw foreign(key);
-  const createRevision = value.readUIntBE(0, 6) || head.base;
-  const modRevision = value.readUIntBE(6, 6) || head.base;
+  const createRevision = unboxed(value.readUIntBE(0, 6) || head.base);
+  const modRevision = unboxed(value.readUIntBE(6, 6) || head.base);
   if (createRevision < 1 || createRevision > modRevision || modRevision > head.revision) throw foreign(key);
   return { createRevision, modRevision };
 }

@@ -13,6 +13,7 @@ import {
   encodeRoot,
   entryRevisions,
   FORMAT,
+  type GenerationLayout,
   type Head,
   type Layout,
   type Root,
@@ -72,8 +73,11 @@ export class Loader {
       const index = new KeyIndex();
       const content: Content = { generation, layout, head, headRevision: kv.modRevision, readRevision: at, index };
       try {
-        for await (const entries of this.pages(content, EVERYTHING, at)) {
-          for (const entry of entries) content.index.set(entry.key, entry.createRevision, entry.modRevision);
+        for await (const kvs of this.#pages(layout, EVERYTHING, at)) {
+          for (const { key, value } of kvs) {
+            const { createRevision, modRevision } = entryRevisions(key, value, head);
+            index.set(layout.keyOf(key), createRevision, modRevision);
+          }
         }
         return { content, at };
       } catch (error) {
@@ -89,7 +93,15 @@ export class Loader {
     range: KeyRange,
     at: number,
   ): AsyncGenerator<StoreEntry[], void, void> {
-    const { end, ...from } = content.layout.range(range);
+    for await (const kvs of this.#pages(content.layout, range, at)) yield kvs.map((kv) => entryOf(kv, content));
+  }
+
+  async *#pages(
+    layout: GenerationLayout,
+    range: KeyRange,
+    at: number,
+  ): AsyncGenerator<readonly EtcdKeyValue[], void, void> {
+    const { end, ...from } = layout.range(range);
     if (Buffer.compare(from.key, end) >= 0) return;
     let limit = FIRST_PAGE;
     let coming: Promise<RangeResponse> | undefined = this.#page({ key: from.key, end, limit, revision: at });
@@ -103,7 +115,7 @@ export class Loader {
       coming?.catch(() => {});
       for (let first = 0; first < kvs.length; first += SLICE_ENTRIES) {
         if (first > 0) await nextTurn();
-        yield kvs.slice(first, first + SLICE_ENTRIES).map((kv) => entryOf(kv, content));
+        yield kvs.slice(first, first + SLICE_ENTRIES);
       }
     }
   }
@@ -138,7 +150,7 @@ export class Loader {
 
 function entryOf(kv: EtcdKeyValue, { layout, head }: Pick<Content, 'layout' | 'head'>): StoreEntry {
   // A copy, so that the entry does not hold on to the page it came in.
-  const value = new Uint8Array(kv.value.subarray(ENTRY_HEAD_BYTES));
+  const value = Buffer.from(kv.value.subarray(ENTRY_HEAD_BYTES));
   return { key: layout.keyOf(kv.key), value, ...entryRevisions(kv.key, kv.value, head) };
 }
 

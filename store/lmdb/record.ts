@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { AppError } from '../../core/errors.ts';
+import { unboxed } from '../revision.ts';
 import type { Revision, StoreEntry } from '../store.ts';
 
 /*
@@ -29,12 +30,7 @@ export function sealRecord(record: Buffer, key: string, revisions: RecordRevisio
 }
 
 export function recordRevisions(record: Buffer): RecordRevisions {
-  return { createRevision: smallest(record.readUIntBE(4, 6)), modRevision: smallest(record.readUIntBE(10, 6)) };
-}
-
-/** The same number, in the form that the engine keeps without a box where it fits: hundreds of thousands are in memory. */
-function smallest(revision: Revision): Revision {
-  return revision <= 0x3fff_ffff ? revision | 0 : revision;
+  return { createRevision: unboxed(record.readUIntBE(4, 6)), modRevision: unboxed(record.readUIntBE(10, 6)) };
 }
 
 /** The value within the record, not a copy. */
