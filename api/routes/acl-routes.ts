@@ -10,6 +10,7 @@ export const ACL_ENDPOINTS: readonly (readonly [path: string, ...methods: Route[
   ['/v1/acl/token', 'PUT'],
   ['/v1/acl/token/self', 'GET'],
   ['/v1/acl/token/:id', 'GET', 'PUT', 'DELETE'],
+  ['/v1/acl/token/:id/clone', 'PUT'],
   ['/v1/acl/policies', 'GET'],
   ['/v1/acl/policy', 'PUT'],
   ['/v1/acl/policy/name/:name', 'GET'],
@@ -27,6 +28,7 @@ export const ACL_ENDPOINTS: readonly (readonly [path: string, ...methods: Route[
   ['/v1/acl/templated-policies', 'GET'],
   ['/v1/acl/templated-policy/name/:name', 'GET'],
   ['/v1/acl/templated-policy/preview/:name', 'POST'],
+  ['/v1/internal/acl/authorize', 'POST'],
 ];
 
 /** Consul's answer to every ACL endpoint while access control is off: status 401. */

@@ -1,10 +1,21 @@
 import type { LiveRead } from '../../api/routes/catalog-backend.ts';
 import type { ConfigBackend, ExportedService } from '../../api/routes/config-routes.ts';
-import type { ConfigEntry, ConfigKind, ExportedServices } from '../../api/shapes/config-entry/entry.ts';
+import type {
+  ApiGateway,
+  ConfigEntry,
+  ConfigKind,
+  ExportedServices,
+  HttpRoute,
+  TcpRoute,
+} from '../../api/shapes/config-entry/entry.ts';
 import { liveRead } from '../backend/catalog-reads.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { type ConfigTable, configTopic } from './config-table.ts';
+import { type BoundGateway, boundGateway } from '../gateways/bound-gateways.ts';
+import { type ConfigTable, configTopic, type KeptEntry } from './config-table.ts';
 import type { ConfigWriter } from './config-writer.ts';
+
+/** In the order in which routes are bound. */
+const ROUTE_KINDS = ['http-route', 'tcp-route'] as const;
 
 export interface ConfigBackendDeps {
   readonly state: CatalogState;
@@ -28,6 +39,16 @@ export class StateConfigBackend implements ConfigBackend {
   entry(kind: ConfigKind, name: string): LiveRead<object | undefined> {
     const { state, table } = this.#deps;
     return liveRead(state, [configTopic.entry(kind, name)], () => table.kept(kind, name)?.shape);
+  }
+
+  bound(): LiveRead<readonly BoundGateway[]> {
+    const { state, table } = this.#deps;
+    const topics = (['api-gateway', ...ROUTE_KINDS] as const).map(configTopic.kind);
+    const declared = <T>({ stored, indexes }: KeptEntry) => ({ record: stored.record as T, indexes });
+    return liveRead(state, topics, () => {
+      const routes = ROUTE_KINDS.flatMap((kind) => table.list(kind).map(declared<HttpRoute | TcpRoute>));
+      return table.list('api-gateway').map((gateway) => boundGateway(declared<ApiGateway>(gateway), routes));
+    });
   }
 
   exported(): LiveRead<readonly ExportedService[]> {

@@ -160,6 +160,47 @@ describe('services of an API gateway', () => {
     expect(await names('gw')).toEqual([]);
   });
 
+  it('are shown bound to their listeners, by name and as a list that can be waited for', async () => {
+    const bound = async (name = '') => (await server.get<unknown>(`/v1/config/bound-api-gateway${name}`)).json;
+    expect(await bound()).toEqual([]);
+    const route = (Kind: string, Name: string, more: object) =>
+      put({ Kind, Name, Parents: [{ Kind: 'api-gateway', Name: 'gw' }], ...more });
+    const rules = { Rules: [{ Services: [{ Name: 'web' }] }] };
+    await route('http-route', 'first', { Hostnames: ['a.test'], ...rules });
+    const TLS = { Certificates: [{ Kind: 'file-system-certificate', Name: 'cert' }] };
+    await put({
+      Kind: 'api-gateway',
+      Name: 'gw',
+      Listeners: [
+        { Name: 'web', Port: 80, Protocol: 'http', Hostname: 'a.test', TLS },
+        { Name: 'raw', Port: 81, Protocol: 'tcp' },
+      ],
+    });
+    const { json: before, index } = await server.get<{ ModifyIndex: number }[]>('/v1/config/bound-api-gateway');
+    const reference = (Kind: string, Name: string) => ({ Kind, Name, SectionName: '' });
+    const listeners = (routes: object[], raw: object[]) => [
+      { Name: 'web', Routes: routes, Certificates: [reference('file-system-certificate', 'cert')] },
+      { Name: 'raw', Routes: raw, Certificates: [] },
+    ];
+    const http = [reference('http-route', 'first')];
+    expect(before).toMatchObject([{ Kind: 'bound-api-gateway', Name: 'gw', Listeners: listeners(http, []) }]);
+    const waiting = server.get<unknown>(`/v1/config/bound-api-gateway?index=${index}&wait=20s`);
+    await route('tcp-route', 'second', { Services: [{ Name: 'db' }] });
+    const after = { Listeners: listeners(http, [reference('tcp-route', 'second')]) };
+    expect((await waiting).json).toMatchObject([after]);
+    const shown = (await bound('/GW')) as { ModifyIndex: number };
+    expect(shown).toMatchObject(after);
+    expect(shown.ModifyIndex).toBeGreaterThan(before[0]!.ModifyIndex);
+    expect(await server.call('GET', '/v1/config/bound-api-gateway/none')).toMatchObject({ status: 404 });
+  });
+
+  it('are bound by what they say alone: nobody writes or deletes that', async () => {
+    const body = { Kind: 'bound-api-gateway', Name: 'gw' };
+    const refused = { status: 500, text: expect.stringContaining('write api-gateway') };
+    expect(await server.call('PUT', '/v1/config', { body })).toMatchObject(refused);
+    expect(await remove('bound-api-gateway', 'gw')).toMatchObject(refused);
+  });
+
   it('are as they were after a restart', async () => {
     await put({
       Kind: 'tcp-route',

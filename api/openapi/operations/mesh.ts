@@ -146,6 +146,8 @@ export const INTENTIONS: OperationGroup = {
   ],
 };
 
+const COMPUTED = 'bound-api-gateway entries are computed; …';
+const ANY_ENTRY = oneOf([ref('ConfigEntry'), ref('BoundApiGateway')]);
 const BAD_KIND = 'invalid config entry kind: …';
 
 /** Consul HTTP API, "Config", "Exported services" and "Discovery chain". */
@@ -163,13 +165,14 @@ export const CONFIGURATION: OperationGroup = {
     read('/v1/config/{kind}', 'List the entries of a kind', {
       route: '/v1/config/*',
       params: ['filter', 'nsHeader'],
-      json: listOf(ref('ConfigEntry')),
+      about: '`bound-api-gateway` shows what API gateways and their routes come to.',
+      json: listOf(ANY_ENTRY),
       errors: { 500: [BAD_KIND] },
     }),
     read('/v1/config/{kind}/{name}', 'Show an entry', {
       route: '/v1/config/*',
       params: ['nsHeader'],
-      json: ref('ConfigEntry'),
+      json: ANY_ENTRY,
       errors: { 404: ['Config entry not found for "…" / "…"'], 500: [BAD_KIND] },
     }),
     plain('DELETE', '/v1/config/{kind}/{name}', 'Delete an entry', {
@@ -178,7 +181,7 @@ export const CONFIGURATION: OperationGroup = {
       params: ['cas'],
       json: oneOf([object({}), bool()]),
       pathExample: { kind: 'service-resolver', name: 'web' },
-      errors: { 404: ['Must provide both a kind and name to delete'], 500: [BAD_KIND] },
+      errors: { 404: ['Must provide both a kind and name to delete'], 500: [BAD_KIND, COMPUTED] },
     }),
     read('/v1/exported-services', 'List the services that are exported to peers', {
       params: ['nsHeader'],

@@ -35,6 +35,7 @@ import {
 } from '../schema.ts';
 import { INDEXES } from './catalog.ts';
 
+const BOUND_REFERENCE = object({ Kind: text(), Name: text(), SectionName: text() });
 const PEM = text('In PEM.');
 const VALIDITY = { ValidAfter: time(), ValidBefore: time() };
 
@@ -133,6 +134,12 @@ export const MESH_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
   },
   ...Object.fromEntries(CONFIG_KINDS.map((kind) => [schemaName(kind), entrySchema(kind)])),
+  BoundApiGateway: object({
+    Kind: choice(['bound-api-gateway']),
+    Name: text(),
+    Listeners: listOf(object({ Name: text(), Routes: listOf(BOUND_REFERENCE), Certificates: listOf(BOUND_REFERENCE) })),
+    ...INDEXES,
+  }),
   AssignedAddresses: record<AssignedAddresses>({
     Found: bool('Whether the service is in the mesh.'),
     ServiceFound: bool('The same.'),
