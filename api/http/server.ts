@@ -1,65 +1,28 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import type { Clock } from '../../core/clock.ts';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
-import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
-import type { Logger } from '../../core/log.ts';
-import type { LabelledCounter, Metrics } from '../../core/metrics.ts';
-import { announcesBody, BODY_LIMITS, type BodyLimits, isPlainEncoding, watchBody } from './body-watch.ts';
+import { aborted, type RunContext } from '../../core/lifecycle.ts';
+import type { LabelledCounter } from '../../core/metrics.ts';
+import { acceptsGzip, answerForm } from './answer-form.ts';
+import { bind } from './bind.ts';
+import { announcesBody, BODY_LIMITS, isPlainEncoding, watchBody } from './body-watch.ts';
 import { answerClientError, type ClientError, TOO_MANY_HEADERS } from './client-errors.ts';
 import { type Connections, limitConnections } from './connection-limit.ts';
+import { forbidden, notFound, otherMethod } from './fixed-answers.ts';
 import { DEFAULT_POLICY, type HttpPolicy, refusalOf } from './http-policy.ts';
 import { closeWithLinger } from './linger.ts';
-import { createListener, DEFAULT_HEADER_BYTES, type ListenerOptions, MAX_HEADERS, replaceTls } from './listener.ts';
+import { createListener, DEFAULT_HEADER_BYTES, MAX_HEADERS, replaceTls } from './listener.ts';
 import { type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
 import { decodedPath, HttpRouteRequest, isPrintablePath } from './request.ts';
-import type { RequestTimings } from './request-timings.ts';
 import { type AnswerForm, errorResponse, respond, respondAgain } from './respond.ts';
-import type { Route, RouteResponse } from './route.ts';
+import type { RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
+import type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 import type { ServerTls } from './server-tls.ts';
-import { giveSocket, listenPrivately, removeDeadSocket, type SocketFileOptions, socketPath } from './unix-socket.ts';
+import { listenPrivately, socketPath } from './unix-socket.ts';
 
-export interface HttpServerDeps {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  /** Hears how long each answer took, until its first byte. */
-  readonly timings?: RequestTimings | undefined;
-}
-
-export interface HttpServerOptions extends ListenerOptions {
-  readonly routes: readonly Route[];
-  /** An address, or `unix:///path` of a socket file. */
-  readonly host: string;
-  /** Owner and mode of the socket file; as the process makes files when not given. */
-  readonly socketFile?: SocketFileOptions;
-  /** 0 takes any free port; `address()` tells which. */
-  readonly port: number;
-  /** The name of the runnable and of the listener in log lines; `http` when not given. */
-  readonly name?: string;
-  /** The flag or key that sets the port, for the error text of a taken port. */
-  readonly portFlag?: string;
-  /** Largest request body in bytes; 1 MiB when not given (Consul's transactions and values stay below). */
-  readonly maxBodyBytes?: number;
-  /** Connections of one client address; 200 when not given (Consul's http_max_conns_per_client). */
-  readonly maxConnectionsPerClient?: number | (() => number);
-  /** How slowly bodies may come; BODY_LIMITS when not given. */
-  readonly bodyLimits?: BodyLimits;
-  /** What the operator sets for all requests; Consul's defaults when not given. Cheap: asked for each request. */
-  readonly policy?: () => HttpPolicy;
-  /** How long a stop waits for answers under way; 5 s when not given. */
-  readonly drainMs?: number;
-}
-
-/** An HTTP listener as a runnable: ready when it accepts connections. */
-export interface HttpServer extends Runnable {
-  /** @throws AppError `unavailable` before the listener is ready. */
-  address(): { host: string; port: number };
-  /** Other certificates for connections to come; only for a listener that began with some. */
-  setTls(tls: ServerTls): void;
-}
+export type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 
 const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE'];
 const ROUTED_METHODS: ReadonlySet<string> = new Set(ALL_METHODS);
@@ -67,11 +30,6 @@ const ROUTED_METHODS: ReadonlySet<string> = new Set(ALL_METHODS);
 const askedMethods = new WeakMap<IncomingMessage, string>();
 /** Requests of one connection that may wait at a time: who sends ahead must not take all places to wait. */
 const MAX_WAITING_PER_CONNECTION = 64;
-const UI_DISABLED =
-  'Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart.';
-const UNKNOWN_V1 = 'Invalid URL path: not a recognized HTTP API endpoint';
-const UNKNOWN = "Invalid URL path: if attempting to use the HTTP API, ensure the path starts with '/v1/'";
-
 /**
  * Serves routes by HTTP/1.1 with the rules that all of Consul's endpoints share (methods, error texts, consistency and
  * index headers, pretty printing, gzip), so that a route only reads its request and gives its answer.
@@ -130,7 +88,7 @@ class RouteServer implements HttpServer {
   async run(ctx: RunContext): Promise<void> {
     const app = this.#createApp();
     this.#mount(app);
-    await this.#listen(app);
+    this.#bound = await bind(app, { ...this.#options, name: this.name });
     this.#deps.log.info('listening', { listener: this.name, host: this.#bound?.host, port: this.#bound?.port });
     ctx.ready();
     await aborted(ctx.signal);
@@ -258,11 +216,7 @@ class RouteServer implements HttpServer {
     }
     app.setNotFoundHandler((request, reply) => {
       const url = request.raw.url ?? '/';
-      const answer: RouteResponse =
-        url === '/' || url.startsWith('/?')
-          ? { text: UI_DISABLED }
-          : { status: 404, text: url.startsWith('/v1/') ? UNKNOWN_V1 : UNKNOWN };
-      this.#answer(request, reply, isPrintablePath(url) ? answer : { status: 400 }, 'unknown');
+      this.#answer(request, reply, notFound(url), 'unknown');
     });
   }
 
@@ -369,26 +323,19 @@ class RouteServer implements HttpServer {
     const method = request.raw.method ?? 'GET';
     this.#requests.add(1, { method, route, status: answer.status ?? 200 });
     try {
-      const form = this.#formOf(request.raw);
+      const form = answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers);
       if (!form.pretty) this.#ready.note(request.raw, route, answer);
       respond(reply.raw, answer, form);
     } catch (error) {
       this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
-      if (!reply.raw.headersSent) respond(reply.raw, errorResponse(error), this.#formOf(request.raw));
+      if (!reply.raw.headersSent)
+        respond(
+          reply.raw,
+          errorResponse(error),
+          answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers),
+        );
       else reply.raw.destroy();
     }
-  }
-
-  #formOf(raw: IncomingMessage): AnswerForm {
-    const url = raw.url ?? '';
-    const encodings = raw.headers['accept-encoding'];
-    return {
-      pretty: url.includes('pretty') && new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('pretty'),
-      gzip: acceptsGzip(encodings && String(encodings)),
-      head: raw.method === 'HEAD',
-      close: this.#stopping.signal.aborted,
-      extra: this.#policy.headers,
-    };
   }
 
   /** Errors that arise before a route is reached: a body over its limit, a broken URL. */
@@ -403,32 +350,6 @@ class RouteServer implements HttpServer {
     if (status >= 500) this.#deps.log.error('a request failed', { listener: this.name, err: error });
     // What is left of the body is not read: the connection cannot be used again.
     this.#refuse(reply.request.raw, reply.raw, errorResponse(failure));
-  }
-
-  async #listen(app: FastifyInstance): Promise<void> {
-    const { host, port, portFlag } = this.#options;
-    const path = socketPath(host);
-    const place = path ?? `${host}:${port}`;
-    try {
-      if (path !== undefined) await removeDeadSocket(path);
-      await app.listen(path === undefined ? { host, port, backlog: 1024 } : { path, backlog: 1024 });
-      if (path !== undefined && this.#options.socketFile) giveSocket(path, this.#options.socketFile);
-    } catch (error) {
-      await app.close();
-      if (error instanceof AppError) throw error;
-      const code = (error as NodeJS.ErrnoException).code;
-      const advice = portFlag ? `; stop the other process or choose another port with ${portFlag}` : '';
-      if (code === 'EADDRINUSE') {
-        throw new AppError('addressInUse', `${this.name}: ${place} is already in use${advice}`, {
-          cause: error,
-        });
-      }
-      throw new AppError('config', `${this.name}: cannot listen on ${place}: ${errorText(error)}`, {
-        cause: error,
-      });
-    }
-    const bound = app.server.address();
-    this.#bound = typeof bound === 'object' && bound ? { host: bound.address, port: bound.port } : { host, port };
   }
 
   /** New connections are refused, blocked queries are ended, answers under way get `drainMs`. */
@@ -448,20 +369,6 @@ class RouteServer implements HttpServer {
     await app.close();
     timer.cancel();
   }
-}
-
-function acceptsGzip(encodings: string | undefined): boolean {
-  return encodings !== undefined && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(encodings);
-}
-
-function forbidden(text: string): RouteResponse {
-  return { status: 403, text, headers: { 'x-lictor-error': 'permissionDenied' } };
-}
-
-function otherMethod(method: string, allow: string): RouteResponse {
-  // Consul sends its JSON media type with the empty answer to OPTIONS.
-  if (method === 'OPTIONS') return { headers: { allow, 'content-type': 'application/json' } };
-  return { status: 405, headers: { allow }, text: `method ${method} not allowed` };
 }
 
 function noSchemas(): never {

@@ -1,0 +1,20 @@
+import type { IncomingMessage } from 'node:http';
+import type { AnswerForm } from './respond.ts';
+
+/** The form in which a request wants its answer. */
+export function answerForm(raw: IncomingMessage, close: boolean, extra: AnswerForm['extra']): AnswerForm {
+  const url = raw.url ?? '';
+  const encodings = raw.headers['accept-encoding'];
+  return {
+    pretty: url.includes('pretty') && new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('pretty'),
+    gzip: acceptsGzip(encodings && String(encodings)),
+    head: raw.method === 'HEAD',
+    close,
+    extra,
+  };
+}
+
+/** Whether an Accept-Encoding header takes gzip. */
+export function acceptsGzip(encodings: string | undefined): boolean {
+  return encodings !== undefined && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(encodings);
+}
