@@ -76,7 +76,16 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
     const watches = configWatches(config, { clock, log, io, reloads: reloader, port });
     await new RunGroup(
       { clock, log },
-      { name: 'agent', members: [...(managed ? [managed.process] : []), roles.runnable, ...watches, ...auto] },
+      {
+        name: 'agent',
+        members: [
+          ...(managed ? [managed.process] : []),
+          roles.runnable,
+          ...(managed ? [managed.upkeep(roles.server)] : []),
+          ...watches,
+          ...auto,
+        ],
+      },
     ).run({
       signal,
       ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),

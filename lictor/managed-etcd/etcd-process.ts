@@ -5,6 +5,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -40,6 +41,8 @@ export interface InitialCluster {
 
 /** Etcd's log is cut when it gets longer; its last part stays as etcd.log.1 at a start. */
 const MAX_LOG_BYTES = 32 * 2 ** 20;
+/** Etcd's last words once others have taken it out. */
+const REMOVED = /permanently removed from the cluster/;
 const LOOK_MS = 500;
 const START_MS = 60_000;
 const STOP_MS = 20_000;
@@ -64,6 +67,27 @@ export class EtcdProcess implements Runnable {
   /** Whether it has been a member before. */
   get hasData(): boolean {
     return existsSync(join(this.#options.folder, 'data', 'member'));
+  }
+
+  /** Etcd's cluster that its data is of; '' when that is not known. */
+  get clusterId(): string {
+    try {
+      return readFileSync(join(this.#options.folder, 'cluster-id'), 'utf8').trim();
+    } catch {
+      return '';
+    }
+  }
+
+  set clusterId(id: string) {
+    if (id !== this.clusterId) writeFileSync(join(this.#options.folder, 'cluster-id'), `${id}\n`, { mode: 0o600 });
+  }
+
+  /** Moves its data away, in the place of what was moved away before; where to. To be called while it does not run. */
+  setAside(): string {
+    const data = join(this.#options.folder, 'data');
+    rmSync(`${data}.old`, { recursive: true, force: true });
+    renameSync(data, `${data}.old`);
+    return `${data}.old`;
   }
 
   /** Its process, or undefined when none of this folder runs. */
@@ -160,6 +184,10 @@ export class EtcdProcess implements Runnable {
         continue;
       }
       lives = 0;
+      if (REMOVED.test(this.lastWords())) {
+        const what = 'this server was taken out of the cluster while it could not be reached';
+        throw new AppError('unavailable', `${what}; start it again, and it enters anew`);
+      }
       const waitMs = backoff.next();
       log.error('etcd has ended and is started again', {
         waitMs: Math.round(waitMs),

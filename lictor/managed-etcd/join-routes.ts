@@ -22,6 +22,8 @@ export interface EnterAnswer {
   readonly members: string;
   /** A full member, not a learner any more. */
   readonly promoted: boolean;
+  /** Whether it is among the members; false only for one that has started before. */
+  readonly known: boolean;
 }
 
 export interface JoinRouteDeps {
@@ -66,8 +68,16 @@ async function enter(request: EnterRequest, deps: JoinRouteDeps): Promise<EnterA
   const found = before.members.find((one) => one.peerUrls.includes(request.peerUrl) && isOf(one, request.name));
   if (found && request.started) {
     if (found.learner) await members.promote(found.id);
-    return { clusterId: before.clusterId, members: '', promoted: true };
+    return { clusterId: before.clusterId, members: '', promoted: true, known: true };
   }
+  // It is not added here: it has data of a member that was taken out.
+  if (request.started)
+    return {
+      clusterId: before.clusterId,
+      members: '',
+      promoted: false,
+      known: before.members.some(({ name }) => name === request.name),
+    };
   // One that was added and has never started begins as it was told before.
   if (!(found && found.name === '')) {
     await removeOld(request, before.members, deps);
@@ -77,7 +87,7 @@ async function enter(request: EnterRequest, deps: JoinRouteDeps): Promise<EnterA
   const all = after.members.flatMap((one) =>
     one.peerUrls.map((url) => `${one.peerUrls.includes(request.peerUrl) ? request.name : one.name}=${url}`),
   );
-  return { clusterId: after.clusterId, members: all.join(','), promoted: false };
+  return { clusterId: after.clusterId, members: all.join(','), promoted: false, known: true };
 }
 
 /** A server that comes without data under the name or address of a member has lost its disk: that member is no more. */

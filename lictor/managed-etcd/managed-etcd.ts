@@ -11,7 +11,9 @@ import { RunGroup, type Runnable, runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
+import type { ComposedServer } from '../../server/composition.ts';
 import type { NodePlace } from '../server-agent.ts';
+import { DeadMembers } from './dead-members.ts';
 import { EtcdProcess } from './etcd-process.ts';
 import { Formation } from './formation.ts';
 import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
@@ -30,10 +32,14 @@ export interface ManagedEtcd {
   readonly routes: readonly Route[];
   /** Keeps the etcd running while the server does. */
   readonly process: Runnable;
+  /** Takes dead servers out while this one leads. */
+  upkeep(server: Pick<ComposedServer, 'routes' | 'quorum'>): Runnable;
   /** Ends the etcd, for a server that leaves. */
   stop(): Promise<void>;
 }
 
+/** Servers that must live beside a dead one that is taken out, where this server was not told how many to expect. */
+const DEFAULT_EXPECT = 3;
 const ASK_MS = 500;
 const CALL_MS = 15_000;
 
@@ -86,6 +92,18 @@ export async function openManagedEtcd(
     endpoints: [process.members.url],
     routes,
     process,
+    upkeep: (server) =>
+      new DeadMembers(
+        {
+          clock: deps.clock,
+          log,
+          members: process.members,
+          isAlive,
+          routes: server.routes,
+          leads: () => server.quorum().isLeader,
+        },
+        { expect: bootstrapExpect || DEFAULT_EXPECT },
+      ),
     stop: () => process.stop(),
   };
 }
@@ -168,16 +186,22 @@ class Joining {
     process.start({ members: `${config.nodeName}=${peerUrl}`, state: 'new', token: random.uuid() });
     const { clusterId } = await process.answers(signal);
     await this.#quorum(signal);
+    process.clusterId = clusterId;
     formation.formed(clusterId);
   }
 
   /** With the data of before. The others may be gone, so it waits for a quorum however long that takes. */
   async #goOn(signal: AbortSignal): Promise<void> {
     const { process, formation, clock } = this.#deps;
-    process.start();
-    const { clusterId } = await process.answers(signal);
     await this.#askAll();
     const step = formation.next();
+    if (step.kind === 'enter' && process.pid === undefined && (await this.#wasRemoved(step.through))) {
+      this.#deps.log.warn('this server was taken out while it was away, and enters anew', { old: process.setAside() });
+      return this.run(signal);
+    }
+    process.start();
+    const { clusterId } = await process.answers(signal);
+    process.clusterId = clusterId;
     const other = step.kind === 'enter' ? formation.clusterOf(step.through) : clusterId;
     if (other !== clusterId) {
       await process.stop();
@@ -196,6 +220,18 @@ class Joining {
       await clock.sleep(ASK_MS, signal);
     }
     await this.#quorum(signal);
+  }
+
+  /** Whether the cluster that this server was in does not know it any more. */
+  async #wasRemoved(through: string): Promise<boolean> {
+    const { process, formation } = this.#deps;
+    if (process.clusterId === '' || formation.clusterOf(through) !== process.clusterId) return false;
+    try {
+      return !(await this.#enter(through, true)).known;
+    } catch (error) {
+      this.#say(`cannot ask ${through} whether it is a member: ${errorText(error)}`);
+      return false;
+    }
   }
 
   /** Whether it is a full member now. What the other side refuses for now is tried again. */
@@ -220,6 +256,7 @@ class Joining {
     }
     await process.answers(signal);
     await this.#quorum(signal);
+    process.clusterId = answer.clusterId;
     formation.formed(answer.clusterId);
     return true;
   }

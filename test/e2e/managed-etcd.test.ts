@@ -121,5 +121,20 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       expect(listed.map(({ name }) => name).sort()).toEqual(['server-1', 'server-2', 'server-3', 'server-4']);
       expect(listed.filter(({ isLearner }) => isLearner)).toEqual([]);
     }, 240_000);
+
+    it('take a dead one out once a fourth makes up for it, which enters anew when it comes back', async () => {
+      const dead = servers[1]!;
+      const pid = etcdPid(dead);
+      await dead.kill();
+      process.kill(pid, 'SIGKILL');
+      const names = async () => (await members()).map(({ name }) => name).sort();
+      await eventually(async () => expect(await names()).toEqual(['server-1', 'server-3', 'server-4']), {
+        withinMs: 180_000,
+        everyMs: 500,
+      });
+      await dead.restart();
+      expect(await names()).toEqual(['server-1', 'server-2', 'server-3', 'server-4']);
+      expect(await read(dead, 'c')).toBe('3');
+    }, 360_000);
   });
 }

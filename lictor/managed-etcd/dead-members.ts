@@ -1,0 +1,149 @@
+import type { Route } from '../../api/http/route.ts';
+import type { AutopilotConfig, RaftServer } from '../../api/shapes/operator.ts';
+import type { Clock } from '../../core/clock.ts';
+import { parseGoDuration } from '../../core/duration.ts';
+import { AppError } from '../../core/errors.ts';
+import type { RunContext, Runnable } from '../../core/lifecycle.ts';
+import type { Logger } from '../../core/log.ts';
+import type { EtcdMembers } from './members.ts';
+
+/** A member as the leader server sees it. */
+export interface MemberLook {
+  readonly id: string;
+  readonly name: string;
+  readonly learner: boolean;
+  /** How long its peer port has not answered; 0: it answers. */
+  readonly silentMs: number;
+  /** Whether the catalog has its server. */
+  readonly listed: boolean;
+}
+
+export interface RemovalRules {
+  /** Whether members whose server nobody has taken out are removed, too. */
+  readonly cleanup: boolean;
+  /** So many full members must live beside one that is cleaned up. */
+  readonly floor: number;
+  /** Silent for less, a member is not dead. */
+  readonly deadMs: number;
+}
+
+/** A learner that has never started keeps others from entering; it gets this long. */
+const LEARNER_MS = 60_000;
+
+/**
+ * The member to take out of etcd, one at a time. One whose server was taken out of the catalog (`remove-peer`) goes once it
+ * is silent; any other one only when enough others live. Never without the quorum that etcd needs to go on afterwards.
+ */
+export function memberToRemove(members: readonly MemberLook[], rules: RemovalRules): MemberLook | undefined {
+  const voters = members.filter(({ learner }) => !learner);
+  const alive = voters.filter(({ silentMs }) => silentMs === 0).length;
+  if (alive <= voters.length / 2) return undefined;
+  return members.find(({ learner, silentMs, listed }) => {
+    if (silentMs === 0 || silentMs < rules.deadMs) return false;
+    if (learner) return silentMs >= LEARNER_MS;
+    return !listed || (rules.cleanup && alive >= rules.floor);
+  });
+}
+
+export interface DeadMembersDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly members: EtcdMembers;
+  readonly isAlive: (peerUrl: string) => Promise<boolean>;
+  /** This server's. */
+  readonly routes: readonly Route[];
+  readonly leads: () => boolean;
+}
+
+const LOOK_MS = 2000;
+
+/** While this server leads, takes members out whose servers are dead, by autopilot's configuration. */
+export class DeadMembers implements Runnable {
+  readonly name = 'dead-members';
+  readonly #deps: DeadMembersDeps;
+  readonly #expect: number;
+  /** Since when, by the clock's monotonic time. */
+  readonly #silent = new Map<string, number>();
+
+  constructor(deps: DeadMembersDeps, options: { readonly expect: number }) {
+    this.#deps = deps;
+    this.#expect = options.expect;
+  }
+
+  async run({ signal, ready }: RunContext): Promise<void> {
+    const { clock, log, leads } = this.#deps;
+    ready();
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_MS, signal);
+      if (signal.aborted) return;
+      if (!leads()) {
+        // What was seen long ago says nothing when it leads again.
+        this.#silent.clear();
+        continue;
+      }
+      try {
+        await this.#look(signal);
+      } catch (err) {
+        log.warn('dead members cannot be looked for', { err });
+      }
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { members, leads, log } = this.#deps;
+    const config = await this.#ask<AutopilotConfig>('GET', '/v1/operator/autopilot/configuration', {}, signal);
+    const raft = await this.#ask<{ Servers: RaftServer[] }>('GET', '/v1/operator/raft/configuration', {}, signal);
+    const names = new Map(raft.Servers.map((one) => [one.Node, one.ID]));
+    const { members: known, ownId } = await members.list();
+    const looks = await Promise.all(
+      known.map(async ({ id, name, learner, peerUrls }) => {
+        const silentMs = id === ownId ? 0 : await this.#silentMs(id, peerUrls);
+        return { id, name, learner, silentMs, listed: names.has(name) };
+      }),
+    );
+    const dead = memberToRemove(looks, {
+      cleanup: config.CleanupDeadServers,
+      floor: Math.max(config.MinQuorum, this.#expect),
+      deadMs: Math.max(
+        parseGoDuration(config.LastContactThreshold) ?? 0,
+        parseGoDuration(config.ServerStabilizationTime) ?? 0,
+        LOOK_MS,
+      ),
+    });
+    if (!dead || !leads()) return;
+    await members.remove(dead.id);
+    this.#silent.delete(dead.id);
+    log.warn('a dead server has been taken out of etcd', { server: dead.name, silentMs: Math.round(dead.silentMs) });
+    const serverId = names.get(dead.name);
+    if (serverId !== undefined) await this.#ask('DELETE', '/v1/operator/raft/peer', { id: serverId }, signal);
+  }
+
+  async #silentMs(id: string, peerUrls: readonly string[]): Promise<number> {
+    const { clock, isAlive } = this.#deps;
+    const answers = await Promise.all(peerUrls.map(isAlive));
+    if (answers.includes(true)) {
+      this.#silent.delete(id);
+      return 0;
+    }
+    const since = this.#silent.get(id) ?? clock.monotonic();
+    this.#silent.set(id, since);
+    return Math.max(1, clock.monotonic() - since);
+  }
+
+  async #ask<T>(method: string, path: string, query: Record<string, string>, signal: AbortSignal): Promise<T> {
+    const route = this.#deps.routes.find((one) => one.method === method && one.path === path);
+    if (!route) throw new AppError('internal', `no route ${method} ${path}`);
+    const answer = await route.handle({
+      method,
+      path,
+      params: {},
+      query: new URLSearchParams(query),
+      headers: {},
+      body: Buffer.alloc(0),
+      remoteAddress: '',
+      signal,
+    });
+    if ((answer.status ?? 200) !== 200) throw new AppError('unavailable', `${path}: ${answer.status} ${answer.text}`);
+    return (answer.json ?? JSON.parse((answer.text ?? Buffer.from(answer.bytes ?? []).toString()) || 'null')) as T;
+  }
+}
