@@ -82,7 +82,8 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
   const manifest = readManifest(dir);
   await checkContent(dir, manifest);
   rmSync(join(dir, SPOOL_FILE), { force: true });
-  const environment = new LmdbEnvironment({ dir, mapBytes: options.mapBytes ?? DEFAULT_MAP_BYTES });
+  const openEnvironment = () => new LmdbEnvironment({ dir, mapBytes: options.mapBytes ?? DEFAULT_MAP_BYTES });
+  let environment = openEnvironment();
   let journal: Journal | undefined;
   try {
     makePrivate(dir);
@@ -94,7 +95,12 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
       keptBytes: manifest?.journalBytes,
       bytes: options.journalBytes ?? DEFAULT_JOURNAL_BYTES,
     });
-    const view = await replayed(environment, present, journal);
+    if (await replayed(environment, present, journal)) {
+      // LMDB keeps the pages of its largest transaction in memory until it is closed.
+      await environment.close();
+      environment = openEnvironment();
+    }
+    const view = environment.view()!;
     if (manifest?.format !== STORE_FORMAT) {
       writeManifest(dir, { format: STORE_FORMAT, storeId, journalBytes: journal.segmentBytes });
     }
@@ -124,21 +130,17 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
   }
 }
 
-/** Brings into LMDB what only the journal has: the last process was killed before it could. */
-async function replayed(environment: LmdbEnvironment, present: LmdbView, journal: Journal): Promise<LmdbView> {
+/** Brings into LMDB what only the journal has: the last process was killed before it could. Whether there was something. */
+async function replayed(environment: LmdbEnvironment, present: LmdbView, journal: Journal): Promise<boolean> {
   const batches = journal.batchesAfter(present.meta.revision);
-  if (batches.length === 0) {
-    journal.checkpointed(present.meta.revision);
-    return present;
-  }
   const records = new Map<Key, Buffer | undefined>();
   for (const { changes } of batches) for (const [key, record] of changes) records.set(key, record);
-  const revision = batches.at(-1)!.last;
-  const { active } = present.meta;
-  await environment.write({ table: active, records, meta: { ...present.meta, format: STORE_FORMAT, revision } });
+  const revision = batches.at(-1)?.last ?? present.meta.revision;
+  const meta = { ...present.meta, format: STORE_FORMAT, revision };
   present.release();
+  if (batches.length > 0) await environment.write({ table: meta.active, records, meta });
   journal.checkpointed(revision);
-  return environment.view()!;
+  return batches.length > 0;
 }
 
 function prepareFolder(dir: string): void {
