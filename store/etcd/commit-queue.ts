@@ -39,6 +39,8 @@ export interface CommitQueueDeps {
   readonly clock: Clock;
   readonly random: Pick<Random, 'uuid'>;
   readonly onSync?: (seconds: number, txns: number) => void;
+  /** Called when etcd refuses a write for its quota. */
+  readonly onNoSpace?: () => void;
 }
 
 export interface CommitQueueOptions {
@@ -72,6 +74,8 @@ export class CommitQueue {
   #maxTxns = MAX_BATCH_TXNS;
   /** Why the last attempt came to nothing. */
   #lastError: unknown;
+  /** Of the last transaction that etcd has taken from here. */
+  #lastId = '';
   /** The transaction whose outcome is looked for, and whether the watch has brought it. */
   #sought: { readonly id: string; seen: boolean } | undefined;
 
@@ -102,6 +106,11 @@ export class CommitQueue {
       this.#tasks.push(() => task().then(resolve, reject));
       this.#wake();
     });
+  }
+
+  /** Whether the newest transaction of the store is one of this process. */
+  get wroteLast(): boolean {
+    return this.#deps.replica.content.head.id === this.#lastId;
   }
 
   /** Resolves when nothing waits any more. */
@@ -219,6 +228,7 @@ export class CommitQueue {
       });
       if (response.succeeded) {
         this.#deps.onSync?.((clock.monotonic() - started) / 1000, batch.events.length);
+        this.#lastId = head.id;
         replica.applied(batch.events, head, response.header.revision);
         return true;
       }
@@ -227,6 +237,7 @@ export class CommitQueue {
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       const full = error.reason === 'noSpace';
+      if (full) this.#deps.onNoSpace?.();
       if (!full && !error.sent) throw error;
       const { outcome, kv } = full
         ? await this.#crossed(sought, content, until)
@@ -234,6 +245,7 @@ export class CommitQueue {
       if (outcome === 'refused' && full) throw error;
       if (outcome === 'refused') return false;
       if (outcome === 'unknown') throw outcomeUnknown(error);
+      this.#lastId = head.id;
       if (kv) replica.applied(batch.events, head, kv.modRevision);
       return true;
     }

@@ -6,11 +6,15 @@ import { AppError, errorText } from '../../core/errors.ts';
 import type { Endpoint } from './endpoints.ts';
 import { EtcdError, etcdError, otherCluster } from './etcd-error.ts';
 import {
+  type AlarmResponse,
+  decodeAlarms,
   decodeHeaderOnly,
   decodeRange,
   decodeStatus,
   decodeTxn,
   decodeWatch,
+  type EtcdAlarm,
+  encodeAlarm,
   encodeCompaction,
   encodeRange,
   encodeTxn,
@@ -140,6 +144,38 @@ export class EtcdClient {
     return this.#read('/etcdserverpb.KV/Compact', encodeCompaction(revision), decodeHeaderOnly);
   }
 
+  /** As `compact`, and waits until it is done at the member in use, for `ms` at most. */
+  compactPhysically(revision: number, ms: number): Promise<HeaderOnly> {
+    const body = encodeCompaction(revision, true);
+    return this.#once(this.#current, { path: '/etcdserverpb.KV/Compact', body, decode: decodeHeaderOnly }, ms);
+  }
+
+  /** Where the members are, as configured; their positions are those that the next calls take. */
+  get targets(): readonly string[] {
+    return this.#options.endpoints.map(({ target }) => target);
+  }
+
+  /** What one member says of itself. Asked once. */
+  statusOf(member: number): Promise<MemberStatus> {
+    const call = { path: '/etcdserverpb.Maintenance/Status', body: Buffer.alloc(0), decode: decodeStatus };
+    return this.#once(member, call, this.#options.timeouts.readAttemptMs);
+  }
+
+  /** Gives back the free pages of one member's file, while which it answers nothing. */
+  defragment(member: number, ms: number): Promise<HeaderOnly> {
+    const call = { path: '/etcdserverpb.Maintenance/Defragment', body: Buffer.alloc(0), decode: decodeHeaderOnly };
+    return this.#once(member, call, ms);
+  }
+
+  alarms(): Promise<AlarmResponse> {
+    return this.#read('/etcdserverpb.Maintenance/Alarm', encodeAlarm(), decodeAlarms);
+  }
+
+  /** Takes an alarm back; nothing when it is not there. */
+  disarm(alarm: EtcdAlarm): Promise<AlarmResponse> {
+    return this.#read('/etcdserverpb.Maintenance/Alarm', encodeAlarm(alarm), decodeAlarms);
+  }
+
   status(): Promise<MemberStatus> {
     return this.#read('/etcdserverpb.Maintenance/Status', Buffer.alloc(0), decodeStatus);
   }
@@ -204,6 +240,14 @@ export class EtcdClient {
         if (attempt % this.#channels.length === 0) await clock.sleep(RETRY_MS);
       }
     }
+  }
+
+  async #once<T extends HeaderOnly>(
+    at: number,
+    call: { path: string; body: Buffer; decode: (bytes: Buffer) => T },
+    ms: number,
+  ): Promise<T> {
+    return this.#checked(await this.#unary(at, call, ms), at);
   }
 
   async #unaryRange(at: number): Promise<void> {

@@ -28,7 +28,9 @@ describe('errors of etcd', () => {
 
   it('says what to do about a full database and a request that is too large', () => {
     const message = (code: number, details: string): string => etcdError({ code, details }, 'Txn').message;
-    expect(message(8, 'etcdserver: mvcc: database space exceeded')).toMatch(/--quota-backend-bytes.*alarm disarm/);
+    expect(message(8, 'etcdserver: mvcc: database space exceeded')).toMatch(
+      /--quota-backend-bytes.*by themselves.*raise the quota/,
+    );
     expect(message(3, 'etcdserver: request is too large')).toMatch(/--max-request-bytes or --max-txn-ops/);
   });
 });

@@ -46,8 +46,8 @@ const NO_SPACE: Verdict = {
   code: 'storeReadOnly',
   sent: false,
   advice:
-    'etcd takes no more writes, because its database has reached the quota (--quota-backend-bytes); compact and ' +
-    'defragment it or raise the quota, then disarm the NOSPACE alarm (etcdctl alarm disarm)',
+    'etcd takes no more writes, because its database has reached the quota (--quota-backend-bytes); the servers compact and ' +
+    'defragment it and then go on by themselves; if that frees too little, raise the quota',
 };
 const TOO_LARGE: Verdict = {
   reason: 'tooLarge',

@@ -80,7 +80,7 @@ class FakeEtcd {
   }
   say(response: Partial<WatchResponse>): void {
     this.listener!.response({
-      header: { clusterId: 1, revision: 1 },
+      header: { clusterId: 1, memberId: 1, revision: 1 },
       created: false,
       canceled: false,
       compactRevision: 0,

@@ -31,6 +31,8 @@ export interface EtcdKeyValue {
 export interface ResponseHeader {
   /** Which cluster answered; not exact above 2^53, which is good enough to tell two apart. */
   readonly clusterId: number;
+  /** Which member answered, as exact as the cluster's. */
+  readonly memberId: number;
   readonly revision: number;
 }
 
@@ -93,9 +95,27 @@ export interface MemberStatus {
   readonly version: string;
   readonly dbSize: number;
   readonly dbSizeInUse: number;
+  /** Member id of the Raft leader as this member knows it; 0 for none. */
+  readonly leader: number;
+  /** Bytes that its file may have; 0 when etcd does not tell (before 3.6). */
+  readonly dbSizeQuota: number;
 }
 
-const NO_HEADER: ResponseHeader = { clusterId: 0, revision: 0 };
+/** A member that has raised an alarm; ids are exact, because taking it back needs the very one. */
+export interface EtcdAlarm {
+  readonly memberId: bigint;
+  readonly type: number;
+}
+
+export interface AlarmResponse {
+  readonly header: ResponseHeader;
+  readonly alarms: readonly EtcdAlarm[];
+}
+
+/** AlarmType NOSPACE: the quota is used up, and every put is refused. */
+export const NOSPACE_ALARM = 1;
+
+const NO_HEADER: ResponseHeader = { clusterId: 0, memberId: 0, revision: 0 };
 const NOTHING = Buffer.alloc(0);
 /** Compare.CompareTarget MOD; the result EQUAL is 0 and so left out. */
 const TARGET_MOD = 2;
@@ -120,9 +140,22 @@ export function encodeTxn(request: TxnRequest): Buffer {
   return out.finish();
 }
 
-export function encodeCompaction(revision: number): Buffer {
+/** `physical`: answered when what is forgotten has left the file's pages, too. */
+export function encodeCompaction(revision: number, physical = false): Buffer {
   const out = new ProtoWriter();
   out.uint(1, revision);
+  out.bool(2, physical);
+  return out.finish();
+}
+
+/** Asks for the alarms; with one, takes it back. */
+export function encodeAlarm(disarmed?: EtcdAlarm): Buffer {
+  const out = new ProtoWriter();
+  if (disarmed) {
+    out.uint(1, 2); // AlarmAction DEACTIVATE
+    out.uint64(2, disarmed.memberId);
+    out.uint(3, disarmed.type);
+  }
   return out.finish();
 }
 
@@ -201,15 +234,41 @@ export function decodeWatch(bytes: Uint8Array): WatchResponse {
 
 export function decodeStatus(bytes: Uint8Array): MemberStatus {
   const input = new ProtoReader(bytes);
-  const found = { header: NO_HEADER, version: '', dbSize: 0, dbSizeInUse: 0 };
+  const found = { header: NO_HEADER, version: '', dbSize: 0, dbSizeInUse: 0, leader: 0, dbSizeQuota: 0 };
   for (let field = input.next(); field !== 0; field = input.next()) {
     if (field === 1) found.header = decodeHeader(input.bytes());
     else if (field === 2) found.version = input.text();
     else if (field === 3) found.dbSize = input.uint();
+    else if (field === 4) found.leader = input.uint();
     else if (field === 9) found.dbSizeInUse = input.uint();
+    else if (field === 12) found.dbSizeQuota = input.uint();
     else input.skip();
   }
   return found;
+}
+
+export function decodeAlarms(bytes: Uint8Array): AlarmResponse {
+  const input = new ProtoReader(bytes);
+  const alarms: EtcdAlarm[] = [];
+  let header = NO_HEADER;
+  for (let field = input.next(); field !== 0; field = input.next()) {
+    if (field === 1) header = decodeHeader(input.bytes());
+    else if (field === 2) alarms.push(decodeAlarm(input.bytes()));
+    else input.skip();
+  }
+  return { header, alarms };
+}
+
+function decodeAlarm(bytes: Buffer): EtcdAlarm {
+  const input = new ProtoReader(bytes);
+  let memberId = 0n;
+  let type = 0;
+  for (let field = input.next(); field !== 0; field = input.next()) {
+    if (field === 1) memberId = input.uint64();
+    else if (field === 2) type = input.uint();
+    else input.skip();
+  }
+  return { memberId, type };
 }
 
 function writeKeys(out: ProtoWriter, range: EtcdRange): void {
@@ -249,13 +308,15 @@ function readResponseOp(bytes: Buffer, ranges: RangeResponse[]): void {
 function decodeHeader(bytes: Buffer): ResponseHeader {
   const input = new ProtoReader(bytes);
   let clusterId = 0;
+  let memberId = 0;
   let revision = 0;
   for (let field = input.next(); field !== 0; field = input.next()) {
     if (field === 1) clusterId = input.uint();
+    else if (field === 2) memberId = input.uint();
     else if (field === 3) revision = input.uint();
     else input.skip();
   }
-  return { clusterId, revision };
+  return { clusterId, memberId, revision };
 }
 
 function decodeKeyValue(bytes: Buffer): EtcdKeyValue {

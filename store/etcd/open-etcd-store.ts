@@ -17,6 +17,7 @@ import { Layout } from './layout.ts';
 import { Loader } from './loader.ts';
 import { Replica } from './replica.ts';
 import { Restorer } from './restorer.ts';
+import { SpaceKeeper } from './space-keeper.ts';
 
 export interface OpenEtcdStoreOptions {
   /** E.g. `https://etcd-0.etcd:2379`; the members of one cluster. */
@@ -27,7 +28,7 @@ export interface OpenEtcdStoreOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
-  readonly metrics?: Pick<Metrics, 'histogram' | 'counter'>;
+  readonly metrics?: Pick<Metrics, 'histogram' | 'counter' | 'gauge'>;
   /** Less than etcd takes of one transaction (--max-txn-ops, --max-request-bytes): the engine adds some of its own. */
   readonly limits?: Partial<TxnLimits>;
   readonly history?: Partial<HistoryLimits>;
@@ -41,6 +42,8 @@ export interface EtcdStoreTimeouts extends EtcdTimeouts {
   readonly probeMs: number;
   /** How much of etcd's history is kept: one to two such periods. */
   readonly historyMs: number;
+  /** Pause between two looks at the room that etcd's members have left. */
+  readonly upkeepMs: number;
 }
 
 const DEFAULT_STORE_TIMEOUTS: EtcdStoreTimeouts = {
@@ -48,6 +51,7 @@ const DEFAULT_STORE_TIMEOUTS: EtcdStoreTimeouts = {
   commitMs: 15_000,
   probeMs: 5000,
   historyMs: 300_000,
+  upkeepMs: 30_000,
 };
 
 /** Etcd's defaults less the head's operation, and room for the prefix, the entries' heads and field numbers. */
@@ -61,7 +65,7 @@ export const ETCD_TXN_LIMITS: TxnLimits = {
  * @throws AppError `config`, `unavailable`, `storeVersion`, `storeCorrupt`, `permissionDenied`.
  */
 export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Store> {
-  const { clock, log, random } = options;
+  const { clock, log, random, metrics } = options;
   const prefix = checkPrefix(options.prefix ?? 'lictor/');
   const timeouts = { ...DEFAULT_STORE_TIMEOUTS, ...options.timeouts };
   const limits = { ...ETCD_TXN_LIMITS, ...options.limits };
@@ -82,21 +86,27 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Stor
     );
     const onSync = syncMetrics(options.metrics);
     const queue = new CommitQueue(
-      { client, loader, replica, follower, clock, random, onSync },
+      { client, loader, replica, follower, clock, random, onSync, onNoSpace: () => keeper.wake() },
       { maxOps: limits.maxTxnOps, commitMs: timeouts.commitMs },
+    );
+    const known = (): number => replica.content.headRevision;
+    const keeper = new SpaceKeeper(
+      { client, known, writer: () => queue.wroteLast, clock, log, ...(metrics ? { metrics } : {}) },
+      { everyMs: timeouts.upkeepMs },
     );
     const restorer = new Restorer({ client, loader, replica, queue, layout, clock, random, log });
     const stopping = new AbortController();
     const following = follower.run(stopping.signal);
     const compacting = compactRegularly(
-      { client, known: () => replica.content.headRevision, clock, log },
+      { client, known, clock, log },
       { everyMs: timeouts.historyMs },
       stopping.signal,
     );
+    const keeping = keeper.run(stopping.signal);
     const onClose = async (): Promise<void> => {
       stopping.abort();
       client.close();
-      await Promise.all([following, compacting]);
+      await Promise.all([following, compacting, keeping]);
     };
     return new EtcdStore({ clock, loader, replica, queue, restorer, onClose }, limits);
   } catch (error) {

@@ -33,6 +33,16 @@ export class ProtoWriter {
     this.#varint(value);
   }
 
+  /** As `uint`, for what may be above 2^53. */
+  uint64(field: number, value: bigint): void {
+    if (value === 0n) return;
+    this.#varint(field * 8 + VARINT);
+    this.#reserve(10);
+    let rest = value;
+    for (; rest >= 0x80n; rest >>= 7n) this.#bytes[this.#at++] = Number(rest & 0x7fn) | 0x80;
+    this.#bytes[this.#at++] = Number(rest);
+  }
+
   bool(field: number, value: boolean): void {
     this.uint(field, value ? 1 : 0);
   }
@@ -120,6 +130,15 @@ export class ProtoReader {
   uint(): number {
     if (this.#wireType !== VARINT) throw this.#wrong(`wire type ${this.#wireType} where a number is expected`);
     return this.#varint();
+  }
+
+  /** As `uint`, exact over all 64 bits. */
+  uint64(): bigint {
+    const start = this.#at;
+    this.uint();
+    let value = 0n;
+    for (let at = this.#at - 1; at >= start; at--) value = (value << 7n) | BigInt(this.#bytes[at]! & 0x7f);
+    return BigInt.asUintN(64, value);
   }
 
   bytes(): Buffer {

@@ -1,7 +1,7 @@
 import { AppError } from '../../core/errors.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { decodeHead, decodeRoot, encodeHead, entryRevisions } from '../../store/etcd/layout.ts';
-import { decodeRange, decodeStatus, decodeTxn, decodeWatch } from '../../store/etcd/messages.ts';
+import { decodeAlarms, decodeRange, decodeStatus, decodeTxn, decodeWatch } from '../../store/etcd/messages.ts';
 import { ProtoWriter } from '../../store/etcd/protobuf.ts';
 
 /**
@@ -62,6 +62,13 @@ const STATUS = message((out) => {
   out.uint(3, 20_480);
   out.uint(9, 16_384);
 });
+const ALARMS = message((out) => {
+  header(out);
+  out.nested(2, () => {
+    out.uint64(1, 0xfedc_ba98_7654_3210n);
+    out.uint(2, 1);
+  });
+});
 const HEAD = encodeHead({ id: 'i', revision: 7, base: 2, previous: 30, changes: [1, 4], movedTo: 'g' });
 const ROOT = Buffer.from(JSON.stringify({ format: 1, storeId: 's', generation: 'g' }));
 const KEY = Buffer.from('lictor/data/g/e/k');
@@ -71,6 +78,7 @@ const TARGETS: readonly (readonly [string, Buffer, (bytes: Buffer) => unknown])[
   ['transaction', TXN, decodeTxn],
   ['watch', WATCH, decodeWatch],
   ['status', STATUS, decodeStatus],
+  ['alarms', ALARMS, decodeAlarms],
   ['head', HEAD, (bytes) => decodeHead(KEY, bytes)],
   ['root', ROOT, (bytes) => decodeRoot(KEY, bytes)],
   [
@@ -99,7 +107,7 @@ function mutate(bytes: Buffer, random: SeededRandom): Buffer {
 describe('messages of etcd', () => {
   it('are read as they were written, also large numbers and lengths of several bytes', () => {
     expect(decodeRange(RANGE)).toMatchObject({
-      header: { clusterId: 2 ** 52 + 1, revision: 2 ** 40 },
+      header: { clusterId: 2 ** 52 + 1, memberId: expect.any(Number), revision: 2 ** 40 },
       kvs: [{ modRevision: 12 }, { modRevision: 13 }],
       more: true,
     });
@@ -115,6 +123,7 @@ describe('messages of etcd', () => {
       cancelReason: 'because',
       events: [{ deleted: false }, { deleted: true, kv: { modRevision: 5 } }],
     });
+    expect(decodeAlarms(ALARMS).alarms).toEqual([{ memberId: 0xfedc_ba98_7654_3210n, type: 1 }]);
     expect(decodeStatus(STATUS)).toMatchObject({ version: '3.7.3', dbSize: 20_480, dbSizeInUse: 16_384 });
   });
 
