@@ -6,6 +6,7 @@ import { SystemClock } from '../core/clock.ts';
 import type { Command, CommandIo } from './command.ts';
 import { json, ProgressLines } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
+import { addAgent } from './snapshot/agent.ts';
 import { fileError, readable, sizeText } from './snapshot/file.ts';
 import { type AgentSelf, factsOf, withFacts } from './snapshot/file-name.ts';
 import { addInspect } from './snapshot/inspect.ts';
@@ -39,7 +40,11 @@ export function snapshotCommand(deps: { readonly readArchive: ReadArchive }): Co
     name: 'snapshot',
     summary: 'Save, restore and inspect all data of the servers',
     program(io) {
-      const examples = ['lictor snapshot save backup.snap', 'lictor snapshot inspect backup.snap'];
+      const examples = [
+        'lictor snapshot save backup.snap',
+        'lictor snapshot inspect backup.snap',
+        'lictor snapshot agent -local-path=/var/backups',
+      ];
       const target = program('lictor snapshot', 'Saves, restores and inspects snapshots of all data.', examples, io);
       const sub = (name: string, text: string, ...own: string[]) =>
         withClientFlags(subProgram(target, name, text, own, io)).argument('<file>', 'the archive');
@@ -57,6 +62,7 @@ export function snapshotCommand(deps: { readonly readArchive: ReadArchive }): Co
         'lictor snapshot restore backup.snap',
       ).action((file: string, flags: ClientFlags) => restore(file, flags, io));
       addInspect(target, { io, ...deps });
+      addAgent(target, { io, ...deps });
       return target;
     },
   });
