@@ -4,6 +4,7 @@ import type { ConfigReloads } from '../agent/config.ts';
 import { certificatePaths } from '../agent/tls/server-certificate.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RunContext, Runnable } from '../core/lifecycle.ts';
+import { etcdTlsPaths } from './etcd-certificate.ts';
 
 export interface AutoReloadDeps {
   readonly clock: Pick<Clock, 'sleep'>;
@@ -47,6 +48,7 @@ export class AutoReload implements Runnable {
 export function watchedPaths(configPaths: readonly string[], reloads: Pick<ConfigReloads, 'current'>): string[] {
   return [
     ...configPaths,
+    ...etcdTlsPaths(reloads.current.etcd),
     ...certificatePaths(reloads.current.tls.https),
     ...certificatePaths(reloads.current.tls.internalRpc),
   ];

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { advertisedAddress } from '../agent/config/advertise-address.ts';
@@ -13,12 +12,14 @@ import { createLogger, type Logger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { observeProcess } from '../core/process-metrics.ts';
 import { SystemRandom } from '../core/random.ts';
+import type { EtcdStore } from '../store/etcd/etcd-store.ts';
 import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../store/memory/memory-store.ts';
 import type { Store } from '../store/store.ts';
 import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
+import { EtcdCertificate } from './etcd-certificate.ts';
 import { stableNodeId } from './node-identity.ts';
 import { composeServerAgent, type NodePlace } from './server-agent.ts';
 
@@ -47,8 +48,11 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       )
     : undefined;
   if (signal.aborted) return unlisten?.();
-  const endpoints = managed?.endpoints ?? config.etcd.endpoints;
-  const store = await openStore({ ...config, etcd: { ...config.etcd, endpoints } }, { clock, log, random, metrics });
+  const etcd = { ...config.etcd, endpoints: managed?.endpoints ?? config.etcd.endpoints };
+  const certificate = etcd.endpoints.length > 0 ? new EtcdCertificate({ clock, log }, etcd) : undefined;
+  const shared = certificate ? await openSharedStore(etcd, certificate, { clock, log, random, metrics }) : undefined;
+  const store = shared ?? (await openStore(config, { clock, log, random, metrics }));
+  if (certificate && shared) reloader.add(() => certificate.prepare((tls) => shared.renewTls(tls)));
   try {
     const rpcTls = new RpcTls({ clock, log, metrics, files: systemConfigFiles, reloads: reloader }, config);
     const servers = store.traits.replicated
@@ -80,6 +84,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
         name: 'agent',
         members: [
           ...(managed ? [managed.process] : []),
+          ...(certificate ? [certificate] : []),
           roles.runnable,
           ...(managed ? [managed.upkeep(roles.server)] : []),
           ...watches,
@@ -108,37 +113,23 @@ export function nodePlace(config: AgentConfig, random: SystemRandom): NodePlace 
   return { nodeId: config.dataDir === '' ? random.uuid() : stableNodeId(config.dataDir, random), address };
 }
 
-/** The store that the servers of a cluster share. @throws AppError `config` for a file that cannot be read. */
+/** The store that the servers of a cluster share. @throws AppError `config` for a file that cannot be used. */
 async function openSharedStore(
-  { endpoints, prefix, caFile, certFile, keyFile, serverName }: AgentConfig['etcd'],
+  { endpoints, prefix }: AgentConfig['etcd'],
+  certificate: EtcdCertificate,
   deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
-): Promise<Store> {
-  const tls = caFile !== '' || certFile !== '' || endpoints.some((endpoint) => endpoint.startsWith('https:'));
+): Promise<EtcdStore> {
   // Only servers of a cluster load the library, which takes 20 MB.
   const { openEtcdStore } = await import('../store/etcd/open-etcd-store.ts');
-  return openEtcdStore({
-    ...deps,
-    endpoints,
-    prefix,
-    ...(tls
-      ? {
-          tls: {
-            ...(caFile === '' ? {} : { ca: pemOf('etcd.ca_file', caFile) }),
-            ...(certFile === ''
-              ? {}
-              : { cert: pemOf('etcd.cert_file', certFile), key: pemOf('etcd.key_file', keyFile) }),
-            ...(serverName === '' ? {} : { serverName }),
-          },
-        }
-      : {}),
-  });
-}
-
-function pemOf(key: string, path: string): Buffer {
+  const { tls } = certificate;
+  certificate.look();
   try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new AppError('config', `${key}: ${errorText(cause)}`, { cause });
+    return await openEtcdStore({ ...deps, endpoints, prefix, ...(tls ? { tls } : {}) });
+  } catch (error) {
+    // Etcd merely closes the connection of a certificate that does not count.
+    const { problem } = certificate;
+    if (problem === undefined) throw error;
+    throw new AppError('config', `${problem} (${errorText(error)})`, { cause: error });
   }
 }
 
@@ -147,6 +138,5 @@ async function openStore(
   deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
 ): Promise<Store> {
   if (config.mode === 'dev' && config.dataDir === '') return openMemoryStore();
-  if (config.etcd.endpoints.length > 0) return openSharedStore(config.etcd, deps);
   return openLmdbStore({ dir: join(config.dataDir, 'catalog'), ...deps });
 }

@@ -121,6 +121,18 @@ export class EtcdClient {
     this.#channels = options.endpoints.map((endpoint) => openChannel(deps.grpc, endpoint, options.tls));
   }
 
+  /** New connections use these; calls and watches under way end on the old ones. */
+  renewTls(tls: EtcdTls): void {
+    if (this.#closed) return;
+    const { endpoints } = this.#options;
+    const old = this.#channels.splice(
+      0,
+      this.#channels.length,
+      ...endpoints.map((endpoint) => openChannel(this.#deps.grpc, endpoint, tls)),
+    );
+    for (const channel of old) channel.close();
+  }
+
   range(request: RangeRequest): Promise<RangeResponse> {
     return this.#read('/etcdserverpb.KV/Range', encodeRange(request), decodeRange);
   }

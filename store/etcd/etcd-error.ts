@@ -65,6 +65,14 @@ const REFUSED: Verdict = {
 const CORRUPT: Verdict = { reason: 'corrupt', code: 'storeCorrupt', sent: false };
 const OTHER_CLUSTER: Verdict = { reason: 'otherCluster', code: 'unavailable', sent: false };
 const NEVER_SENT: Verdict = { reason: 'unreachable', code: 'unavailable', sent: false };
+const EXPIRED: Verdict = {
+  ...NEVER_SENT,
+  advice: 'renew the certificate of this etcd member, or set the clock of this machine',
+};
+const NOT_YET: Verdict = {
+  ...NEVER_SENT,
+  advice: 'set the clock of this machine, or give this etcd member a certificate that counts now',
+};
 const CUT_OFF: Verdict = { reason: 'unreachable', code: 'unavailable', sent: true };
 const LATE: Verdict = { reason: 'timeout', code: 'deadline', sent: true };
 const OTHER: Verdict = { reason: 'other', code: 'unavailable', sent: true };
@@ -78,6 +86,8 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
   [/etcdserver: too many requests/, BUSY],
   [/user name is empty|permission denied|invalid auth token|authentication failed/, REFUSED],
   [/corrupt cluster/, CORRUPT],
+  [/certificate has expired/, EXPIRED],
+  [/certificate is not yet valid/, NOT_YET],
   [/No connection established|Name resolution failed|Failed to connect/, NEVER_SENT],
 ];
 

@@ -17,6 +17,7 @@ import type {
 } from '../store.ts';
 import { checkTxn, type TxnLimits } from '../txn-rules.ts';
 import type { CommitQueue } from './commit-queue.ts';
+import type { EtcdTls } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import type { Loader } from './loader.ts';
 import type { Content, Replica } from './replica.ts';
@@ -35,6 +36,7 @@ export interface EtcdStoreDeps {
   readonly replica: Replica;
   readonly queue: CommitQueue;
   readonly restorer: Restorer;
+  readonly renewTls: (tls: EtcdTls) => void;
   /** Ends the watch and the connections; called once, when all commits are settled. */
   readonly onClose: () => Promise<void>;
 }
@@ -51,6 +53,11 @@ export class EtcdStore implements Store {
   constructor(deps: EtcdStoreDeps, limits: TxnLimits) {
     this.#deps = deps;
     this.traits = { replicated: true, durable: true, historicReads: false, ...limits };
+  }
+
+  /** Replaces the certificates for etcd while everything goes on. */
+  renewTls(tls: EtcdTls): void {
+    this.#deps.renewTls(tls);
   }
 
   revision(): Revision {

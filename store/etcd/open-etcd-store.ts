@@ -4,7 +4,6 @@ import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { DEFAULT_HISTORY, type HistoryLimits } from '../change-history.ts';
-import type { Store } from '../store.ts';
 import { syncMetrics } from '../sync-metrics.ts';
 import { DEFAULT_TXN_LIMITS, type TxnLimits } from '../txn-rules.ts';
 import { CommitQueue } from './commit-queue.ts';
@@ -64,7 +63,7 @@ export const ETCD_TXN_LIMITS: TxnLimits = {
  * Opens the store below a prefix of etcd, or makes a new one, and loads its keys.
  * @throws AppError `config`, `unavailable`, `storeVersion`, `storeCorrupt`, `permissionDenied`.
  */
-export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Store> {
+export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<EtcdStore> {
   const { clock, log, random, metrics } = options;
   const prefix = checkPrefix(options.prefix ?? 'lictor/');
   const timeouts = { ...DEFAULT_STORE_TIMEOUTS, ...options.timeouts };
@@ -108,7 +107,10 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Stor
       client.close();
       await Promise.all([following, compacting, keeping]);
     };
-    return new EtcdStore({ clock, loader, replica, queue, restorer, onClose }, limits);
+    return new EtcdStore(
+      { clock, loader, replica, queue, restorer, renewTls: (tls) => client.renewTls(tls), onClose },
+      limits,
+    );
   } catch (error) {
     client.close();
     throw error;

@@ -91,7 +91,8 @@ export class EtcdCluster {
     const place = this.#members[member]!;
     if (options.wiped) removeFolder(this.dataFolder(member));
     place.process = await this.#spawn(place, options.args);
-    await this.#serves(member);
+    // With TLS only who has the certificates can tell.
+    if (this.#options.scheme !== 'https') await this.#serves(member);
   }
 
   /** Takes a member out of the cluster, by way of another one, and brings it back without its data, as a new one. */
