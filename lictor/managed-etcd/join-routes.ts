@@ -1,7 +1,7 @@
 import type { Route } from '../../api/http/route.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Formation, ServerCard } from './formation.ts';
-import type { EtcdMembers, Member } from './members.ts';
+import type { EtcdMembers, Member, Membership } from './members.ts';
 
 /** Where servers ask each other who they are; the asker tells who it is. */
 export const HELLO_PATH = '/v1/internal/etcd/hello';
@@ -70,14 +70,8 @@ async function enter(request: EnterRequest, deps: JoinRouteDeps): Promise<EnterA
     if (found.learner) await members.promote(found.id);
     return { clusterId: before.clusterId, members: '', promoted: true, known: true };
   }
-  // It is not added here: it has data of a member that was taken out.
-  if (request.started)
-    return {
-      clusterId: before.clusterId,
-      members: '',
-      promoted: false,
-      known: before.members.some(({ name }) => name === request.name),
-    };
+  // It is not added here: without a member of its name it has data of one that was taken out.
+  if (request.started) return moved(request, before, deps);
   // One that was added and has never started begins as it was told before.
   if (!(found && found.name === '')) {
     await removeOld(request, before.members, deps);
@@ -90,16 +84,29 @@ async function enter(request: EnterRequest, deps: JoinRouteDeps): Promise<EnterA
   return { clusterId: after.clusterId, members: all.join(','), promoted: false, known: true };
 }
 
+/** A server that comes with its data from another address than before. */
+async function moved(request: EnterRequest, before: Membership, deps: JoinRouteDeps): Promise<EnterAnswer> {
+  const old = before.members.find(({ name }) => name === request.name);
+  if (old) {
+    await refuseAlive(request, old, deps);
+    await deps.members.move(old.id, request.peerUrl);
+  }
+  return { clusterId: before.clusterId, members: '', promoted: false, known: old !== undefined };
+}
+
+async function refuseAlive(request: EnterRequest, old: Member, deps: JoinRouteDeps): Promise<void> {
+  for (const url of old.peerUrls) {
+    if (!(await deps.isAlive(url))) continue;
+    const both = `${request.name} at ${request.peerUrl} and ${old.name} at ${url}`;
+    throw new AppError('badRequest', `two servers want one place among the members: ${both}; the latter is alive`);
+  }
+}
+
 /** A server that comes without data under the name or address of a member has lost its disk: that member is no more. */
 async function removeOld(request: EnterRequest, known: readonly Member[], deps: JoinRouteDeps): Promise<void> {
   for (const old of known) {
     if (old.name !== request.name && !old.peerUrls.includes(request.peerUrl)) continue;
-    for (const url of old.peerUrls) {
-      if (await deps.isAlive(url)) {
-        const both = `${request.name} at ${request.peerUrl} and ${old.name} at ${url}`;
-        throw new AppError('badRequest', `two servers want one place among the members: ${both}; the latter is alive`);
-      }
-    }
+    await refuseAlive(request, old, deps);
     await deps.members.remove(old.id);
   }
 }

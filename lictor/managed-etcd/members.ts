@@ -64,6 +64,11 @@ export class EtcdMembers {
     await this.#call('cluster/member/promote', { ID: id });
   }
 
+  /** The member has moved. @throws AppError `unavailable` with etcd's words. */
+  async move(id: string, peerUrl: string): Promise<void> {
+    await this.#call('cluster/member/update', { ID: id, peerURLs: [peerUrl] });
+  }
+
   /** @throws AppError `unavailable` with etcd's words, e.g. when the others would be no quorum. */
   async remove(id: string): Promise<void> {
     await this.#call('cluster/member/remove', { ID: id });

@@ -9,6 +9,13 @@ import { describeReal } from '../support/require-real.ts';
 
 const SOON = { withinMs: 60_000, everyMs: 200 };
 
+interface Listed {
+  readonly ID: string;
+  readonly name: string;
+  readonly peerURLs: readonly string[];
+  readonly isLearner?: boolean;
+}
+
 function etcdPid(server: AgentProcess): number {
   return Number(readFileSync(join(server.folder, 'data', 'etcd', 'etcd.pid'), 'utf8'));
 }
@@ -37,11 +44,12 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
   describeReal('etcd', etcd.file !== undefined, etcd.install, `servers that run ${etcd.name} themselves`, () => {
     let ports: { server: number; client: number; peer: number };
     let servers: AgentProcess[];
+    let moved: AgentProcess | undefined;
 
     /** Each on an address of its own, as on machines of their own. */
-    const start = (n: number, more: readonly string[] = ['-bootstrap-expect=3']) =>
+    const start = (n: number, more: readonly string[] = ['-bootstrap-expect=3'], node = `server-${n}`) =>
       startServer({
-        node: `server-${n}`,
+        node,
         // Etcd lets a member in once the others have been connected for 5 s.
         readyMs: 120_000,
         place: { address: `127.0.0.${10 + n}`, inside: [] },
@@ -57,13 +65,13 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
         ],
       });
 
-    const members = async (): Promise<{ name: string; isLearner?: boolean }[]> => {
+    const members = async (): Promise<Listed[]> => {
       const response = await fetch(`http://127.0.0.11:${ports.client}/v3/cluster/member/list`, {
         method: 'POST',
         body: '{}',
         signal: AbortSignal.timeout(10_000),
       });
-      return ((await response.json()) as { members: { name: string; isLearner?: boolean }[] }).members;
+      return ((await response.json()) as { members: Listed[] }).members;
     };
 
     beforeAll(async () => {
@@ -71,6 +79,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       servers = await Promise.all([1, 2, 3].map((n) => start(n)));
     }, 180_000);
     afterAll(async () => {
+      await moved?.stop();
       for (const server of servers ?? []) {
         await server.kill();
         const pid = etcdPid(server);
@@ -136,5 +145,20 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       expect(await names()).toEqual(['server-1', 'server-2', 'server-3', 'server-4']);
       expect(await read(dead, 'c')).toBe('3');
     }, 360_000);
+
+    it('stay the same member at a new address', async () => {
+      const old = servers[3]!;
+      const before = (await members()).find(({ name }) => name === 'server-4')!;
+      // The dead one must not be taken out in between.
+      const autopilot = { method: 'PUT', body: JSON.stringify({ CleanupDeadServers: false }) };
+      expect((await fetch(`${servers[0]!.url}/v1/operator/autopilot/configuration`, autopilot)).status).toBe(200);
+      const pid = etcdPid(old);
+      await old.kill();
+      process.kill(pid, 'SIGKILL');
+      moved = await start(5, ['-bootstrap-expect=0', `-data-dir=${join(old.folder, 'data')}`], 'server-4');
+      const after = (await members()).find(({ name }) => name === 'server-4')!;
+      expect(after).toMatchObject({ ID: before.ID, peerURLs: [`http://127.0.0.15:${ports.peer}`] });
+      expect(await read(moved, 'c')).toBe('3');
+    }, 240_000);
   });
 }
