@@ -3,10 +3,10 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit golden lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz chaos clean
+.PHONY: help install demo test unit golden lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz upgrade-test chaos clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 node_modules/.installed: package.json package-lock.json
 	npm ci --no-audit
@@ -66,6 +66,9 @@ bench: install ## Measure the figures (ARGS=--short for the short form)
 
 fuzz: install ## The long form of the fuzz tests
 	@FUZZ_RUNS=1000000 FILTER_REQUESTS=100000 scripts/run-tests test/fuzz $(ARGS)
+
+upgrade-test: install ## Servers of the previous commit (UPGRADE_FROM) are replaced one by one while writers go on
+	@scripts/run-tests test/e2e/upgrade.test.ts $(ARGS)
 
 chaos: install ## Half an hour of every fault under load, one line of result (CHAOS_SECONDS, CHAOS_SEED; needs etcd, root)
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-1800} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} CHAOS_REPORT=1 scripts/run-tests test/e2e/linearizability.test.ts $(ARGS)

@@ -22,6 +22,7 @@ export class LictorProcess {
   readonly #inside: readonly string[];
   readonly #ready: () => Promise<boolean>;
   readonly #readyMs: number | undefined;
+  #bin: string | undefined;
   #process: TiedProcess;
 
   protected constructor(launch: Launch, process: TiedProcess) {
@@ -31,6 +32,7 @@ export class LictorProcess {
     this.#inside = launch.inside ?? [];
     this.#ready = launch.ready;
     this.#readyMs = launch.readyMs;
+    this.#bin = launch.bin;
     this.#process = process;
   }
 
@@ -62,11 +64,20 @@ export class LictorProcess {
     this.#process.resume();
   }
 
-  /** Starts it again with the same flags and data; waits until it is ready unless told not to. */
-  async restart(options: { waitUntilReady?: boolean } = {}): Promise<void> {
+  /** Starts it again with the same flags and data (`bin`: another build); waits until it is ready unless told not to. */
+  async restart(options: { waitUntilReady?: boolean; bin?: string } = {}): Promise<void> {
     await this.#process.kill();
+    this.#bin = options.bin ?? this.#bin;
     const { name, folder, args } = this;
-    const launch = { name, folder, args, inside: this.#inside, ready: this.#ready, readyMs: this.#readyMs };
+    const launch = {
+      name,
+      folder,
+      args,
+      inside: this.#inside,
+      ready: this.#ready,
+      readyMs: this.#readyMs,
+      bin: this.#bin,
+    };
     this.#process = await launchProcess(launch, options.waitUntilReady ?? true);
   }
 
@@ -86,11 +97,13 @@ interface Launch {
   readonly ready: () => Promise<boolean>;
   /** Default READY_MS. */
   readonly readyMs?: number | undefined;
+  /** Default: this checkout's. */
+  readonly bin?: string | undefined;
 }
 
 async function launchProcess(launch: Launch, waitUntilReady = true): Promise<TiedProcess> {
   const { readyMs = READY_MS } = launch;
-  const [command, ...args] = [...(launch.inside ?? []), BIN, ...launch.args];
+  const [command, ...args] = [...(launch.inside ?? []), launch.bin ?? BIN, ...launch.args];
   const process = await startTied({
     name: launch.name,
     command: command!,
@@ -154,6 +167,7 @@ export class AgentProcess extends LictorProcess {
     ready: string,
     place: Place = HERE,
     readyMs?: number,
+    bin?: string,
   ): Promise<AgentProcess> {
     const { address, inside } = place;
     const fixed = ['agent', `-http-port=${ports.http}`, `-dns-port=${ports.dns}`, `-data-dir=${join(folder, 'data')}`];
@@ -165,6 +179,7 @@ export class AgentProcess extends LictorProcess {
       inside,
       ready: () => answersOk(`http://${address}:${ports.http}${ready}`),
       readyMs,
+      bin,
     };
     return new AgentProcess(launch, await launchProcess(launch), ports, address);
   }
@@ -182,7 +197,7 @@ async function agentPorts(): Promise<AgentPorts> {
 
 /** Starts `lictor agent -server` on free ports with an empty data folder; ready when reads are answered. */
 export async function startServer(
-  options: { node?: string; args?: readonly string[]; place?: Place; readyMs?: number } = {},
+  options: { node?: string; args?: readonly string[]; place?: Place; readyMs?: number; bin?: string } = {},
 ): Promise<AgentProcess> {
   const ports = await agentPorts();
   const node = options.node ?? 'server-1';
@@ -201,6 +216,7 @@ export async function startServer(
     '/v1/catalog/nodes',
     options.place,
     options.readyMs,
+    options.bin,
   );
 }
 
