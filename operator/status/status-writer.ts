@@ -20,8 +20,8 @@ export interface StatusSink {
   write(object: WithStatus, status: object, signal?: AbortSignal): Promise<void>;
 }
 
-/** At most one write a second for each object: status is for people, and they read no faster. */
-const MIN_INTERVAL_MS = 1_000;
+/** At most two writes a second for each object: status is for people, and they read no faster. */
+const MIN_INTERVAL_MS = 500;
 /** A conflict means that our copy is old; its update is on the way. */
 const CONFLICT_MS = 100;
 
@@ -48,7 +48,7 @@ export class StatusWriter {
   /** Brings the object's status to `status`; the result says when to look again, if need be. */
   async write(object: WithStatus, status: { conditions: Condition[] }, signal?: AbortSignal): Promise<Result> {
     if (isDeepStrictEqual(plain(object.status), plain(status))) return DONE;
-    // A Service and its HealthCheck often have one name; each has a second of its own.
+    // A Service and its HealthCheck often have one name; each has an interval of its own.
     const key = `${object.kind}/${keyOf(object)}`;
     const now = this.#deps.clock.monotonic();
     const wait = (this.#writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) + MIN_INTERVAL_MS - now;

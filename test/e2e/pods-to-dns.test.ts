@@ -1,3 +1,4 @@
+import type { Service } from '../../crds/types/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeKube } from '../support/kube/binaries.ts';
 import { createCoreService, writeEndpointSlice } from '../support/kube/core-services.ts';
@@ -8,7 +9,12 @@ import { Line, SHORT_LEASE, SOON } from './line.ts';
 import { Witness } from './witness.ts';
 
 interface EventList {
-  items: { type: string; reason: string; message: string; involvedObject: { kind: string; name: string } }[];
+  items: {
+    type: string;
+    reason: string;
+    lastTimestamp: string;
+    involvedObject: { kind: string; namespace: string; name: string };
+  }[];
 }
 
 describeKube('from kubectl to dig', () => {
@@ -187,6 +193,30 @@ describeKube('from kubectl to dig', () => {
       expect(taken).toMatchObject({ status: 'False' });
       expect(await line.addresses('web')).toEqual(['10.1.0.1', '10.1.0.2']);
     });
+
+    it('says the same of every Service in DNS, status and Events', async () => {
+      const { items: services } = await line.kube.api.get<{ items: Service[] }>('/apis/lictor.dev/v1alpha1/services');
+      expect(services.length).toBeGreaterThanOrEqual(5);
+      await eventually(async () => {
+        const { items: events } = await line.kube.api.get<EventList>('/api/v1/events');
+        for (const { metadata, status } of services) {
+          const ready = status!.conditions!.find(({ type }) => type === 'Ready')!;
+          const about = events
+            .filter(({ involvedObject: at }) => at.kind === 'Service' && at.name === metadata.name)
+            .filter(({ involvedObject: at }) => at.namespace === metadata.namespace)
+            .sort((a, b) => (a.lastTimestamp < b.lastTimestamp ? -1 : 1));
+          // One that is well from the first moment on is no news.
+          const said = about.at(-1) ?? { type: 'Normal', reason: ready.reason };
+          expect({ of: metadata.name, type: said.type, reason: said.reason }).toEqual({
+            of: metadata.name,
+            type: ready.status === 'True' ? 'Normal' : 'Warning',
+            reason: ready.reason,
+          });
+          if (ready.reason !== 'NameTaken')
+            expect(await line.addresses(status!.serviceName!)).toHaveLength(status!.healthy!);
+        }
+      }, SOON);
+    }, 30_000);
 
     it('forgets a Service that is deleted', async () => {
       await line.kube.kubectl(['delete', 'lsvc', '-n', namespace, 'mail']);

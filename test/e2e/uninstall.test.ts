@@ -4,7 +4,7 @@ import { deleteNamespace } from '../support/kube/namespaces.ts';
 import { createPod, exists } from '../support/kube/pods.ts';
 import { describeDig } from '../support/processes/dig.ts';
 import type { OperatorProcess } from '../support/processes/lictor.ts';
-import { checksPath, Line, SHORT_LEASE, SOON, servicesPath } from './line.ts';
+import { checksPath, intentionsPath, Line, SHORT_LEASE, SOON, servicesPath } from './line.ts';
 
 const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const CRD_NAMES = ['services.lictor.dev', 'healthchecks.lictor.dev', 'intentions.lictor.dev'];
@@ -19,9 +19,14 @@ describeKube('uninstalling', () => {
     }, 120_000);
     afterAll(() => line?.stop(), 30_000);
 
+    const intentions = async () => {
+      const entries = await line.server.get<{ Name: string }[]>('/v1/config/service-intentions');
+      return entries.map(({ Name }) => Name);
+    };
+
     const steps: Record<string, (namespace: string) => Promise<void>> = {
       objects: async (namespace) => {
-        for (const path of [`${servicesPath(namespace)}/web`, `${checksPath(namespace)}/web`]) {
+        for (const path of [servicesPath, checksPath, intentionsPath].map((of) => `${of(namespace)}/web`)) {
           await line.kube.api.delete(path);
           await eventually(async () => !(await exists(line.kube, path)), SOON);
         }
@@ -35,6 +40,8 @@ describeKube('uninstalling', () => {
 
     it.each([
       ['objects', 'namespace', 'crds'],
+      ['objects', 'crds', 'namespace'],
+      ['namespace', 'objects', 'crds'],
       ['namespace', 'crds', 'objects'],
       ['crds', 'objects', 'namespace'],
       ['crds', 'namespace', 'objects'],
@@ -48,12 +55,20 @@ describeKube('uninstalling', () => {
         await line.declareCheck(namespace, 'web', { tcp: {} });
         await createPod(line.kube, { namespace, ip: '10.1.0.1', labels: { app: 'web' } });
         await eventually(async () => (await line.instances('web')).length === 1, SOON);
+        await line.kube.api.post(intentionsPath(namespace), {
+          apiVersion: 'lictor.dev/v1alpha1',
+          kind: 'Intention',
+          metadata: { name: 'web' },
+          spec: { destination: { service: 'web' }, sources: [{ service: '*', action: 'deny' }] },
+        });
+        await eventually(async () => expect(await intentions()).toEqual(['web']), SOON);
         await operator.kill();
         for (const step of order) await steps[step]!(namespace);
         // Installed again and started again, the operator finds what is gone and lets go of it.
         await line.kube.installCrds();
         await operator.restart();
         await eventually(async () => (await line.instances('web')).length === 0, SOON);
+        await eventually(async () => expect(await intentions()).toEqual([]), SOON);
       },
       90_000,
     );
