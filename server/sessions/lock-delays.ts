@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { StoreEntry } from '../../store/store.ts';
-import type { StateTable } from '../catalog/state-table.ts';
+import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { type Stored, storedJson } from '../catalog/stored.ts';
 
 /** Until when a key cannot be acquired, by the wall clock, and how long that was from the session's end. */
@@ -25,12 +25,19 @@ export class LockDelays implements StateTable {
     this.#clock = deps.clock;
   }
 
-  put(rest: string, entry: StoreEntry): void {
+  put(rest: string, entry: StoreEntry, { loading }: Pick<ApplyContext, 'loading'>): void {
     const stored = storedJson<LockDelayRecord>(entry);
-    const { untilMs, delayMs } = stored.record;
-    // A wall clock that jumps, or that of another server, makes it neither longer than it was nor endless.
-    const left = Math.min(Math.max(0, untilMs - this.#clock.now()), delayMs);
+    const left = loading ? this.#leftOf(stored.record) : stored.record.delayMs;
     this.#delays.set(rest, { stored, endMs: this.#clock.monotonic() + left });
+  }
+
+  /**
+   * What is left of one that was begun by another process. Where the wall clock says that it is over, or not begun yet, the
+   * clock may be wrong: then it begins anew, as a holder must not lose its time.
+   */
+  #leftOf({ untilMs, delayMs }: LockDelayRecord): number {
+    const left = untilMs - this.#clock.now();
+    return left > 0 && left <= delayMs ? left : delayMs;
   }
 
   delete(rest: string): void {

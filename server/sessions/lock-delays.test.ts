@@ -1,0 +1,30 @@
+import { FakeClock } from '../../core/clock.ts';
+import { type LockDelayRecord, LockDelays } from './lock-delays.ts';
+
+const DELAY_MS = 15_000;
+
+/** The milliseconds that are left of a delay which began `agoMs` before, by a wall clock that is `offMs` fast. */
+function leftOf({ agoMs = 0, offMs = 0, loading }: { agoMs?: number; offMs?: number; loading: boolean }): number {
+  const clock = new FakeClock();
+  const delays = new LockDelays({ clock });
+  const record: LockDelayRecord = { untilMs: clock.now() - agoMs - offMs + DELAY_MS, delayMs: DELAY_MS };
+  const value = Buffer.from(JSON.stringify(record));
+  delays.put('default/a', { key: 'k', value, createRevision: 1, modRevision: 1 }, { loading });
+  return delays.left('default/a');
+}
+
+const HOUR_MS = 3_600_000;
+
+describe('lock delays', () => {
+  it.each([0, HOUR_MS, -HOUR_MS, 5000])('last as long as promised where the wall clock is %d ms off', (offMs) => {
+    expect(leftOf({ offMs, loading: false })).toBe(DELAY_MS);
+  });
+
+  it('go on where they were after a restart', () => {
+    expect(leftOf({ agoMs: 5000, loading: true })).toBe(DELAY_MS - 5000);
+  });
+
+  it.each([HOUR_MS, -HOUR_MS])('begin anew after a restart with a wall clock that is %d ms off', (offMs) => {
+    expect(leftOf({ agoMs: 5000, offMs, loading: true })).toBe(DELAY_MS);
+  });
+});
