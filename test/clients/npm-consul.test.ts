@@ -69,8 +69,11 @@ describe.each([
   it('sees the agent and the cluster', async () => {
     const self = await consul.agent.self();
     expect(self.Config).toMatchObject({ Datacenter: 'dc1', NodeName: node });
-    const names = (await consul.agent.members()).map((member) => member.Name);
-    expect(names.sort()).toEqual(['node-1', 'server-1']);
+    // The client agent registers its node a moment after it answers.
+    await eventually(async () => {
+      const names = (await consul.agent.members()).map((member) => member.Name);
+      expect(names.sort()).toEqual(['node-1', 'server-1']);
+    }, WITHIN);
     expect(await consul.status.leader()).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(await consul.status.peers()).toEqual([await consul.status.leader()]);
     expect(await consul.catalog.datacenters()).toEqual(['dc1']);
