@@ -112,6 +112,27 @@ describe('elected leadership', () => {
     expect(first!.leadership.leader()?.id).toBe(second!.leadership.leader()?.id);
   });
 
+  it.each([
+    ['the first one leads on', false],
+    ['another one takes over while the first is still cut off', true],
+  ])('tells those who wait for a leader as soon as it counts again after a silence: %s', async (_, stillCut) => {
+    const servers = ['a', 'b', 'c'].map((name) => cluster.start(name));
+    await cluster.pass(500);
+    const [first] = cluster.leaders();
+    for (const server of servers) server.cut = true;
+    await cluster.pass(10_000);
+    const { clock } = cluster;
+    const found = servers.map(async ({ leadership }) => {
+      while (!leadership.leader()) await leadership.changed(60_000);
+      return clock.monotonic();
+    });
+    const from = clock.monotonic();
+    for (const server of servers) server.cut = stillCut && server === first;
+    await cluster.pass(2000);
+    expect(cluster.leaders()).toHaveLength(1);
+    for (const at of await Promise.all(found)) expect(at - from).toBeLessThan(2000);
+  });
+
   it('lets a commit of a deposed leader fail by its fence', async () => {
     cluster.start('a');
     await cluster.pass(500);

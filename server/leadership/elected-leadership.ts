@@ -163,8 +163,11 @@ export class ElectedLeadership implements Leadership, Runnable {
   }
 
   #heard(now: number): void {
+    const silent = this.#silentForMs() >= this.#silenceMs;
     this.#heardAtMs = now;
     this.#silenceMs = SILENCE_MS + this.#deps.random.next() * SPREAD_MS;
+    // Whoever leads counts again.
+    if (silent) this.#tell();
   }
 
   #silentForMs(): number {
@@ -280,6 +283,7 @@ export class ElectedLeadership implements Leadership, Runnable {
     if (key !== LEADER_KEY || modRevision <= this.#known.modRevision) return;
     const record = readLeaderRecord(value);
     this.#known = { record, modRevision };
+    this.#heard(this.#deps.clock.monotonic());
     if (this.#mine !== 0 && modRevision > this.#mine) this.deposed();
     else this.#tell();
   }
