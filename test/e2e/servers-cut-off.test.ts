@@ -9,7 +9,7 @@ import { describeReal } from '../support/require-real.ts';
 
 const SOON = { withinMs: 60_000 };
 const HOSTS = [0, 1, 2];
-/** `the long form sets it to 300. */
+/** `make chaos` sets it to 300. */
 const GONE_SECONDS = Number(process.env.ETCD_GONE_SECONDS ?? 20);
 /** A request waits 7 s for a leader, and a commit 15 s for etcd. */
 const WRITE_DEADLINE_MS = 20_000;
