@@ -35,8 +35,10 @@ describe('the demo', () => {
 
   async function start(): Promise<{ out: () => string; ports: number[] }> {
     const ports = [await freePort(), await freePort()];
+    // A process group of its own, as a terminal gives it.
     demo = spawn(BIN, ['demo', '-http-port', String(ports[0]), '-dns-port', String(ports[1])], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
     });
     let out = '';
     for (const stream of [demo.stdout!, demo.stderr!]) {
@@ -49,7 +51,7 @@ describe('the demo', () => {
 
   const pids = (out: string) => [...out.matchAll(/kill (\d+) {4}# end web-\d/g)].map((match) => Number(match[1]));
 
-  it('shows an instance that is killed, and how to start it again; SIGINT leaves no process and no port', async () => {
+  it('shows an instance that is killed, and how to start it again; Ctrl-C leaves no process and no port', async () => {
     const { out, ports } = await start();
     await eventually(() => out().includes('web  3/3 answered'), { ...PATIENCE, what: 'three instances are shown' });
     const started = [...new Set(pids(out()))];
@@ -67,7 +69,8 @@ describe('the demo', () => {
       await once(restarted, 'exit');
     }
     const ended = once(demo!, 'exit');
-    demo!.kill('SIGINT');
+    // Ctrl-C reaches the instances too, at the same moment.
+    process.kill(-demo!.pid!, 'SIGINT');
     expect((await ended)[0]).toBe(0);
     expect(started.filter(alive)).toEqual([]);
     expect(await Promise.all(ports.map(listens))).toEqual(ports.map(() => false));
