@@ -12,7 +12,7 @@ interface EventList {
   items: {
     type: string;
     reason: string;
-    lastTimestamp: string;
+    metadata: { resourceVersion: string };
     involvedObject: { kind: string; namespace: string; name: string };
   }[];
 }
@@ -204,7 +204,7 @@ describeKube('from kubectl to dig', () => {
           const about = events
             .filter(({ involvedObject: at }) => at.kind === 'Service' && at.name === metadata.name)
             .filter(({ involvedObject: at }) => at.namespace === metadata.namespace)
-            .sort((a, b) => (a.lastTimestamp < b.lastTimestamp ? -1 : 1));
+            .sort((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion));
           // One that is well from the first moment on is no news.
           const said = about.at(-1) ?? { type: 'Normal', reason: ready.reason };
           expect({ of: metadata.name, type: said.type, reason: said.reason }).toEqual({
