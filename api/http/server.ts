@@ -322,18 +322,13 @@ class RouteServer implements HttpServer {
     if (!reply.sent) reply.hijack();
     const method = request.raw.method ?? 'GET';
     this.#requests.add(1, { method, route, status: answer.status ?? 200 });
+    const form = answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers);
     try {
-      const form = answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers);
       if (!form.pretty) this.#ready.note(request.raw, route, answer);
       respond(reply.raw, answer, form);
     } catch (error) {
       this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
-      if (!reply.raw.headersSent)
-        respond(
-          reply.raw,
-          errorResponse(error),
-          answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers),
-        );
+      if (!reply.raw.headersSent) respond(reply.raw, errorResponse(error), form);
       else reply.raw.destroy();
     }
   }

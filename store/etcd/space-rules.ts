@@ -32,14 +32,17 @@ export function mayDefragment(members: readonly Pick<MemberStatus, 'leader'>[], 
   return leader !== 0 && members.length === endpoints && members.every((member) => member.leader === leader);
 }
 
-type Placed = Sizes & Pick<MemberStatus, 'header' | 'leader'>;
+interface Placed {
+  readonly status: Sizes & Pick<MemberStatus, 'header' | 'leader'>;
+}
+
+const leads = ({ status }: Placed): boolean => status.leader === status.header.memberId;
 
 /**
  * Those members that give free pages back, in this order. The leader comes last, and not before those whose files are about
  * as large as its own, also when these have not noted yet what compaction has freed.
  */
-export function dueForDefragmentation<T extends { readonly status: Placed }>(members: readonly T[]): T[] {
-  const leads = ({ status }: T): boolean => status.leader === status.header.memberId;
+export function dueForDefragmentation<T extends Placed>(members: readonly T[]): T[] {
   const leader = members.find((member) => leads(member) && wantsDefragmentation(member.status));
   const large = leader ? leader.status.dbSize * NEAR : Number.POSITIVE_INFINITY;
   const others = members.filter((member) => !leads(member));
@@ -48,7 +51,6 @@ export function dueForDefragmentation<T extends { readonly status: Placed }>(mem
 }
 
 /** All members, the leader last. */
-export function leaderLast<T extends { readonly status: Placed }>(members: readonly T[]): T[] {
-  const leads = ({ status }: T): number => (status.leader === status.header.memberId ? 1 : 0);
-  return members.toSorted((a, b) => leads(a) - leads(b));
+export function leaderLast<T extends Placed>(members: readonly T[]): T[] {
+  return members.toSorted((a, b) => Number(leads(a)) - Number(leads(b)));
 }
