@@ -154,7 +154,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     ...deps,
     store: config.store,
     leadership: standing.leadership,
-    elected: config.elected ?? config.store.traits.replicated,
+    elected: isElected(config),
     state: container.resolve(tokens.STATE),
     writer: container.resolve(tokens.STATE_WRITER),
     catalogWriter: container.resolve(tokens.WRITER),
@@ -273,7 +273,7 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
     composeLeadership(
       { ...deps, store, state: c.resolve(tokens.STATE), gate: c.resolve(tokens.GATE) },
       { id: config.nodeId, name: config.nodeName, address: serverAddress(config) },
-      { elected: config.elected ?? store.traits.replicated, tls: config.serverTls },
+      { elected: isElected(config), tls: config.serverTls },
     ),
   );
   register(
@@ -348,6 +348,11 @@ function registerBackends(register: Register, config: ServerConfig): void {
       peers: () => serverAddresses(state, address),
     };
   });
+}
+
+/** Whether one of several servers has to be elected. */
+function isElected({ elected, store }: ServerConfig): boolean {
+  return elected ?? store.traits.replicated;
 }
 
 /** Where other servers reach this one. */
