@@ -4,13 +4,11 @@ import type { ClientTls } from '../api/http/client-tls.ts';
 import type { Route } from '../api/http/route.ts';
 import { aclDisabledRoutes } from '../api/routes/acl-routes.ts';
 import { agentSyncRoutes } from '../api/routes/agent-sync-routes.ts';
-import type { CaBackend } from '../api/routes/ca-routes.ts';
 import { CachedReads } from '../api/routes/cached-reads.ts';
 import { catalogReadRoutes } from '../api/routes/catalog-reads.ts';
 import { catalogWriteRoutes } from '../api/routes/catalog-writes.ts';
-import type { ConfigBackend } from '../api/routes/config-routes.ts';
-import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
 import { healthReadRoutes } from '../api/routes/health-reads.ts';
+import type { OperatorBackend } from '../api/routes/operator-routes.ts';
 import { ownerRoutes } from '../api/routes/owner-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import { RenderCache } from '../api/routes/render-cache.ts';
@@ -115,6 +113,8 @@ export interface ComposedServer {
   readonly intentionClient: InProcessIntentions;
   /** What operators see of the quorum. */
   quorum(): { leaderAddress: string; isLeader: boolean; peers: number; appliedIndex: number };
+  /** What operators ask and set, for who looks after the servers in this process. */
+  readonly operator: OperatorBackend;
   /** For DNS. */
   readonly catalogReader: StateCatalogReader;
   /** The certificate authority, for the agent of this process. */
@@ -208,9 +208,9 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     routes,
     peerRoutes: standing.peerRoutes(routes),
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
-    authority: new InProcessAuthority({ clock, random, ca: caOf(parts) }),
+    authority: new InProcessAuthority({ clock, random, ca: onlyOf(parts, 'ca') }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),
-    intentionClient: new InProcessIntentions({ config: configOf(parts), clock, random }),
+    intentionClient: new InProcessIntentions({ config: onlyOf(parts, 'config'), clock, random }),
     quorum: () => {
       const leaderAddress = status.leader();
       const { applied } = container.resolve(tokens.STATE);
@@ -221,29 +221,19 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
         appliedIndex: applied,
       };
     },
+    operator: onlyOf(parts, 'operator'),
     catalogReader: new StateCatalogReader(
-      { state: container.resolve(tokens.STATE), lookups: dnsLookupsOf(parts) },
+      { state: container.resolve(tokens.STATE), lookups: onlyOf(parts, 'dnsLookups') },
       { serverService: SERVER_SERVICE, nodeName: config.nodeName },
     ),
   };
 }
 
-function dnsLookupsOf(parts: readonly ServerPart[]): DnsLookups {
-  const lookups = parts.find((part) => part.dnsLookups)?.dnsLookups;
-  if (!lookups) throw new AppError('internal', 'no part of the server answers DNS');
-  return lookups;
-}
-
-function configOf(parts: readonly ServerPart[]): ConfigBackend {
-  const config = parts.find((part) => part.config)?.config;
-  if (!config) throw new AppError('internal', 'no part of the server has configuration entries');
-  return config;
-}
-
-function caOf(parts: readonly ServerPart[]): CaBackend {
-  const ca = parts.find((part) => part.ca)?.ca;
-  if (!ca) throw new AppError('internal', 'no part of the server is the certificate authority');
-  return ca;
+/** What exactly one part of a server gives. */
+function onlyOf<K extends keyof ServerPart>(parts: readonly ServerPart[], key: K): NonNullable<ServerPart[K]> {
+  const found = parts.find((part) => part[key] !== undefined)?.[key];
+  if (!found) throw new AppError('internal', `no part of the server gives ${key}`);
+  return found;
 }
 
 type Register = <T>(token: InjectionToken<T>, make: (c: DependencyContainer) => T) => void;

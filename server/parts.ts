@@ -2,6 +2,7 @@ import type { Route } from '../api/http/route.ts';
 import type { CaBackend } from '../api/routes/ca-routes.ts';
 import type { ConfigBackend } from '../api/routes/config-routes.ts';
 import type { DnsLookups } from '../api/routes/dns-lookup-routes.ts';
+import type { OperatorBackend } from '../api/routes/operator-routes.ts';
 import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import type { ConfigEntry } from '../api/shapes/config-entry/entry.ts';
 import type { Clock } from '../core/clock.ts';
@@ -87,6 +88,8 @@ export interface ServerPart {
   readonly ca?: CaBackend;
   /** Configuration entries: of one part. */
   readonly config?: ConfigBackend;
+  /** What operators ask and set: of one part. */
+  readonly operator?: OperatorBackend;
 }
 
 /** The parts of a server beside the catalog, in the order in which they start. */

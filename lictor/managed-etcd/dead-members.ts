@@ -1,8 +1,7 @@
-import type { Route } from '../../api/http/route.ts';
-import type { AutopilotConfig, RaftServer } from '../../api/shapes/operator.ts';
+import type { AutopilotBackend, QuorumBackend } from '../../api/routes/operator-routes.ts';
+import type { AutopilotConfig } from '../../api/shapes/operator.ts';
 import type { Clock } from '../../core/clock.ts';
 import { parseGoDuration } from '../../core/duration.ts';
-import { AppError } from '../../core/errors.ts';
 import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { EtcdMembers } from './members.ts';
@@ -48,10 +47,11 @@ export function memberToRemove(members: readonly MemberLook[], rules: RemovalRul
 export interface DeadMembersDeps {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly members: EtcdMembers;
+  readonly members: Pick<EtcdMembers, 'list' | 'remove'>;
   readonly isAlive: (peerUrl: string) => Promise<boolean>;
-  /** This server's. */
-  readonly routes: readonly Route[];
+  readonly autopilot: Pick<AutopilotBackend, 'config'>;
+  /** The servers in the catalog. */
+  readonly quorum: Pick<QuorumBackend, 'members' | 'remove'>;
   readonly leads: () => boolean;
 }
 
@@ -82,18 +82,18 @@ export class DeadMembers implements Runnable {
         continue;
       }
       try {
-        await this.#look(signal);
+        await this.#look();
       } catch (err) {
         log.warn('dead members cannot be looked for', { err });
       }
     }
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
-    const { members, leads, log } = this.#deps;
-    const config = await this.#ask<AutopilotConfig>('GET', '/v1/operator/autopilot/configuration', {}, signal);
-    const raft = await this.#ask<{ Servers: RaftServer[] }>('GET', '/v1/operator/raft/configuration', {}, signal);
-    const names = new Map(raft.Servers.map((one) => [one.Node, one.ID]));
+  async #look(): Promise<void> {
+    const { members, leads, log, autopilot, quorum } = this.#deps;
+    const config = autopilot.config();
+    const { servers } = quorum.members();
+    const names = new Set(servers.map(({ Node }) => Node));
     const { members: known, ownId } = await members.list();
     const looks = await Promise.all(
       known.map(async ({ id, name, learner, peerUrls }) => {
@@ -101,21 +101,26 @@ export class DeadMembers implements Runnable {
         return { id, name, learner, silentMs, listed: names.has(name) };
       }),
     );
-    const dead = memberToRemove(looks, {
-      cleanup: config.CleanupDeadServers,
-      floor: Math.max(config.MinQuorum, this.#expect),
-      deadMs: Math.max(
-        parseGoDuration(config.LastContactThreshold) ?? 0,
-        parseGoDuration(config.ServerStabilizationTime) ?? 0,
-        LOOK_MS,
-      ),
-    });
-    if (!dead || !leads()) return;
-    await members.remove(dead.id);
-    this.#silent.delete(dead.id);
-    log.warn('a dead server has been taken out of etcd', { server: dead.name, silentMs: Math.round(dead.silentMs) });
-    const serverId = names.get(dead.name);
-    if (serverId !== undefined) await this.#ask('DELETE', '/v1/operator/raft/peer', { id: serverId }, signal);
+    const dead = memberToRemove(looks, rulesOf(config, this.#expect));
+    if (!leads()) return;
+    if (dead) {
+      await members.remove(dead.id);
+      this.#silent.delete(dead.id);
+      log.warn('a dead server has been taken out of etcd', { server: dead.name, silentMs: Math.round(dead.silentMs) });
+    }
+    await this.#forget(looks.filter((one) => one !== dead));
+  }
+
+  /** Servers without a member leave the catalog as soon as it has them as failed; before, their removal is refused. */
+  async #forget(members: readonly MemberLook[]): Promise<void> {
+    const { quorum, log } = this.#deps;
+    const names = new Set(members.map(({ name }) => name));
+    // One that has never started has no name yet and may be any of them.
+    if (names.has('')) return;
+    for (const { ID, Node } of quorum.members().servers) {
+      if (names.has(Node) || (await quorum.remove({ id: ID })) !== undefined) continue;
+      log.warn('a dead server has been taken out of the catalog', { server: Node });
+    }
   }
 
   async #silentMs(id: string, peerUrls: readonly string[]): Promise<number> {
@@ -129,21 +134,16 @@ export class DeadMembers implements Runnable {
     this.#silent.set(id, since);
     return Math.max(1, clock.monotonic() - since);
   }
+}
 
-  async #ask<T>(method: string, path: string, query: Record<string, string>, signal: AbortSignal): Promise<T> {
-    const route = this.#deps.routes.find((one) => one.method === method && one.path === path);
-    if (!route) throw new AppError('internal', `no route ${method} ${path}`);
-    const answer = await route.handle({
-      method,
-      path,
-      params: {},
-      query: new URLSearchParams(query),
-      headers: {},
-      body: Buffer.alloc(0),
-      remoteAddress: '',
-      signal,
-    });
-    if ((answer.status ?? 200) !== 200) throw new AppError('unavailable', `${path}: ${answer.status} ${answer.text}`);
-    return (answer.json ?? JSON.parse((answer.text ?? Buffer.from(answer.bytes ?? []).toString()) || 'null')) as T;
-  }
+function rulesOf(config: AutopilotConfig, expect: number): RemovalRules {
+  return {
+    cleanup: config.CleanupDeadServers,
+    floor: Math.max(config.MinQuorum, expect),
+    deadMs: Math.max(
+      parseGoDuration(config.LastContactThreshold) ?? 0,
+      parseGoDuration(config.ServerStabilizationTime) ?? 0,
+      LOOK_MS,
+    ),
+  };
 }

@@ -33,7 +33,7 @@ export interface ManagedEtcd {
   /** Keeps the etcd running while the server does. */
   readonly process: Runnable;
   /** Takes dead servers out while this one leads. */
-  upkeep(server: Pick<ComposedServer, 'routes' | 'quorum'>): Runnable;
+  upkeep(server: Pick<ComposedServer, 'operator' | 'quorum'>): Runnable;
   /** Ends the etcd, for a server that leaves. */
   stop(): Promise<void>;
 }
@@ -99,7 +99,7 @@ export async function openManagedEtcd(
           log,
           members: process.members,
           isAlive,
-          routes: server.routes,
+          ...server.operator,
           leads: () => server.quorum().isLeader,
         },
         { expect: bootstrapExpect || DEFAULT_EXPECT },

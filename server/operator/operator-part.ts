@@ -1,4 +1,10 @@
-import { healthyServers, operatorRoutes, type QuorumBackend, tolerance } from '../../api/routes/operator-routes.ts';
+import {
+  healthyServers,
+  type OperatorBackend,
+  operatorRoutes,
+  type QuorumBackend,
+  tolerance,
+} from '../../api/routes/operator-routes.ts';
 import type { NodeEntry } from '../catalog/entries.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
 import { SERVER_SERVICE } from '../server-registration.ts';
@@ -20,10 +26,8 @@ export function operatorPart(deps: PartDeps): ServerPart {
     : new SingleServer(deps, { ...deps.server, nodeName: deps.nodeName, startedAt });
   const autopilot = new AutopilotSettings({ ...deps, table });
   observe(deps, counts, quorum);
-  return {
-    tables: [table],
-    routes: operatorRoutes(deps.reads, { quorum, autopilot, usage: () => counts.read() }),
-  };
+  const operator: OperatorBackend = { quorum, autopilot, usage: () => counts.read() };
+  return { tables: [table], routes: operatorRoutes(deps.reads, operator), operator };
 }
 
 /** What dashboards show of a cluster. Read when somebody scrapes; nodes are few enough to be walked then. */

@@ -141,6 +141,11 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
         withinMs: 180_000,
         everyMs: 500,
       });
+      const peers = async () => {
+        const { Servers } = await servers[0]!.get<{ Servers: { Node: string }[] }>('/v1/operator/raft/configuration');
+        return Servers.map(({ Node }) => Node).sort();
+      };
+      await eventually(async () => expect(await peers()).toEqual(['server-1', 'server-3', 'server-4']), SOON);
       await dead.restart();
       expect(await names()).toEqual(['server-1', 'server-2', 'server-3', 'server-4']);
       expect(await read(dead, 'c')).toBe('3');
