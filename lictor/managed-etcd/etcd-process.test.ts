@@ -2,6 +2,7 @@ import { SystemClock } from '../../core/clock.ts';
 import { createLogger } from '../../core/log.ts';
 import { SystemRandom } from '../../core/random.ts';
 import { EtcdProcess } from './etcd-process.ts';
+import { JsonCalls } from './json-calls.ts';
 
 describe('EtcdProcess', () => {
   it.each([
@@ -11,7 +12,7 @@ describe('EtcdProcess', () => {
     const log = createLogger({ level: 'error', sink: process.stderr });
     const url = 'http://127.0.0.1:1';
     const etcd = new EtcdProcess(
-      { clock: new SystemClock(), random: new SystemRandom(), log },
+      { clock: new SystemClock(), random: new SystemRandom(), log, calls: new JsonCalls(undefined) },
       { bin, folder: '/nowhere', name: 'a', clientUrl: url, listenPeerUrl: url, peerUrl: url },
     );
     await expect(etcd.checkVersion()).rejects.toThrow(why);

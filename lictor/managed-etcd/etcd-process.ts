@@ -18,7 +18,15 @@ import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import { makeFolder } from '../../core/make-folder.ts';
 import type { Random } from '../../core/random.ts';
+import type { JsonCalls } from './json-calls.ts';
 import { EtcdMembers, type Membership } from './members.ts';
+
+export interface EtcdProcessDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+  readonly calls: JsonCalls;
+}
 
 export interface EtcdProcessOptions {
   /** A path, or a name on PATH. */
@@ -54,14 +62,14 @@ const STOP_MS = 20_000;
 export class EtcdProcess implements Runnable {
   readonly name = 'etcd';
   readonly members: EtcdMembers;
-  readonly #deps: { readonly clock: Clock; readonly log: Logger; readonly random: Random };
+  readonly #deps: EtcdProcessDeps;
   readonly #options: EtcdProcessOptions;
   #initial: InitialCluster | undefined;
 
-  constructor(deps: { clock: Clock; log: Logger; random: Random }, options: EtcdProcessOptions) {
+  constructor(deps: EtcdProcessDeps, options: EtcdProcessOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.members = new EtcdMembers(options.clientUrl);
+    this.members = new EtcdMembers(deps, options.clientUrl);
   }
 
   /** Whether it has been a member before. */

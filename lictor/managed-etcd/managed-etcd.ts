@@ -17,6 +17,7 @@ import { DeadMembers } from './dead-members.ts';
 import { EtcdProcess } from './etcd-process.ts';
 import { Formation } from './formation.ts';
 import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
+import { JsonCalls } from './json-calls.ts';
 
 export interface ManagedEtcdDeps {
   readonly clock: Clock;
@@ -64,8 +65,9 @@ export async function openManagedEtcd(
     log.warn('the catalog of a single server lies here and is not used; move it with lictor snapshot', { folder });
   }
   const peerUrl = `http://${hostPort(place.address, ports.peerPort)}`;
+  const calls = new JsonCalls(undefined);
   const process = new EtcdProcess(
-    { ...deps, log },
+    { ...deps, log, calls },
     {
       bin: ports.bin,
       folder: join(dataDir, 'etcd'),
@@ -85,8 +87,9 @@ export async function openManagedEtcd(
     datacenter,
     expect: bootstrapExpect,
   });
+  const isAlive = (url: string) => calls.isAlive(url);
   const routes = joinRoutes({ formation, members: process.members, isAlive });
-  const joining = new Joining({ ...deps, log, formation, process }, { config, peerUrl, address });
+  const joining = new Joining({ ...deps, log, formation, process, calls }, { config, peerUrl, address });
   await serveMeanwhile(config, deps, routes, signal, (inner) => joining.run(inner));
   return {
     endpoints: [process.members.url],
@@ -146,6 +149,7 @@ async function serveMeanwhile(
 interface JoiningDeps extends ManagedEtcdDeps {
   readonly formation: Formation;
   readonly process: EtcdProcess;
+  readonly calls: JsonCalls;
 }
 
 /** From nothing, or from the data of before, to a full member. */
@@ -276,7 +280,7 @@ class Joining {
 
   async #enter(through: string, started: boolean): Promise<EnterAnswer> {
     const { config, peerUrl } = this.#at;
-    const text = await put(`http://${through}${ENTER_PATH}`, { name: config.nodeName, peerUrl, started });
+    const text = await this.#put(`http://${through}${ENTER_PATH}`, { name: config.nodeName, peerUrl, started });
     return JSON.parse(text) as EnterAnswer;
   }
 
@@ -288,7 +292,7 @@ class Joining {
     await Promise.all(
       [...origins].map(async (origin) => {
         try {
-          formation.heard(cardOf(Buffer.from(await put(`${origin}${HELLO_PATH}`, formation.card()))));
+          formation.heard(cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, formation.card()))));
         } catch (error) {
           this.#deps.log.debug('a server does not answer', { server: origin, error: errorText(error) });
         }
@@ -296,34 +300,16 @@ class Joining {
     );
   }
 
+  async #put(url: string, body: object): Promise<string> {
+    const { status, text } = await this.#deps.calls.call('PUT', url, body, CALL_MS);
+    if (status === 200) return text;
+    throw new AppError('unavailable', `${url}: ${status} ${text.slice(0, 500)}`);
+  }
+
   /** Each state once, however often it is looked at. */
   #say(what: string): void {
     if (what === this.#said) return;
     this.#said = what;
     this.#deps.log.info(what);
-  }
-}
-
-async function put(url: string, body: object): Promise<string> {
-  const { request } = await import('undici');
-  const response = await request(url, {
-    method: 'PUT',
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(CALL_MS),
-  });
-  const text = await response.body.text();
-  if (response.statusCode === 200) return text;
-  throw new AppError('unavailable', `${url}: ${response.statusCode} ${text.slice(0, 500)}`);
-}
-
-/** Whether something answers on a member's peer port. */
-async function isAlive(peerUrl: string): Promise<boolean> {
-  const { request } = await import('undici');
-  try {
-    const response = await request(`${peerUrl}/version`, { signal: AbortSignal.timeout(2000) });
-    await response.body.dump();
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,4 +1,5 @@
-import { AppError, errorText } from '../../core/errors.ts';
+import { AppError } from '../../core/errors.ts';
+import type { JsonCalls } from './json-calls.ts';
 
 /** A member of etcd's cluster. Ids are 64 bits wide, so they stay texts. */
 export interface Member {
@@ -31,8 +32,10 @@ interface WireMember {
 export class EtcdMembers {
   /** E.g. `http://127.0.0.1:2379`. */
   readonly url: string;
+  readonly #calls: JsonCalls;
 
-  constructor(url: string) {
+  constructor(deps: { readonly calls: JsonCalls }, url: string) {
+    this.#calls = deps.calls;
     this.url = url;
   }
 
@@ -81,20 +84,7 @@ export class EtcdMembers {
 
   async #call<T>(path: string, body: object): Promise<T> {
     const what = `etcd ${this.url}, ${path}`;
-    const { request } = await import('undici');
-    let status: number;
-    let text: string;
-    try {
-      const response = await request(`${this.url}/v3/${path}`, {
-        method: 'POST',
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(CALL_MS),
-      });
-      status = response.statusCode;
-      text = await response.body.text();
-    } catch (cause) {
-      throw new AppError('unavailable', `${what}: ${errorText(cause)}`, { cause });
-    }
+    const { status, text } = await this.#calls.call('POST', `${this.url}/v3/${path}`, body, CALL_MS);
     const answer = parsed(text, what);
     if (status === 200) return answer as T;
     const { message, error } = answer as { message?: string; error?: string };

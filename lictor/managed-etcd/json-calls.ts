@@ -1,0 +1,96 @@
+import { connect as connectTls } from 'node:tls';
+import { Agent, buildConnector, request } from 'undici';
+import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
+import { contextOptions } from '../../api/http/server-tls.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import { tlsProblem } from './tls-problem.ts';
+
+const CONNECT_MS = 5000;
+/** For a look whether somebody is there. */
+const LOOK_MS = 2000;
+
+/**
+ * Calls with a JSON body to other servers and to etcd. Each has a connection of its own, so it uses certificates as
+ * they are when it begins.
+ */
+export class JsonCalls {
+  readonly #tls: (() => ClientTls) | undefined;
+  readonly #dispatcher: Agent;
+
+  /** In the clear without `tls`. */
+  constructor(tls: (() => ClientTls) | undefined) {
+    this.#tls = tls;
+    const timeoutMs = CONNECT_MS;
+    this.#dispatcher = new Agent({
+      connect: tls ? tlsConnector(buildConnector, tls, { timeoutMs }) : { timeout: timeoutMs },
+      pipelining: 0,
+    });
+  }
+
+  get scheme(): 'http' | 'https' {
+    return this.#tls ? 'https' : 'http';
+  }
+
+  /** Any answer, whatever its status. @throws AppError `unavailable` when there is none, with what to do about TLS. */
+  async call(
+    method: 'PUT' | 'POST',
+    url: string,
+    body: object,
+    withinMs: number,
+  ): Promise<{ status: number; text: string }> {
+    try {
+      const response = await request(url, {
+        dispatcher: this.#dispatcher,
+        method,
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(withinMs),
+      });
+      return { status: response.statusCode, text: await response.body.text() };
+    } catch (cause) {
+      const advice = tlsProblem(cause, this.#tls !== undefined);
+      const facts = advice === undefined ? {} : { tls: advice };
+      const text = advice === undefined ? errorText(cause) : `${advice} (${errorText(cause)})`;
+      throw new AppError('unavailable', `${url}: ${text}`, { cause, facts });
+    }
+  }
+
+  /**
+   * Whether something answers at the peer port of a member. With TLS who refuses our certificate, or shows one that does
+   * not count, is there as well: it must not be taken for dead.
+   */
+  async isAlive(peerUrl: string): Promise<boolean> {
+    if (this.#tls) return shakesHands(new URL(peerUrl), this.#tls());
+    try {
+      const signal = AbortSignal.timeout(LOOK_MS);
+      const response = await request(`${peerUrl}/version`, { dispatcher: this.#dispatcher, signal });
+      await response.body.dump();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function shakesHands({ hostname, port }: URL, tls: ClientTls): Promise<boolean> {
+  return new Promise((resolve) => {
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const socket = connectTls({
+      ...contextOptions(tls),
+      host,
+      port: Number(port),
+      timeout: LOOK_MS,
+      rejectUnauthorized: false,
+    });
+    const settle = (alive: boolean): void => {
+      resolve(alive);
+      socket.destroy();
+    };
+    socket.once('timeout', () => settle(false));
+    socket.once('secureConnect', () => settle(true));
+    // An answer that is no TLS, or an alert.
+    socket.on('error', ({ code = '' }: NodeJS.ErrnoException) =>
+      settle(code === 'EPROTO' || code.startsWith('ERR_SSL_')),
+    );
+    socket.once('close', () => settle(false));
+  });
+}
