@@ -72,8 +72,11 @@ export function apiOptions(flags: ClientSettings, environment: Environment): Api
   };
 }
 
+/** An address with `http://` is called by HTTPS where that is asked for: nobody who wants TLS gets less. */
 function addressOf(given: string, ssl: boolean): string {
-  if (/^(https?|unix):\/\//.test(given)) return given.replace(/\/+$/, '');
+  if (/^(https?|unix):\/\//.test(given)) {
+    return (ssl ? given.replace(/^http:/, 'https:') : given).replace(/\/+$/, '');
+  }
   const address = `${ssl ? 'https' : 'http'}://${given.replace(/\/+$/, '')}`;
   if (/^[a-z]+:\/\//i.test(given) || !URL.canParse(address)) {
     throw new AppError(
@@ -84,11 +87,11 @@ function addressOf(given: string, ssl: boolean): string {
   return address;
 }
 
-/** A token given wins over a file given, and both over the environment. */
+/** Flags before the environment, and of each a file before a token (Consul's order). */
 function tokenOf(flags: ClientSettings, env: (name: string) => string | undefined): string | undefined {
-  if (flags.token !== undefined) return flags.token || undefined;
   if (flags.tokenFile) return readText('-token-file', flags.tokenFile)?.trim();
-  return env('HTTP_TOKEN') ?? readText('CONSUL_HTTP_TOKEN_FILE', env('HTTP_TOKEN_FILE'))?.trim();
+  if (flags.token !== undefined) return flags.token || undefined;
+  return readText('CONSUL_HTTP_TOKEN_FILE', env('HTTP_TOKEN_FILE'))?.trim() ?? env('HTTP_TOKEN');
 }
 
 function certificates(file: string | undefined, folder: string | undefined): string[] | undefined {

@@ -115,7 +115,10 @@ describe('apiOptions', () => {
   it('reads flags before the environment, and our names before those of Consul', () => {
     const env = { CONSUL_HTTP_ADDR: 'a:1', LICTOR_HTTP_ADDR: 'b:2', CONSUL_HTTP_SSL: 'true', CONSUL_NAMESPACE: 'n' };
     expect(apiOptions({}, env)).toMatchObject({ address: 'https://b:2', namespace: 'n', verify: true });
-    expect(apiOptions({ httpAddr: 'http://c:3/prefix/' }, env)).toMatchObject({ address: 'http://c:3/prefix' });
+    expect(apiOptions({ httpAddr: 'http://c:3/prefix/' }, env)).toMatchObject({ address: 'https://c:3/prefix' });
+    // Whoever asks for TLS is not sent back to clear text by a scheme in the address.
+    expect(apiOptions({ httpAddr: 'http://a:1/p/' }, { CONSUL_HTTP_SSL: '1' }).address).toBe('https://a:1/p');
+    expect(apiOptions({ httpAddr: 'http://a:1' }, { CONSUL_HTTP_SSL: 'false' }).address).toBe('http://a:1');
     expect(apiOptions({ httpAddr: 'unix:///run/s' }, { CONSUL_HTTP_SSL_VERIFY: 'false' })).toMatchObject({
       address: 'unix:///run/s',
       verify: false,
@@ -129,7 +132,9 @@ describe('apiOptions', () => {
     };
     const token = file('token', 'secret\n');
     expect(apiOptions({ tokenFile: token }, { CONSUL_HTTP_TOKEN: 'other' }).token).toBe('secret');
-    expect(apiOptions({}, { CONSUL_HTTP_TOKEN_FILE: token }).token).toBe('secret');
+    expect(apiOptions({ tokenFile: token, token: 'other' }, {}).token).toBe('secret');
+    expect(apiOptions({ token: 'mine' }, { CONSUL_HTTP_TOKEN_FILE: token }).token).toBe('mine');
+    expect(apiOptions({}, { CONSUL_HTTP_TOKEN_FILE: token, CONSUL_HTTP_TOKEN: 'other' }).token).toBe('secret');
     expect(apiOptions({ caFile: token }, {}).ca).toEqual(['secret\n']);
     expect(apiOptions({ caPath: folder }, {}).ca).toEqual(['secret\n']);
   });

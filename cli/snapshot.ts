@@ -7,6 +7,7 @@ import type { Command, CommandIo } from './command.ts';
 import { json, ProgressLines } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
 import { addAgent } from './snapshot/agent.ts';
+import { addDecode } from './snapshot/decode.ts';
 import { fileError, readable, sizeText } from './snapshot/file.ts';
 import { type AgentSelf, factsOf, withFacts } from './snapshot/file-name.ts';
 import { addInspect } from './snapshot/inspect.ts';
@@ -26,10 +27,14 @@ export interface ArchiveEntry {
   readonly bytes: number;
   /** Of the key/value store: the key that it holds. */
   readonly kvKey?: string;
+  /** What it holds, to be written as JSON: the fields of its record, its place and its indexes. */
+  data(): object;
 }
 
-/** Reads a whole archive and verifies it; each entry goes to `take`. @throws AppError for a bad one. */
-export type ReadArchive = (path: string, take: (entry: ArchiveEntry) => void) => Promise<ArchiveMeta>;
+/**
+ * Reads a whole archive and verifies it; each entry goes to `take`, and the next one waits for it. @throws AppError for a bad one.
+ */
+export type ReadArchive = (path: string, take: (entry: ArchiveEntry) => Promise<void> | void) => Promise<ArchiveMeta>;
 
 /** Large archives take long; the caller's signal ends it sooner. */
 const TIMEOUT_MS = 24 * 3600 * 1000;
@@ -62,6 +67,7 @@ export function snapshotCommand(deps: { readonly readArchive: ReadArchive }): Co
         'lictor snapshot restore backup.snap',
       ).action((file: string, flags: ClientFlags) => restore(file, flags, io));
       addInspect(target, { io, ...deps });
+      addDecode(target, { io, ...deps });
       addAgent(target, { io, ...deps });
       return target;
     },

@@ -1,14 +1,41 @@
+import { kvJson } from '../api/shapes/kv.ts';
 import { snapshotCommand as make } from '../cli/snapshot.ts';
-import { keyOfRest } from '../server/kv/kv-keys.ts';
+import { keyOfRest, namespaceOfRest } from '../server/kv/kv-keys.ts';
+import { decodeKv } from '../server/kv/kv-record.ts';
 import { readArchive } from '../server/snapshot/archive.ts';
+import type { StoreEntry } from '../store/store.ts';
 
 /** `lictor snapshot`, with the servers' own reader of archives. */
 export const snapshotCommand = make({
   readArchive: (path, take) =>
-    readArchive(path, ({ key, value }) => {
+    readArchive(path, (entry) => {
+      const { key, value } = entry;
       const slash = Math.max(0, key.indexOf('/'));
       const kind = key.slice(0, slash);
-      const kvKey = kind === 'kv' ? { kvKey: keyOfRest(key.slice(slash + 1)) } : {};
-      take({ kind, bytes: Buffer.byteLength(key) + value.byteLength, ...kvKey });
+      const rest = key.slice(slash + 1);
+      const bytes = Buffer.byteLength(key) + value.byteLength;
+      return kind === 'kv'
+        ? take({ kind, bytes, kvKey: keyOfRest(rest), data: () => kvData(rest, entry) })
+        : take({ kind, bytes, data: () => recordData(rest, entry) });
     }),
 });
+
+/** A key as the API shows it, with its namespace. In an archive, revisions are indexes. */
+function kvData(rest: string, entry: StoreEntry): object {
+  return { Namespace: namespaceOfRest(rest), ...kvJson({ ...decodeKv(rest, entry, 0), key: keyOfRest(rest) }) };
+}
+
+/** The record itself, where it lies, and its indexes. */
+function recordData(rest: string, { value, createRevision, modRevision }: StoreEntry): object {
+  return { Key: rest, Record: recordOf(value), CreateIndex: createRevision, ModifyIndex: modRevision };
+}
+
+/** Bytes that are no JSON are given in base64. */
+function recordOf(value: Uint8Array): unknown {
+  const bytes = Buffer.from(value);
+  try {
+    return JSON.parse(bytes.toString()) as unknown;
+  } catch {
+    return bytes.toString('base64');
+  }
+}

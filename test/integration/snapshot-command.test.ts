@@ -78,3 +78,36 @@ it('counts what the key/value store holds by the beginnings of keys', async () =
   await expect(shown('-kvdepth=3')).rejects.toThrow(/-kvdepth and -kvfilter need -kvdetails/);
   await expect(shown('-kvdetails', '-kvdepth=0')).rejects.toThrow(/use a whole number from 1 to 100/);
 });
+
+it('prints all that an archive holds, a line of JSON each, and nothing of one that is cut', async () => {
+  const file = join(folder, 'all.snap');
+  writeFileSync(file, archive);
+  const { stdout } = await runForTest(snapshotCommand, ['decode', file]);
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { Type: string; Data: Record<string, unknown> });
+  expect(lines[0]).toMatchObject({ Type: 'SnapshotHeader', Data: { Index: expect.any(Number), Version: 1 } });
+  const instance = lines.find(({ Type, Data }) => Type === 'instance' && String(Data.Key).startsWith('n/'))!;
+  expect(instance.Data).toMatchObject({ Record: { node: 'n', content: { Service: 'web' } } });
+  const { Index } = lines[0]!.Data;
+  expect(
+    lines.slice(1).filter(({ Data }) => !(Number(Data.CreateIndex) > 0 && Number(Data.ModifyIndex) <= Number(Index))),
+  ).toEqual([]);
+  expect(lines.filter(({ Type }) => Type === 'kv').map(({ Data }) => Data)).toContainEqual({
+    Namespace: 'default',
+    Key: 'app/\u0001',
+    Value: Buffer.from('value').toString('base64'),
+    Flags: 0,
+    LockIndex: 0,
+    CreateIndex: expect.any(Number),
+    ModifyIndex: expect.any(Number),
+  });
+  // What inspect counts is what decode prints.
+  const counted = JSON.parse((await runForTest(snapshotCommand, ['inspect', file, '-format=json'])).stdout) as {
+    Stats: { Count: number }[];
+  };
+  expect(lines.length - 1).toBe(counted.Stats.reduce((sum, { Count }) => sum + Count, 0));
+  writeFileSync(file, archive.subarray(0, archive.length - 100));
+  await expect(runForTest(snapshotCommand, ['decode', file])).rejects.toThrow(/snapshot/);
+});
