@@ -51,6 +51,7 @@ export function shownField(type: FieldType): JsonSchema | undefined {
       return { type: 'string' };
     case 'int':
     case 'optionalInt':
+    case 'shownInt':
       return { type: 'integer', ...SAFE };
     case 'nanoseconds':
       return { type: ['integer', 'string'], description: 'Nanoseconds; a body may hold a Go duration.' };

@@ -143,9 +143,10 @@ async function put(backend: KvBackend, options: KvRoutesOptions, request: RouteR
   if (body.length > options.maxValueBytes) return tooLarge(body.length, options.maxValueBytes, 'kv_max_value_size');
   const acquire = query.get('acquire') ?? undefined;
   const release = query.get('release') ?? undefined;
+  // What Consul finds out only when it applies the change.
+  if (acquire === '' || release === '') return failed('raft apply failed: missing session');
   const namespace = namespaceOf(request);
   const done = await backend.put({ namespace, key, value: body, flags, cas, acquire, release });
-  // Consul finds out only when it applies the change.
   if (done === 'noSession') return failed(`raft apply failed: invalid session ${JSON.stringify(acquire)}`);
   return { json: done };
 }

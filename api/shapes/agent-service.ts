@@ -79,8 +79,18 @@ const MAX_META_VALUE = 512;
 
 /** @throws AppError `badRequest` with Consul's texts. */
 export function decodeAgentService(body: Buffer, policy: CheckPolicy = NO_SCRIPTS): AgentService {
-  const input = decodeAgentBody(() => decodeBody(AGENT_SERVICE, body)) ?? {};
-  return normalizeAgentService(input as AgentServiceInput, policy);
+  const input = (decodeAgentBody(() => decodeBody(AGENT_SERVICE, body)) ?? {}) as AgentServiceInput;
+  const { Check: check, Weights: weights } = input;
+  return normalizeAgentService(
+    {
+      ...input,
+      // An object without anything in it is what some clients send for none; in a list it is a check that lacks all.
+      ...(check && isEmpty(check) ? { Check: undefined } : {}),
+      // Over HTTP a weight that is left out beside the other is 0, in a file 1.
+      ...(weights ? { Weights: { Passing: 0, Warning: 0, ...weights } } : {}),
+    },
+    policy,
+  );
 }
 
 /** Checks a definition and fills in what may be left out. @throws AppError `badRequest` with Consul's texts. */
@@ -133,6 +143,19 @@ function withFieldNames(input: AgentServiceInput): AgentServiceInput {
     ...(isObject(input.Proxy) ? { Proxy: proxyFields(input.Proxy) } : {}),
     ...(isObject(input.Connect) ? { Connect: connectFields(input.Connect) } : {}),
   };
+}
+
+/** Whether all fields have the values that Go has for those that are not given. */
+function isEmpty(check: AgentCheckInput): boolean {
+  return Object.values(check).every(
+    (value) =>
+      value === undefined ||
+      value === '' ||
+      value === 0 ||
+      value === false ||
+      value === '0s' ||
+      (typeof value === 'object' && Object.keys(value as object).length === 0),
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,12 +1,21 @@
 import { isIP } from 'node:net';
 import { checkedNamespace } from '../../api/http/request-params.ts';
-import { type CheckDefinition, type CheckStatus, DEFAULT_NAMESPACE, type Locality } from '../../api/shapes/catalog.ts';
+import {
+  type CheckDefinition,
+  type CheckStatus,
+  DEFAULT_NAMESPACE,
+  type Locality,
+  type Weights,
+} from '../../api/shapes/catalog.ts';
 import { isCheckStatus } from '../../api/shapes/decode-verdicts.ts';
 import { connectFields, proxyFields } from '../../api/shapes/proxy-fields.ts';
 import type { CheckRegistration, Registration, ServiceRegistration } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
 import { isRunnable } from './entries.ts';
 import type { InstanceContent } from './records.ts';
+
+/** The largest weight in an SRV record. */
+const MAX_WEIGHT = 65_535;
 
 /** A check of a registration with everything filled in. */
 export interface NormalCheck {
@@ -88,9 +97,7 @@ function normalizeService(service: ServiceRegistration, registrationNamespace: s
     Address: address,
     Meta: service.Meta ?? null,
     Port: defaultPort(service.Port ?? 0, ports),
-    Weights: service.Weights
-      ? { Passing: service.Weights.Passing ?? 0, Warning: service.Weights.Warning ?? 0 }
-      : { Passing: 1, Warning: 1 },
+    Weights: weightsOf(service.Weights),
     EnableTagOverride: service.EnableTagOverride ?? false,
   };
   if (service.Kind) content.Kind = service.Kind;
@@ -108,6 +115,12 @@ function normalizeService(service: ServiceRegistration, registrationNamespace: s
   if (isRecord(service.Proxy, 'Service.Proxy')) content.Proxy = proxyFields(service.Proxy);
   if (isRecord(service.Connect, 'Service.Connect')) content.Connect = connectFields(service.Connect);
   return { namespace: service.Namespace ? checkedNamespace(service.Namespace) : registrationNamespace, content };
+}
+
+/** Clients send 0 for what they were not given: weights that make no sense count as none (Consul's rule). */
+function weightsOf({ Passing = 0, Warning = 0 }: Partial<Weights> = {}): Weights {
+  const sensible = Passing >= 1 && Passing <= MAX_WEIGHT && Warning >= 0 && Warning <= MAX_WEIGHT;
+  return sensible ? { Passing, Warning } : { Passing: 1, Warning: 1 };
 }
 
 /** `Port` is the default one of the named ports: given, marked, or else the first. */

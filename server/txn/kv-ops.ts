@@ -21,6 +21,9 @@ interface DraftKey extends KvContent, DraftIndexes {
 /** Keys of one tree that are relied upon one by one; of larger ones only that nothing was put there. */
 const MAX_RELIED = 32;
 
+/** Consul's text for an operation that says no session. */
+const NO_SESSION = 'missing session';
+
 const VERBS = new Set([
   'set',
   'cas',
@@ -115,6 +118,7 @@ export class KvOperation {
     const { verb, key, index, session } = this.#op;
     if (verb === 'lock') return this.#lock(before);
     if (verb === 'unlock') {
+      if (session === '') throw new TxnRefusal(NO_SESSION);
       const after = unlockContent(before, this.#op, session);
       if (after) return after;
       throw new TxnRefusal(`failed to unlock key ${q(key)}, lock isn't held, or is held by another session`);
@@ -128,6 +132,7 @@ export class KvOperation {
   #lock(before: DraftKey | undefined): KvContent {
     const { sessions } = this.#deps;
     const { key, session } = this.#op;
+    if (session === '') throw new TxnRefusal(NO_SESSION);
     const found = sessions.find(session, this.#context.namespace);
     if (!found) throw new TxnRefusal(`invalid session ${q(session)}`);
     const delayed = before?.session === session ? undefined : sessions.delayedUntil(this.#rest);

@@ -74,6 +74,34 @@ describe('a transaction over the catalog', () => {
     expect(await health()).toBe(0);
   });
 
+  it('takes weights that make no sense for none, as clients send 0 for what they were not given', async () => {
+    await txn(node('set'));
+    const weights = async (Weights: object) => {
+      const { results } = await txn(service('set', { Weights }));
+      return results![0]!.Service!.Weights;
+    };
+    expect(await weights({ Passing: 0, Warning: 0 })).toEqual({ Passing: 1, Warning: 1 });
+    expect(await weights({ Passing: 7, Warning: 0 })).toEqual({ Passing: 7, Warning: 0 });
+    const body = { Node: 'n', Address: '10.0.0.1', Service: { Service: 's', Weights: { Passing: 0, Warning: 0 } } };
+    await server.call('PUT', '/v1/catalog/register', { body });
+    const { json } = await server.get<{ ServiceWeights: object }[]>('/v1/catalog/service/s');
+    expect(json.map((row) => row.ServiceWeights)).toContainEqual({ Passing: 1, Warning: 1 });
+  });
+
+  it('refuses locks without a session by name', async () => {
+    const { status, errors } = await txn(
+      { KV: { Verb: 'lock', Key: 'k', Value: 'eA==' } },
+      { KV: { Verb: 'unlock', Key: 'k', Value: 'eA==' } },
+      { KV: { Verb: 'lock', Key: 'k', Value: 'eA==', Session: 'nope' } },
+    );
+    expect(status).toBe(409);
+    expect(errors!.map(({ What }) => What)).toEqual(['missing session', 'missing session', 'invalid session "nope"']);
+    for (const how of ['acquire', 'release']) {
+      const answer = await server.call('PUT', `/v1/kv/k?${how}=`, { body: Buffer.from('v') });
+      expect(answer).toMatchObject({ status: 500, text: 'raft apply failed: missing session' });
+    }
+  });
+
   it('ends a session together with what it writes', async () => {
     await txn(node('set'));
     const made = await server.call('PUT', '/v1/session/create', { body: { Node: 'n', NodeChecks: [] } });

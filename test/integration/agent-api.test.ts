@@ -77,6 +77,18 @@ describe('services of an agent', () => {
     expect((await call('PUT /v1/agent/service/deregister/web-1')).status).toBe(404);
   });
 
+  it('may have an empty check, which is none, and weights of which one is left out', async () => {
+    // The zero values of clients in Go and Java.
+    const none = { HTTP: '', TTL: '', Interval: '0s', TLSSkipVerify: false, Header: {}, Args: [] };
+    for (const Check of [{}, none]) {
+      const done = await call('PUT /v1/agent/service/register', { Name: 'plain', Check, Weights: { Passing: 5 } });
+      expect(done).toMatchObject({ status: 200 });
+    }
+    expect(await json('GET /v1/agent/service/plain')).toMatchObject({ Weights: { Passing: 5, Warning: 0 } });
+    expect(Object.values(await json('GET /v1/agent/checks?filter=ServiceID==plain'))).toEqual([]);
+    await call('PUT /v1/agent/service/deregister/plain');
+  });
+
   it('can be waited for by hash', async () => {
     await call('PUT /v1/agent/service/register', { Name: 'hashed', Port: 1 });
     const first = await fetch(`${origin}/v1/agent/service/hashed`);
@@ -101,6 +113,8 @@ describe('services of an agent', () => {
     [{ Name: 'x', Port: 70000 }, 400, /Port.*65535/],
     [{ Name: 'x', Ports: [{ Name: 'A b', Port: 1 }] }, 400, /Ports\[0\].Name/],
     [{ Name: 'x', Weights: { Passing: -1, Warning: 1 } }, 400, 'Invalid Weights: Passing must be greater than 0'],
+    [{ Name: 'x', Weights: { Warning: 1 } }, 400, 'Invalid Weights: Passing must be greater than 0'],
+    [{ Name: 'x', Checks: [{}] }, 400, 'Invalid check: TTL must be > 0 for TTL checks'],
     [{ Name: 'x', Check: { Interval: '10s' } }, 400, 'Invalid check: TTL must be > 0 for TTL checks'],
     [
       { Name: 'x', Check: { TTL: '10s', Interval: '5s', HTTP: 'http://a/' } },

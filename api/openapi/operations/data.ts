@@ -60,7 +60,7 @@ export const KV: OperationGroup = {
       errors: {
         400: ['Missing key name', 'Conflicting flags: …'],
         413: ['Request body(… bytes) too large, max size: … bytes. See …#kv_max_value_size.'],
-        500: [UINT64, 'raft apply failed: invalid session "…"'],
+        500: [UINT64, 'raft apply failed: invalid session "…"', 'raft apply failed: missing session'],
       },
     }),
     namespaced('/v1/kv/{key}', 'Read a key, or all below a prefix', {

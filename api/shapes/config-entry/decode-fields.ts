@@ -40,6 +40,7 @@ export function decodeField(type: FieldType, given: unknown, path: string, probl
   if (given === null || given === undefined) {
     // An object that is always there holds the objects that are always in it.
     if (type.kind === 'struct' && type.as === 'value') return decodeStruct(type.fields, {}, path, problems);
+    if (type.kind === 'shownInt') return 0;
     return type.kind === 'shownBool' ? false : undefined;
   }
   switch (type.kind) {
@@ -78,6 +79,8 @@ function decodeScalar(type: { kind: string }, given: unknown, path: string, prob
       return toBool(given, path, problems);
     case 'shownBool':
       return toBool(given, path, problems) ?? false;
+    case 'shownInt':
+      return toNumber(given, path, problems, true) ?? 0;
     default:
       return decodeDuration(type.kind === 'nanoseconds', given, path, problems);
   }
@@ -186,15 +189,16 @@ function copy<T>(given: T, path: string, problems: Problems, depth: number): unk
   return Object.fromEntries(entries) as object;
 }
 
-/** What stands in a list for a value that a field would omit. */
 /** What null stands for in a list or map. */
 function blankOf(type: FieldType): object | undefined {
   return type.kind === 'struct' ? {} : undefined;
 }
 
+/** What stands in a list for a value that a field would omit. */
 function zeroOf(type: FieldType): unknown {
   const { kind } = type;
-  if (kind === 'int' || kind === 'float' || kind === 'optionalInt' || kind === 'nanoseconds') return 0;
+  if (kind === 'int' || kind === 'float' || kind === 'optionalInt' || kind === 'shownInt' || kind === 'nanoseconds')
+    return 0;
   if (kind === 'bool' || kind === 'optionalBool') return false;
   return kind === 'string' || kind === 'tenancy' ? '' : kind === 'duration' ? '0s' : kind === 'list' ? [] : {};
 }

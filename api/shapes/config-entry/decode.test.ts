@@ -25,3 +25,47 @@ describe('null in a configuration entry', () => {
     expect(entry).toMatchObject({ Listeners: [{ TLS: {} }] });
   });
 });
+
+describe('the form in which a configuration entry is shown', () => {
+  // As Consul's Go client decodes it: durations without a spelling of their own are nanoseconds.
+  it('has the durations of cookies and of filters of routes as nanoseconds', () => {
+    const cookies = decodeConfigEntry({
+      Kind: 'service-resolver',
+      Name: 'web',
+      ConnectTimeout: '5s',
+      LoadBalancer: {
+        Policy: 'maglev',
+        HashPolicies: [{ Field: 'cookie', FieldValue: 'c', CookieConfig: { TTL: '20s', Path: '/' } }],
+      },
+    });
+    expect(cookies).toMatchObject({
+      ConnectTimeout: '5s',
+      LoadBalancer: { HashPolicies: [{ CookieConfig: { TTL: 20e9, Path: '/' } }] },
+    });
+    const filters = { TimeoutFilter: { RequestTimeout: '10s', IdleTimeout: 2e9 } };
+    const route = decodeConfigEntry({ Kind: 'http-route', Name: 'r', Rules: [{ Filters: filters }] });
+    expect(route).toMatchObject({
+      Rules: [{ Filters: { TimeoutFilter: { RequestTimeout: 10e9, IdleTimeout: 2e9 } } }],
+    });
+  });
+
+  it('has what the rules of a route were given, and no more', () => {
+    const rules = [{ Filters: { URLRewrite: { Path: 'def' } }, Services: [{ Name: 'web' }] }];
+    const route = decodeConfigEntry({ Kind: 'http-route', Name: 'r', Rules: rules }) as { Rules?: object[] };
+    expect(route.Rules).toEqual([
+      {
+        Filters: { URLRewrite: { Path: 'def' } },
+        ResponseFilters: {},
+        Services: [{ Name: 'web', Weight: 1, Filters: {}, ResponseFilters: {} }],
+      },
+    ]);
+  });
+
+  it('has all limits of an ingress gateway as soon as there are defaults', () => {
+    const gateway = { Kind: 'ingress-gateway', Name: 'g', Defaults: { MaxConnections: 2048 } };
+    expect(decodeConfigEntry(gateway)).toMatchObject({
+      Defaults: { MaxConnections: 2048, MaxPendingRequests: 0, MaxConcurrentRequests: 0 },
+    });
+    expect(decodeConfigEntry({ Kind: 'ingress-gateway', Name: 'g' })).not.toHaveProperty('Defaults');
+  });
+});

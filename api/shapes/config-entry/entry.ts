@@ -172,7 +172,7 @@ export interface LoadBalancer {
   readonly HashPolicies?: readonly {
     readonly Field?: string;
     readonly FieldValue?: string;
-    readonly CookieConfig?: { readonly Session?: boolean; readonly TTL?: string; readonly Path?: string };
+    readonly CookieConfig?: { readonly Session?: boolean; readonly TTL?: number; readonly Path?: string };
     readonly SourceIP?: boolean;
     readonly Terminal?: boolean;
   }[];

@@ -10,7 +10,7 @@ export type FieldType =
   /** 0, or false, is a value of its own when it is given. */
   | { readonly kind: 'optionalInt' | 'optionalBool' }
   /** Always shown. */
-  | { readonly kind: 'shownBool' }
+  | { readonly kind: 'shownBool' | 'shownInt' }
   /** An object of any values, kept as it is; or any value. */
   | { readonly kind: 'object' | 'any' }
   /** There is one namespace and one partition for entries: `default`, which is not shown. */
@@ -37,6 +37,7 @@ export const INT: FieldType = { kind: 'int' };
 export const FLOAT: FieldType = { kind: 'float' };
 export const BOOL: FieldType = { kind: 'bool' };
 export const SHOWN_BOOL: FieldType = { kind: 'shownBool' };
+export const SHOWN_INT: FieldType = { kind: 'shownInt' };
 export const OPTIONAL_INT: FieldType = { kind: 'optionalInt' };
 export const OPTIONAL_BOOL: FieldType = { kind: 'optionalBool' };
 export const DURATION: FieldType = { kind: 'duration' };

@@ -11,13 +11,15 @@ import type {
 } from './entry.ts';
 import {
   BOOL,
-  DURATION,
+  type FieldType,
   INT,
   listOf,
+  NANOSECONDS,
   OPTIONAL_BOOL,
   OPTIONAL_INT,
   pointer,
   SHOWN_BOOL,
+  SHOWN_INT,
   STRING,
   STRING_MAP,
   STRINGS,
@@ -35,12 +37,12 @@ const LISTENER_TLS = {
   CipherSuites: STRINGS,
   SDS,
 };
-const LIMITS = {
-  MaxConnections: INT,
-  MaxPendingRequests: INT,
-  MaxConcurrentRequests: INT,
+const limits = (count: FieldType) => ({
+  MaxConnections: count,
+  MaxPendingRequests: count,
+  MaxConcurrentRequests: count,
   PassiveHealthCheck: PASSIVE_HEALTH_CHECK,
-};
+});
 
 export const INGRESS_GATEWAY = kindSpec<IngressGateway>({
   fields: {
@@ -58,12 +60,12 @@ export const INGRESS_GATEWAY = kindSpec<IngressGateway>({
             TLS: pointer({ SDS }),
             RequestHeaders: HEADER_CHANGES,
             ResponseHeaders: HEADER_CHANGES,
-            ...LIMITS,
+            ...limits(INT),
           }),
         ),
       }),
     ),
-    Defaults: pointer(LIMITS),
+    Defaults: pointer(limits(SHOWN_INT)),
   },
   normalize: (entry) => ({
     ...entry,
@@ -235,7 +237,7 @@ const FILTERS = value({
     RetryOnStatusCodes: listOf(INT),
     RetryOnConnectFailure: OPTIONAL_BOOL,
   }),
-  TimeoutFilter: pointer({ RequestTimeout: DURATION, IdleTimeout: DURATION }),
+  TimeoutFilter: pointer({ RequestTimeout: NANOSECONDS, IdleTimeout: NANOSECONDS }),
   JWT: JWT_REQUIREMENT,
 });
 const RESPONSE_FILTERS = value({ Headers: HEADER_FILTER });
@@ -288,11 +290,12 @@ type Rule = NonNullable<HttpRoute['Rules']>[number];
 type RouteMatch = NonNullable<Rule['Matches']>[number];
 
 function normalRule(rule: Rule): Rule {
-  // Without matches a rule takes every request, and without a weight each service its share.
-  const matches: readonly RouteMatch[] = rule.Matches ?? [{ Path: { Match: 'prefix', Value: '/' } }];
   return {
     ...rule,
-    Matches: matches.map((match) => ({ ...match, ...(match.Method && { Method: match.Method.toUpperCase() }) })),
+    ...(rule.Matches && {
+      Matches: rule.Matches.map((match) => ({ ...match, ...(match.Method && { Method: match.Method.toUpperCase() }) })),
+    }),
+    // Without a weight each service takes its share.
     ...(rule.Services && {
       Services: rule.Services.map((service) => ({ ...service, Weight: service.Weight || 1 })),
     }),

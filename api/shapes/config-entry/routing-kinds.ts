@@ -12,7 +12,20 @@ import type {
   ServiceRouter,
   ServiceSplitter,
 } from './entry.ts';
-import { BOOL, DURATION, FLOAT, INT, listOf, mapOf, pointer, STRING, STRINGS, TENANCY, value } from './field-type.ts';
+import {
+  BOOL,
+  DURATION,
+  FLOAT,
+  INT,
+  listOf,
+  mapOf,
+  NANOSECONDS,
+  pointer,
+  STRING,
+  STRINGS,
+  TENANCY,
+  value,
+} from './field-type.ts';
 import { checkHttpMatch, upperMethods } from './http-match.ts';
 import { kindSpec, oneOf, refuse } from './kind-spec.ts';
 import { FAILOVER_POLICY, HEADER_CHANGES, LOCALITY, TENANT } from './shared-fields.ts';
@@ -140,7 +153,7 @@ export const SERVICE_RESOLVER = kindSpec<ServiceResolver>({
         value({
           Field: STRING,
           FieldValue: STRING,
-          CookieConfig: pointer({ Session: BOOL, TTL: DURATION, Path: STRING }),
+          CookieConfig: pointer({ Session: BOOL, TTL: NANOSECONDS, Path: STRING }),
           SourceIP: BOOL,
           Terminal: BOOL,
         }),
