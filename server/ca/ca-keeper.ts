@@ -43,6 +43,8 @@ export class CaKeeper implements Runnable {
         });
         looking = this.#look();
         const done = await Promise.race([looking, aborted(ctx.signal).then(() => true)]);
+        // An abort that was before tells no listener any more.
+        if (ctx.signal.aborted) break;
         const sleep = new AbortController();
         const stop = () => sleep.abort();
         ctx.signal.addEventListener('abort', stop, { once: true });
