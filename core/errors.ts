@@ -88,6 +88,13 @@ export const ERROR_TABLE = {
     false,
     'The data folder was written by a newer version; use that version or a new folder.',
   ),
+  storeMismatch: row(
+    500,
+    'SERVFAIL',
+    'UNAVAILABLE',
+    true,
+    'Etcd holds no store, another one, or an older state than this server has known; it goes on by itself once the right one is back. The text says what to do.',
+  ),
   compacted: row(
     410,
     'SERVFAIL',

@@ -50,7 +50,9 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   if (signal.aborted) return unlisten?.();
   const etcd = { ...config.etcd, endpoints: managed?.endpoints ?? config.etcd.endpoints };
   const certificate = etcd.endpoints.length > 0 ? new EtcdCertificate({ clock, log }, etcd) : undefined;
-  const shared = certificate ? await openSharedStore(etcd, certificate, { clock, log, random, metrics }) : undefined;
+  const shared = certificate
+    ? await openSharedStore({ ...etcd, folder: config.dataDir }, certificate, { clock, log, random, metrics })
+    : undefined;
   const store = shared ?? (await openStore(config, { clock, log, random, metrics }));
   if (certificate && shared) reloader.add(() => certificate.prepare((tls) => shared.renewTls(tls)));
   try {
@@ -115,7 +117,7 @@ export function nodePlace(config: AgentConfig, random: SystemRandom): NodePlace 
 
 /** The store that the servers of a cluster share. @throws AppError `config` for a file that cannot be used. */
 async function openSharedStore(
-  { endpoints, prefix }: AgentConfig['etcd'],
+  { endpoints, prefix, folder }: AgentConfig['etcd'] & { folder: string },
   certificate: EtcdCertificate,
   deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
 ): Promise<EtcdStore> {
@@ -124,7 +126,7 @@ async function openSharedStore(
   const { tls } = certificate;
   certificate.look();
   try {
-    return await openEtcdStore({ ...deps, endpoints, prefix, ...(tls ? { tls } : {}) });
+    return await openEtcdStore({ ...deps, endpoints, prefix, folder, ...(tls ? { tls } : {}) });
   } catch (error) {
     // Etcd merely closes the connection of a certificate that does not count.
     const { problem } = certificate;

@@ -99,6 +99,8 @@ export interface Store {
   readonly traits: StoreTraits;
   /** Newest revision that this engine has seen. */
   revision(): Revision;
+  /** Why nothing can be read or written until something outside is mended, and what to do; undefined while all is well. */
+  problem?(): string | undefined;
   /**
    * The newest revision that any engine of this store has acknowledged before the call; this one then has it too.
    * @throws AppError `unavailable`, `deadline` when no quorum says so.

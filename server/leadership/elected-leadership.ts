@@ -11,7 +11,7 @@ import { type LeaderRecord, readLeaderRecord } from './leader-record.ts';
 import type { Leadership, ServerPlace } from './leadership.ts';
 
 export interface ElectedLeadershipDeps {
-  readonly store: Pick<Store, 'barrier' | 'commit' | 'read' | 'revision' | 'watch'>;
+  readonly store: Pick<Store, 'barrier' | 'commit' | 'problem' | 'read' | 'revision' | 'watch'>;
   /** Knows what the own state shows. */
   readonly gate: RevisionGate;
   readonly state: { readonly loaded: boolean };
@@ -87,6 +87,10 @@ export class ElectedLeadership implements Leadership, Runnable {
     const { record } = this.#known;
     if (!record || record.resigned || record.id === this.#self.id) return undefined;
     return this.#silentForMs() < this.#silenceMs ? record : undefined;
+  }
+
+  hindrance(): string | undefined {
+    return this.#deps.store.problem?.();
   }
 
   lastContactMs(): number {

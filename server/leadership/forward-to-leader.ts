@@ -37,7 +37,7 @@ function handled(
 ): Promise<RouteResponse> | RouteResponse {
   if (deps.leadership.leads()) return here(route, request, deps);
   if (!isLeaders(request, deps.leadership)) return route.handle(request);
-  if (request.headers[FORWARDED_HEADER] !== undefined) throw noLeader();
+  if (request.headers[FORWARDED_HEADER] !== undefined) throw noLeader(deps);
   return elsewhere(route, request, deps, held);
 }
 
@@ -67,7 +67,7 @@ async function elsewhere(
         const sent = await client.send(leader.address, request);
         if (sent.answered) return sent.response;
       }
-      if (request.signal.aborted || clock.monotonic() >= until) throw noLeader();
+      if (request.signal.aborted || clock.monotonic() >= until) throw noLeader(deps);
       // A leader that is known but does not answer, or one that nobody knows.
       await leadership.changed(leader ? RETRY_MS : HOLD_MS, request.signal);
     }
@@ -88,6 +88,8 @@ function isLeaders({ method, query }: RouteRequest, leadership: Leadership): boo
   }
 }
 
-function noLeader(): AppError {
-  return new AppError('noLeader', 'No cluster leader');
+/** Consul's text, which clients look for, and why it will stay so. */
+function noLeader({ leadership }: Pick<ForwardDeps, 'leadership'>): AppError {
+  const hindrance = leadership.hindrance();
+  return new AppError('noLeader', `No cluster leader${hindrance ? `: ${hindrance}` : ''}`);
 }

@@ -14,6 +14,8 @@ export interface Leadership {
   leads(): boolean;
   /** Who leads as far as this server knows; undefined when nobody is known to. */
   leader(): ServerPlace | undefined;
+  /** What has to be mended before anybody can lead; undefined when an election is all that is needed. */
+  hindrance(): string | undefined;
   /** Milliseconds since this server knew what the leader knew; 0 on the leader. */
   lastContactMs(): number;
   /** What every commit of the leader compares, so that a deposed one cannot commit. @throws AppError `noLeader`. */
@@ -49,6 +51,10 @@ export class SoleLeadership implements Leadership {
 
   leader(): ServerPlace | undefined {
     return this.#state.loaded ? this.#self : undefined;
+  }
+
+  hindrance(): undefined {
+    return undefined;
   }
 
   lastContactMs(): number {

@@ -201,8 +201,19 @@ export class CommitQueue {
   async #confirm(content: Content): Promise<boolean> {
     const { kv, at } = await this.#deps.loader.head(content.generation);
     if (kv?.modRevision === content.headRevision) return true;
-    await this.catchUp(kv?.modRevision ?? at, this.#deps.clock.monotonic() + this.#options.commitMs);
+    await this.#meet(kv?.modRevision ?? at, content, this.#deps.clock.monotonic() + this.#options.commitMs);
     return false;
+  }
+
+  /** Goes on when this process knows the head that etcd has in the place of the one of `content`. */
+  async #meet(etcdRevision: number, content: Content, until: number): Promise<void> {
+    if (etcdRevision >= content.headRevision) {
+      await this.catchUp(etcdRevision, until);
+      return;
+    }
+    // A quorum knows less than it has told: loading says what has become of the store.
+    this.#deps.follower.restart('gap');
+    await this.#deps.clock.sleep(RETRY_MS);
   }
 
   /** Whether etcd has taken the batch. @throws EtcdError when it certainly has not; AppError `outcomeUnknown`. */
@@ -232,7 +243,7 @@ export class CommitQueue {
         replica.applied(batch.events, head, response.header.revision);
         return true;
       }
-      await this.catchUp(response.ranges[0]?.kvs[0]?.modRevision ?? response.header.revision, until);
+      await this.#meet(response.ranges[0]?.kvs[0]?.modRevision ?? response.header.revision, content, until);
       return false;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;

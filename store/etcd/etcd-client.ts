@@ -98,6 +98,9 @@ const CHANNEL_OPTIONS = {
 };
 /** Asked for where there is only an address; etcd then shows its one certificate. */
 const NO_NAME = 'etcd.invalid';
+/** How long members are waited for before the first of them is used. */
+const FIRST_LOOK_MS = 1000;
+const NOTHING = Buffer.alloc(0);
 /** A pause before all members are asked again. */
 const RETRY_MS = 100;
 
@@ -131,6 +134,28 @@ export class EtcdClient {
       ...endpoints.map((endpoint) => openChannel(this.#deps.grpc, endpoint, tls)),
     );
     for (const channel of old) channel.close();
+  }
+
+  /**
+   * Asks all members at once, for a moment, so that the one that happens to answer first does not decide which of two
+   * clusters is meant. Those that do not answer are looked at when they are used.
+   * @throws AppError `config` naming two endpoints of different clusters.
+   */
+  async assertOneCluster(): Promise<void> {
+    const { timeouts } = this.#options;
+    const call = { path: '/etcdserverpb.Maintenance/Status', body: NOTHING, decode: decodeStatus };
+    const asked = this.#channels.map((_, at) => this.#unary(at, call, Math.min(FIRST_LOOK_MS, timeouts.readAttemptMs)));
+    const answers = await Promise.allSettled(asked);
+    const found = answers.flatMap((answer, at) =>
+      answer.status === 'fulfilled' ? [{ at, id: answer.value.header.clusterId }] : [],
+    );
+    const other = found.find(({ id }) => id !== found[0]!.id);
+    if (!other) return;
+    const names = `${this.#name(found[0]!.at)} and ${this.#name(other.at)}`;
+    throw new AppError(
+      'config',
+      `etcd.endpoints (-etcd-endpoints): ${names} are of different clusters; name the members of one`,
+    );
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
@@ -169,13 +194,13 @@ export class EtcdClient {
 
   /** What one member says of itself. Asked once. */
   statusOf(member: number): Promise<MemberStatus> {
-    const call = { path: '/etcdserverpb.Maintenance/Status', body: Buffer.alloc(0), decode: decodeStatus };
+    const call = { path: '/etcdserverpb.Maintenance/Status', body: NOTHING, decode: decodeStatus };
     return this.#once(member, call, this.#options.timeouts.readAttemptMs);
   }
 
   /** Gives back the free pages of one member's file, while which it answers nothing. */
   defragment(member: number, ms: number): Promise<HeaderOnly> {
-    const call = { path: '/etcdserverpb.Maintenance/Defragment', body: Buffer.alloc(0), decode: decodeHeaderOnly };
+    const call = { path: '/etcdserverpb.Maintenance/Defragment', body: NOTHING, decode: decodeHeaderOnly };
     return this.#once(member, call, ms);
   }
 
@@ -189,7 +214,7 @@ export class EtcdClient {
   }
 
   status(): Promise<MemberStatus> {
-    return this.#read('/etcdserverpb.Maintenance/Status', Buffer.alloc(0), decodeStatus);
+    return this.#read('/etcdserverpb.Maintenance/Status', NOTHING, decodeStatus);
   }
 
   /** Opens a watch at the member in use. A member that has lost its leader ends it (metadata `hasleader`). */

@@ -109,5 +109,9 @@ export function etcdError(status: { code: number; details: string }, to: string)
 
 /** The answers come from a cluster that is not the one of before. */
 export function otherCluster(to: string): EtcdError {
-  return new EtcdError(OTHER_CLUSTER, `${to} belongs to another etcd cluster than the endpoint that answered first`);
+  return new EtcdError(
+    OTHER_CLUSTER,
+    `${to} is of another etcd cluster than before; nothing is read or written there. Correct -etcd-endpoints, or, if etcd ` +
+      'was restored as a new cluster, restart the server',
+  );
 }

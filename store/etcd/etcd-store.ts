@@ -64,12 +64,19 @@ export class EtcdStore implements Store {
     return this.#deps.replica.revision;
   }
 
+  problem(): string | undefined {
+    return this.#deps.replica.failure?.message;
+  }
+
   async barrier(): Promise<Revision> {
     this.#assertOpen();
     const { loader, replica, clock } = this.#deps;
-    const { kv, at } = await loader.head(replica.content.generation);
+    const { generation, headRevision } = replica.content;
+    const { kv, at } = await loader.head(generation);
     // Without a head a restore has put another generation in its place, of which the watch tells.
-    if (!(await replica.reached(kv?.modRevision ?? at, clock, BARRIER_MS))) {
+    const newest = kv?.modRevision ?? at;
+    if (newest < headRevision) throw new AppError('unavailable', 'etcd knows less than it has told before; retry');
+    if (!(await replica.reached(newest, clock, BARRIER_MS))) {
       this.#assertOpen();
       throw new AppError('deadline', 'the watch on etcd lags behind; retry');
     }

@@ -41,6 +41,7 @@ function contentAt(revision: number): Content {
   if (revision > 0) index.set('k', 1, revision);
   const headRevision = 10 + revision;
   return {
+    storeId: 's',
     generation: 'g',
     layout: generation,
     head: headOf(revision),
@@ -214,15 +215,22 @@ describe('the follower of etcd', () => {
     });
   });
 
-  it('fails for good when etcd went back behind what it has told', async () => {
+  it('refuses everything while etcd went back behind what it has told, and goes on when it knows it again', async () => {
     const { etcd, clock, replica } = bench(7);
+    const events = take(replica.history.watch(EVERYTHING, 7, never), 1);
     etcd.newest = 3;
     etcd.say({ events: putEvents(9) });
     await clock.advance(100);
     expect(replica.failure).toMatchObject({
-      code: 'storeCorrupt',
+      code: 'storeMismatch',
       message: expect.stringMatching(/from revision 7 to 3/),
     });
+    expect(replica.revision).toBe(7);
+    etcd.newest = 7;
+    await clock.advance(5000);
+    expect(replica.failure).toBeUndefined();
+    etcd.say({ events: putEvents(8) });
+    expect((await events).map(eventText)).toEqual(['8: +k=8']);
   });
 
   it('goes on without loading when only foreign changes were compacted, and loads when own ones were', async () => {
@@ -283,7 +291,7 @@ describe('the follower of etcd', () => {
     etcd.say({});
     await clock.advance(PROBE_MS);
     expect(ends).toEqual(['gap']);
-    expect(replica.failure).toMatchObject({ code: 'storeCorrupt' });
+    expect(replica.failure).toMatchObject({ code: 'storeMismatch' });
   });
 
   it('keeps its stream while no quorum answers', async () => {

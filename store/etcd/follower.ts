@@ -22,6 +22,10 @@ export interface FollowerDeps {
 
 const MIN_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2000;
+/** What keeps the store from being loaded is said again after so long. */
+const REPEAT_MS = 60_000;
+/** Different texts that are kept in mind; etcd's members have one each. */
+const MAX_SAID = 32;
 
 /**
  * Keeps the replica on etcd's heels by one watch. A stream that ends, falls silent or brings less than etcd has is opened
@@ -39,18 +43,20 @@ export class Follower {
   #oldest = 0;
   /** Streams one after another that brought less than there was. */
   #starved = 0;
+  readonly #trouble: Trouble;
 
   /** `from`: etcd's revision after the one that the replica was loaded at. */
   constructor(deps: FollowerDeps, options: { from: number; probeMs: number }) {
     this.#deps = deps;
     this.#probeMs = options.probeMs;
     this.#from = options.from;
+    this.#trouble = new Trouble(deps);
   }
 
-  /** Until the signal aborts or the replica has failed. */
+  /** Until the signal aborts or the replica has failed for good. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, replica, log } = this.#deps;
-    while (!signal.aborted && !replica.failure) {
+    while (!signal.aborted && !replica.over) {
       const reason = await this.#stream(signal);
       replica.interrupted();
       if (reason === undefined) return;
@@ -58,7 +64,7 @@ export class Follower {
       log.debug('the watch on etcd is opened again', { reason, from: this.#from });
       const mustLoad = reason === 'gap' || (reason === 'starved' && this.#starved > 1);
       if (mustLoad || reason === 'compacted') await this.#recover(mustLoad, signal);
-      if (replica.failure) return;
+      if (replica.over) return;
       // After half to all of the pause, so that servers do not come back in step.
       await clock.sleep(this.#pauseMs * (0.5 + random.next() / 2), signal);
       this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
@@ -91,7 +97,7 @@ export class Follower {
             if (end) resolve(end);
           },
           lost: (error) => {
-            log.warn('the watch on etcd was lost', { err: error });
+            this.#trouble.say('the watch on etcd was lost', error);
             resolve('lost');
           },
         },
@@ -124,6 +130,7 @@ export class Follower {
       return 'lost';
     }
     this.#pauseMs = MIN_PAUSE_MS;
+    this.#trouble.over();
     try {
       replica.receive(response.events);
       return undefined;
@@ -174,11 +181,11 @@ export class Follower {
     }
   }
 
-  /** Finds where to go on from; tries until it succeeds, the signal aborts or the replica has failed. */
+  /** Finds where to go on from; tries until it succeeds, the signal aborts or the replica has failed for good. */
   async #recover(mustLoad: boolean, signal: AbortSignal): Promise<void> {
-    const { loader, replica, clock, log } = this.#deps;
+    const { loader, replica, clock } = this.#deps;
     let load = mustLoad;
-    while (!signal.aborted && !replica.failure) {
+    while (!signal.aborted && !replica.over) {
       try {
         if (!load) {
           // Own commits have gone past it since the stream was asked for.
@@ -195,16 +202,43 @@ export class Follower {
         const { content, at } = await loader.content();
         if (signal.aborted) return;
         replica.adopt(content, before);
+        if (replica.failure) throw replica.failure;
         this.#starved = 0;
+        this.#oldest = 0;
         this.#from = at + 1;
         return;
       } catch (error) {
-        if (error instanceof AppError && (error.code === 'storeCorrupt' || error.code === 'storeVersion')) {
-          replica.fail(error);
-        }
-        log.warn('the store cannot be loaded from etcd', { err: error });
+        const code = error instanceof AppError ? error.code : undefined;
+        if (code === 'storeCorrupt' || code === 'storeVersion') replica.fail(error as AppError);
+        if (code === 'storeMismatch') replica.suspend(error as AppError);
+        this.#trouble.say('the store cannot be loaded from etcd', error);
         await clock.sleep(MAX_PAUSE_MS, signal);
       }
     }
+  }
+}
+
+/** Says what is wrong at once, and each minute while it stays so. */
+class Trouble {
+  readonly #deps: Pick<FollowerDeps, 'clock' | 'log'>;
+  readonly #said = new Map<string, number>();
+
+  constructor(deps: Pick<FollowerDeps, 'clock' | 'log'>) {
+    this.#deps = deps;
+  }
+
+  say(what: string, error: unknown): void {
+    const text = errorText(error);
+    const now = this.#deps.clock.monotonic();
+    if (now - (this.#said.get(text) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
+    if (this.#said.size > MAX_SAID) this.#said.clear();
+    this.#said.set(text, now);
+    const level = error instanceof AppError && error.code === 'storeMismatch' ? 'error' : 'warn';
+    this.#deps.log[level](what, { text });
+  }
+
+  over(): void {
+    if (this.#said.size > 0) this.#deps.log.info('the store is followed in etcd again');
+    this.#said.clear();
   }
 }

@@ -1,6 +1,5 @@
 import { AppError } from '../../core/errors.ts';
 import { nextTurn } from '../../core/next-turn.ts';
-import type { Random } from '../../core/random.ts';
 import type { KeyRange, StoreEntry } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
@@ -9,16 +8,13 @@ import {
   decodeHead,
   decodeRoot,
   ENTRY_HEAD_BYTES,
-  encodeHead,
-  encodeRoot,
   entryRevisions,
-  FORMAT,
   type GenerationLayout,
-  type Head,
   type Layout,
   type Root,
 } from './layout.ts';
 import type { EtcdKeyValue, RangeResponse } from './messages.ts';
+import { storeGone } from './mismatch.ts';
 import type { Content } from './replica.ts';
 
 /** Entries of the first page; the next ones are sized by the bytes that came. */
@@ -36,23 +32,17 @@ const EVERYTHING: KeyRange = { start: '', end: '\u{10FFFF}' };
 export class Loader {
   readonly #client: EtcdClient;
   readonly #layout: Layout;
-  readonly #random: Pick<Random, 'uuid'>;
 
-  constructor(client: EtcdClient, layout: Layout, random: Pick<Random, 'uuid'>) {
+  constructor(client: EtcdClient, layout: Layout) {
     this.#client = client;
     this.#layout = layout;
-    this.#random = random;
   }
 
-  /** @throws AppError `storeCorrupt` (also when there is none), `storeVersion`; EtcdError. */
+  /** @throws AppError `storeMismatch` when there is none, `storeCorrupt`, `storeVersion`; EtcdError. */
   async root(): Promise<Root> {
     const { kvs } = await this.#client.range({ key: this.#layout.root });
     if (kvs[0]) return decodeRoot(kvs[0].key, kvs[0].value);
-    throw new AppError(
-      'storeCorrupt',
-      `etcd has lost the store: its key ${this.#layout.root.toString()} is gone; restore etcd from a backup, or restart ` +
-        'the servers to begin empty',
-    );
+    throw storeGone(this.#layout.root.toString());
   }
 
   /** The newest head of a generation, as a quorum knows it; undefined when it has none. `at`: etcd's revision. */
@@ -64,14 +54,15 @@ export class Loader {
   /** Everything but the values, and etcd's revision at which it was so. */
   async content(): Promise<{ content: Content; at: number }> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const { generation } = await this.root();
+      const { storeId, generation } = await this.root();
       const { kv, at } = await this.head(generation);
       if (!kv) continue;
       const head = decodeHead(kv.key, kv.value);
       if (head.movedTo) continue;
       const layout = this.#layout.generation(generation);
       const index = new KeyIndex();
-      const content: Content = { generation, layout, head, headRevision: kv.modRevision, readRevision: at, index };
+      const headRevision = kv.modRevision;
+      const content: Content = { storeId, generation, layout, head, headRevision, readRevision: at, index };
       try {
         for await (const kvs of this.#pages(layout, EVERYTHING, at)) {
           for (const { key, value } of kvs) {
@@ -128,23 +119,6 @@ export class Loader {
       if (!(error instanceof EtcdError && error.reason === 'futureRevision')) throw error;
       return this.#client.range(request);
     }
-  }
-
-  /** Puts a root and an empty generation, unless there is a store. */
-  async create(): Promise<void> {
-    const { kvs } = await this.#client.range({ key: this.#layout.root });
-    if (kvs.length > 0) return;
-    const generation = this.#random.uuid();
-    const root: Root = { format: FORMAT, storeId: this.#random.uuid(), generation };
-    const head: Head = { id: this.#random.uuid(), revision: 0, base: 0, previous: 0, changes: [] };
-    await this.#client.txn({
-      compares: [{ key: this.#layout.root, modRevision: 0 }],
-      success: [
-        { kind: 'put', key: this.#layout.root, value: [encodeRoot(root)] },
-        { kind: 'put', key: this.#layout.generation(generation).head, value: [encodeHead(head)] },
-      ],
-      failure: [],
-    });
   }
 }
 

@@ -12,8 +12,10 @@ import { parseEndpoints } from './endpoints.ts';
 import { DEFAULT_TIMEOUTS, EtcdClient, type EtcdTimeouts, type EtcdTls } from './etcd-client.ts';
 import { EtcdStore } from './etcd-store.ts';
 import { Follower } from './follower.ts';
+import { type KnownStore, KnownStoreFile } from './known-store.ts';
 import { Layout } from './layout.ts';
 import { Loader } from './loader.ts';
+import { loadKnown } from './opener.ts';
 import { Replica } from './replica.ts';
 import { Restorer } from './restorer.ts';
 import { SpaceKeeper } from './space-keeper.ts';
@@ -32,6 +34,8 @@ export interface OpenEtcdStoreOptions {
   readonly limits?: Partial<TxnLimits>;
   readonly history?: Partial<HistoryLimits>;
   readonly timeouts?: Partial<EtcdStoreTimeouts>;
+  /** An existing folder in which this process remembers which store it uses, so that it refuses another or an empty one. */
+  readonly folder?: string;
 }
 
 export interface EtcdStoreTimeouts extends EtcdTimeouts {
@@ -61,7 +65,7 @@ export const ETCD_TXN_LIMITS: TxnLimits = {
 
 /**
  * Opens the store below a prefix of etcd, or makes a new one, and loads its keys.
- * @throws AppError `config`, `unavailable`, `storeVersion`, `storeCorrupt`, `permissionDenied`.
+ * @throws AppError `config`, `unavailable`, `storeMismatch`, `storeVersion`, `storeCorrupt`, `permissionDenied`.
  */
 export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<EtcdStore> {
   const { clock, log, random, metrics } = options;
@@ -74,9 +78,10 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
   const client = new EtcdClient({ grpc, clock }, { endpoints, timeouts, ...(options.tls ? { tls: options.tls } : {}) });
   try {
     const layout = new Layout(prefix);
-    const loader = new Loader(client, layout, random);
-    await loader.create();
-    const { content, at } = await loader.content();
+    const loader = new Loader(client, layout);
+    await client.assertOneCluster();
+    const file = options.folder === undefined ? undefined : new KnownStoreFile({ clock, log }, options.folder);
+    const { content, at } = await loadKnown({ client, loader, layout, random, log }, file?.read());
     const replica = new Replica(content, { ...DEFAULT_HISTORY, ...options.history });
     const onEnd = watchMetrics(options.metrics);
     const follower = new Follower(
@@ -102,10 +107,12 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
       stopping.signal,
     );
     const keeping = keeper.run(stopping.signal);
+    const inUse = (): KnownStore => ({ storeId: replica.content.storeId, revision: replica.revision });
+    const remembering = file?.keep(inUse, stopping.signal);
     const onClose = async (): Promise<void> => {
       stopping.abort();
       client.close();
-      await Promise.all([following, compacting, keeping]);
+      await Promise.all([following, compacting, keeping, remembering]);
     };
     return new EtcdStore(
       { clock, loader, replica, queue, restorer, renewTls: (tls) => client.renewTls(tls), onClose },

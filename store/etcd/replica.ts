@@ -5,9 +5,11 @@ import type { Revision, StoreChange, StoreEvents } from '../store.ts';
 import type { KeyIndex } from './key-index.ts';
 import { decodeHead, ENTRY_HEAD_BYTES, entryRevisions, foreign, type GenerationLayout, type Head } from './layout.ts';
 import type { EtcdEvent } from './messages.ts';
+import { anotherStore, olderStore } from './mismatch.ts';
 
 /** A state of the store that etcd had: what the replica knows of it, all but the values. */
 export interface Content {
+  readonly storeId: string;
   readonly generation: string;
   readonly layout: GenerationLayout;
   readonly head: Head;
@@ -46,6 +48,7 @@ export class Replica {
   #own: number[] = [];
   #loads = 0;
   #failure: AppError | undefined;
+  #suspension: AppError | undefined;
   readonly #waiting = new Set<() => void>();
 
   constructor(content: Content, limits: HistoryLimits) {
@@ -68,9 +71,14 @@ export class Replica {
     return this.#loads;
   }
 
-  /** Why nothing can be read or written until a restart. */
+  /** Why nothing can be read or written now. */
   get failure(): AppError | undefined {
-    return this.#failure;
+    return this.#failure ?? this.#suspension;
+  }
+
+  /** Whether only a restart helps. */
+  get over(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Moves on by an own transaction that etcd has taken at this revision; nothing when the watch was faster. */
@@ -119,22 +127,33 @@ export class Replica {
 
   /**
    * Takes a content that was loaded anew; `before`: what was known when that began. Watches that cannot go on from it end
-   * with `compacted`.
+   * with `compacted`. One of another store, or older than what was known, is not taken: everything is suspended.
    */
   adopt(content: Content, before: Content = this.#content): void {
     const mine = this.#content;
-    if (content.head.revision < before.head.revision || content.headRevision < before.headRevision) {
-      this.fail(wentBack(before.head.revision, content.head.revision));
+    const mismatch = mismatchOf(content, before);
+    if (mismatch) {
+      this.suspend(mismatch);
       return;
     }
-    // Own commits have moved on since the load began.
-    if (content.generation === mine.generation && content.headRevision <= mine.headRevision) return;
-    this.#loads++;
-    this.#pending = undefined;
-    const same = content.generation === mine.generation && content.head.revision === mine.head.revision;
-    this.#content = content;
-    this.#listenAfter(content.headRevision);
-    if (!same) this.history.reset(content.head.revision);
+    this.#suspension = undefined;
+    const sameGeneration = content.generation === mine.generation;
+    const sameRevision = sameGeneration && content.head.revision === mine.head.revision;
+    // Not when own commits have moved on since the load began.
+    if (!sameGeneration || content.headRevision > mine.headRevision || content.head.revision > mine.head.revision) {
+      this.#loads++;
+      this.#pending = undefined;
+      this.#content = content;
+      if (content.headRevision < mine.headRevision) this.#own = [];
+      this.#listenAfter(content.headRevision);
+      if (!sameRevision) this.history.reset(content.head.revision);
+    }
+    this.#wake();
+  }
+
+  /** Nothing can be read or written until a content is adopted; watches wait. */
+  suspend(error: AppError): void {
+    this.#suspension = error;
     this.#wake();
   }
 
@@ -148,7 +167,7 @@ export class Replica {
   /** Waits until it knows this revision of etcd, or has failed; whether it does. */
   async reached(etcdRevision: number, clock: Clock, withinMs: number): Promise<boolean> {
     const until = clock.monotonic() + withinMs;
-    while (this.#content.headRevision < etcdRevision && !this.#failure) {
+    while (this.#content.headRevision < etcdRevision && !this.failure) {
       const leftMs = until - clock.monotonic();
       if (leftMs <= 0) return false;
       await this.#change(clock, leftMs);
@@ -224,11 +243,13 @@ export class Replica {
   }
 }
 
-function wentBack(known: Revision, found: Revision): AppError {
-  return new AppError(
-    'storeCorrupt',
-    `etcd went back from revision ${known} to ${found}, as after a restore of an older backup; restart the servers`,
-  );
+/** Why what was loaded cannot take the place of what was known. */
+function mismatchOf(loaded: Content, known: Content): AppError | undefined {
+  if (loaded.storeId !== known.storeId) return anotherStore(loaded.storeId, known.storeId);
+  const [found, before] = [loaded.head.revision, known.head.revision];
+  // Etcd's own revision also falls when it was restored and the store was lifted above what was known.
+  const older = found < before || (found === before && loaded.headRevision < known.headRevision);
+  return older ? olderStore(found, before) : undefined;
 }
 
 function changedByOthers(key: Buffer): AppError {

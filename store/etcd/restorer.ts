@@ -124,7 +124,7 @@ export class Restorer {
       try {
         const response = await client.txn(await this.#switchTxn(filling, old, head));
         if (response.succeeded) {
-          replica.adopt(contentOf(filling, head, response.header.revision));
+          replica.adopt(contentOf(filling, old, head, response.header.revision));
           return old;
         }
         if (clock.monotonic() >= until) throw overtaken();
@@ -163,14 +163,14 @@ export class Restorer {
     const { loader, replica, queue } = this.#deps;
     const found = await loader.head(filling.name);
     if (found.kv) {
-      replica.adopt(contentOf(filling, head, found.kv.modRevision));
+      replica.adopt(contentOf(filling, old, head, found.kv.modRevision));
       return true;
     }
     const { outcome } = await queue.resolve(head.id, old, until);
     if (outcome === 'refused') return false;
     const late = await loader.head(filling.name);
     if (!late.kv) return false;
-    replica.adopt(contentOf(filling, head, late.kv.modRevision));
+    replica.adopt(contentOf(filling, old, head, late.kv.modRevision));
     return true;
   }
 
@@ -213,10 +213,11 @@ export class Restorer {
   }
 }
 
-function contentOf(filling: Filling, head: Head, headRevision: number): Content {
+function contentOf(filling: Filling, { storeId }: Content, head: Head, headRevision: number): Content {
+  const { name: generation, layout, keys } = filling;
   const index = new KeyIndex();
-  for (const key of filling.keys) index.set(key, head.revision, head.revision);
-  return { generation: filling.name, layout: filling.layout, head, headRevision, readRevision: headRevision, index };
+  for (const key of keys) index.set(key, head.revision, head.revision);
+  return { storeId, generation, layout, head, headRevision, readRevision: headRevision, index };
 }
 
 function overtaken(): AppError {
