@@ -94,7 +94,7 @@ export interface ServerPart {
 
 /** The parts of a server beside the catalog, in the order in which they start. */
 export function serverParts(deps: PartDeps): ServerPart[] {
-  const kv = kvPart(deps, (plan, session) => queries.writer.planSessionEnd(plan, session), deps.kvLimits);
+  const kv = kvPart(deps, (...bound) => queries.writer.planSessionEnd(...bound), deps.kvLimits);
   const queries = queriesPart(deps, kv.sessions);
   const config = configPart(deps, { bootstrap: deps.bootstrapEntries });
   const intentions = intentionsPart(deps, config, { defaultPolicy: deps.connect.defaultIntentionPolicy });

@@ -16,7 +16,7 @@ export interface SessionBackend {
   /** What is unknown is no error. */
   destroy(namespace: string, id: string): Promise<void>;
   /** Begins its time to live anew; undefined when there is no such session. */
-  renew(namespace: string, id: string): Session | undefined;
+  renew(namespace: string, id: string): Promise<Session | undefined>;
 }
 
 /** /v1/session/… (Consul HTTP API, "Session"). */
@@ -50,10 +50,10 @@ export function sessionRoutes(deps: ReadRouteDeps, backend: SessionBackend, opti
       await backend.destroy(namespaceOf(request), id);
       return { json: true };
     }),
-    write(deps, '/v1/session/renew/:id', (request) => {
+    write(deps, '/v1/session/renew/:id', async (request) => {
       const id = request.params.id ?? '';
       if (id === '') return missing('session');
-      const session = backend.renew(namespaceOf(request), id);
+      const session = await backend.renew(namespaceOf(request), id);
       return session ? { json: [session] } : notFound(id);
     }),
   ];

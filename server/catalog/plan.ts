@@ -49,6 +49,12 @@ export class PlanBuilder {
     this.#ops.push({ kind: 'put', key, value });
   }
 
+  /** Puts what is shown with these indexes, and not with those of the put. */
+  putCarrying(key: Key, known: Known | undefined, body: Uint8Array, carried: CarriedIndexes): void {
+    this.own(key, known);
+    this.#ops.push({ kind: 'put', key, value: sealValue(body, carried) });
+  }
+
   /** Puts only what differs from the present record. */
   putChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
     if (known && sameRecord(known.record, record)) this.own(key, known);
@@ -77,6 +83,11 @@ export class PlanBuilder {
   /** Operations or compares, whichever are more: what a store's limit counts. */
   get size(): number {
     return Math.max(this.#ops.length, this.#compares.size + this.#ranges.length);
+  }
+
+  /** Whether this key is written, or would be if it had to change. */
+  owns(key: Key): boolean {
+    return this.#locks.get(key) === 'exclusive';
   }
 
   get changesNothing(): boolean {

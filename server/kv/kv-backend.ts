@@ -53,8 +53,9 @@ export class StateKvBackend implements KvBackend {
   }
 
   async put(put: KvPut): Promise<boolean | 'noSession'> {
-    const { writer, table } = this.#deps;
+    const { writer, table, sessions } = this.#deps;
     const rest = kvRest(put.namespace, put.key);
+    await sessions.ending(rest, put.acquire);
     let done: boolean | 'noSession' = false;
     await writer.write(() => {
       const plan = new PlanBuilder();
@@ -68,8 +69,9 @@ export class StateKvBackend implements KvBackend {
   }
 
   async delete(namespace: string, key: string, cas?: bigint): Promise<boolean> {
-    const { writer, table, state } = this.#deps;
+    const { writer, table, state, sessions } = this.#deps;
     const rest = kvRest(namespace, key);
+    await sessions.ending(rest);
     let done = false;
     await writer.write(() => {
       const plan = new PlanBuilder();
@@ -108,7 +110,7 @@ export class StateKvBackend implements KvBackend {
       if (!session) return 'noSession';
       if (sessions.delayedUntil(rest) !== undefined && before?.session !== put.acquire) return undefined;
       plan.rely(session.key, session.known);
-      return lockContent(before, put, put.acquire, (id) => sessions.isEnding(id));
+      return lockContent(before, put, put.acquire);
     }
     if (put.release !== undefined) return unlockContent(before, put, put.release);
     if (put.cas !== undefined && !matchesIndex(before, put.cas)) return undefined;

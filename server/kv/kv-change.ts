@@ -6,8 +6,11 @@ import type { KvContent } from './kv-record.ts';
 export interface KvSessions {
   /** Where a session that has not ended is stored. */
   find(id: string, namespace: string): { readonly key: Key; readonly known: Known } | undefined;
-  /** Whether what it holds counts as free already, though it was not released yet. */
-  isEnding(id: string): boolean;
+  /**
+   * What must be stored before the key can be written (`session`: acquired by that one), because a session has ended;
+   * undefined: nothing.
+   */
+  ending(rest: string, session?: string): Promise<void> | undefined;
   /** Whether the key was let go of too recently by a session that had ended, and until when. */
   delayedUntil(rest: string): number | undefined;
 }
@@ -24,16 +27,11 @@ export function setContent(before: KvContent | undefined, { value, flags }: KvWr
 }
 
 /** Undefined while another session holds the key. The holder itself may change the value. */
-export function lockContent(
-  before: KvContent | undefined,
-  write: KvWrite,
-  session: string,
-  isEnding: (session: string) => boolean,
-): KvContent | undefined {
+export function lockContent(before: KvContent | undefined, write: KvWrite, session: string): KvContent | undefined {
   const { value, flags } = write;
   const holder = before?.session ?? '';
   if (holder === session) return { value, flags, session, lockIndex: before!.lockIndex };
-  if (holder !== '' && !isEnding(holder)) return undefined;
+  if (holder !== '') return undefined;
   return { value, flags, session, lockIndex: (before?.lockIndex ?? 0) + 1 };
 }
 

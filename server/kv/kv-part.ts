@@ -2,6 +2,7 @@ import { kvRoutes } from '../../api/routes/kv-routes.ts';
 import { sessionRoutes } from '../../api/routes/session-routes.ts';
 import { txnRoutes } from '../../api/routes/txn-routes.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
+import { HeldKeys } from '../sessions/held-keys.ts';
 import { LockDelays } from '../sessions/lock-delays.ts';
 import { StateSessionBackend } from '../sessions/session-backend.ts';
 import { SessionKeeper } from '../sessions/session-keeper.ts';
@@ -32,8 +33,8 @@ export interface KvPart extends ServerPart {
 export function kvPart(deps: PartDeps, planBoundEnd: PlanBoundEnd, limits: KvLimits): KvPart {
   const watches = new KvWatches({ topics: deps.state.topics });
   const keys = new KvTable({ watches });
-  const table = new SessionTable(deps);
   const delays = new LockDelays(deps);
+  const table = new SessionTable({ ...deps, holdings: new HeldKeys({ keys, delays }) });
   const writer = new SessionWriter(
     { ...deps, table, delays, keys, planBoundEnd },
     { ttlMinMs: limits.sessionTtlMinMs },
@@ -44,6 +45,7 @@ export function kvPart(deps: PartDeps, planBoundEnd: PlanBoundEnd, limits: KvLim
   const kv = new StateKvBackend({ ...deps, table: keys, watches, sessions });
   const txn = new StateTxnBackend({ ...deps, keys, sessions, sessionTable: table, sessionWriter: writer }, deps);
   return {
+    // In the order in which they are loaded: dead sessions let go of keys, and of that the delays follow.
     tables: [keys, table, delays],
     routes: [
       ...kvRoutes(deps.reads, kv, { maxValueBytes: limits.kvMaxValueBytes }),

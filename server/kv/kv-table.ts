@@ -10,12 +10,20 @@ export interface KvTableOptions {
   readonly maxTombstones: number;
 }
 
+/** What becomes of the keys of a session that has ended. */
+export interface LettingGo {
+  /** They are deleted, not released. */
+  readonly deletes: boolean;
+  /** When it ended. */
+  readonly index: number;
+}
+
 /** About 10 MB of deleted keys; Consul keeps those of 15 minutes, however many. */
 export const KV_TABLE_DEFAULTS: KvTableOptions = { maxTombstones: 65_536 };
 
 /**
  * All keys and values in order, who holds which, and the indexes of what was deleted: that of a prefix never falls when
- * a key below it goes.
+ * a key below it goes. What an ended session held is shown as let go of since its end, though the store may follow later.
  */
 export class KvTable implements StateTable {
   readonly segment = 'kv';
@@ -25,7 +33,12 @@ export class KvTable implements StateTable {
   readonly #tombstones = new OrderedEntries<Ordered>();
   /** Deleted keys, the longest deleted first. */
   readonly #deleted = new Map<string, number>();
+  /** As the store has it. */
   readonly #bySession = new Map<string, Set<string>>();
+  /** Sessions that have ended, while the store may have keys as held by them. */
+  readonly #ended = new Map<string, LettingGo>();
+  /** Keys that the store has as held by those, as it has them. */
+  readonly #owed = new Map<string, KvEntry>();
   /** What was deleted up to here is not known by key: every index is at least this. */
   #floor = 0;
 
@@ -41,25 +54,40 @@ export class KvTable implements StateTable {
   put(rest: string, stored: StoreEntry, context: ApplyContext): void {
     const before = this.#entries.get(rest);
     const entry = decodeKv(rest, stored, context.base);
-    if (before) this.#unhold(before);
-    else if (this.#deleted.delete(rest)) this.#tombstones.delete(rest);
-    this.#entries.set(entry);
+    const owed = this.#takeBack(rest);
     if (entry.session !== '') {
       const held = this.#bySession.get(entry.session);
       if (held) held.add(rest);
       else this.#bySession.set(entry.session, new Set([rest]));
     }
+    const how = this.#ended.get(entry.session);
+    if (how) {
+      // It was on its way when the session ended.
+      this.#owe(entry, how, context);
+      return;
+    }
+    this.#show(entry);
+    // The store follows what is shown already.
+    if (owed && before?.modifyIndex === entry.modifyIndex) return;
     if (!context.loading) this.#watches.changed(rest);
   }
 
   delete(rest: string, context: ApplyContext): void {
-    const before = this.#entries.delete(rest);
-    if (!before) return;
-    this.#unhold(before);
-    this.#deleted.set(rest, context.index);
-    this.#tombstones.set({ rest, modifyIndex: context.index });
-    if (this.#deleted.size > this.#options.maxTombstones) this.#forget();
-    this.#watches.changed(rest);
+    this.#takeBack(rest);
+    this.#remove(rest, context.index);
+  }
+
+  /** A session has ended, though the store still has keys as held by it: they are let go of now. Gives which. */
+  letGo(session: string, how: LettingGo, context: Pick<ApplyContext, 'loading'>): string[] {
+    this.#ended.set(session, how);
+    const held = [...this.heldBy(session)];
+    for (const rest of held) this.#owe(this.stored(rest)!, how, context);
+    return held;
+  }
+
+  /** The store knows nothing of this session any more. */
+  forgetSession(session: string): void {
+    this.#ended.delete(session);
   }
 
   clear(): void {
@@ -67,6 +95,8 @@ export class KvTable implements StateTable {
     this.#tombstones.clear();
     this.#deleted.clear();
     this.#bySession.clear();
+    this.#ended.clear();
+    this.#owed.clear();
   }
 
   settle(context: ApplyContext): void {
@@ -79,6 +109,16 @@ export class KvTable implements StateTable {
 
   get(rest: string): KvEntry | undefined {
     return this.#entries.get(rest);
+  }
+
+  /** As the store has it, also with a holder that has ended. */
+  stored(rest: string): KvEntry | undefined {
+    return this.#owed.get(rest) ?? this.#entries.get(rest);
+  }
+
+  /** Whether it is shown as let go of, while the store still has it as held. */
+  isOwed(rest: string): boolean {
+    return this.#owed.has(rest);
   }
 
   withPrefix(prefix: string): Iterable<KvEntry> {
@@ -113,7 +153,7 @@ export class KvTable implements StateTable {
     return this.keys('', '/').map(namespaceOfRest);
   }
 
-  /** The keys that a session holds. */
+  /** The keys that the store has as held by a session. */
   heldBy(session: string): Iterable<string> {
     return this.#bySession.get(session) ?? [];
   }
@@ -132,6 +172,36 @@ export class KvTable implements StateTable {
   #after(rest: string, prefix: string): KvEntry | undefined {
     for (const entry of this.#entries.from(rest, prefix)) if (entry.rest !== rest) return entry;
     return undefined;
+  }
+
+  #show(entry: KvEntry): void {
+    if (this.#deleted.delete(entry.rest)) this.#tombstones.delete(entry.rest);
+    this.#entries.set(entry);
+  }
+
+  #remove(rest: string, index: number): void {
+    if (!this.#entries.delete(rest)) return;
+    this.#deleted.set(rest, index);
+    this.#tombstones.set({ rest, modifyIndex: index });
+    if (this.#deleted.size > this.#options.maxTombstones) this.#forget();
+    this.#watches.changed(rest);
+  }
+
+  #owe(stored: KvEntry, how: LettingGo, { loading }: Pick<ApplyContext, 'loading'>): void {
+    this.#owed.set(stored.rest, stored);
+    if (how.deletes) {
+      this.#remove(stored.rest, how.index);
+      return;
+    }
+    this.#show({ ...stored, session: '', modifyIndex: Math.max(stored.modifyIndex, how.index) });
+    if (!loading) this.#watches.changed(stored.rest);
+  }
+
+  /** Forgets how the store had it; whether that differed from what is shown. */
+  #takeBack(rest: string): boolean {
+    const stored = this.stored(rest);
+    if (stored) this.#unhold(stored);
+    return this.#owed.delete(rest);
   }
 
   #unhold({ session, rest }: KvEntry): void {

@@ -21,6 +21,9 @@ export interface QueryWriterDeps {
   readonly random: Pick<Random, 'uuid'>;
 }
 
+/** A query, and its name. */
+const OPS_OF_QUERY = 2;
+
 /** Creates, changes and removes prepared queries. Refusals have Consul's texts. */
 export class QueryWriter {
   readonly #deps: QueryWriterDeps;
@@ -55,9 +58,13 @@ export class QueryWriter {
     });
   }
 
-  /** Adds the end of all queries that are bound to a session to the plan that ends the session. */
-  planSessionEnd(plan: PlanBuilder, session: string): void {
-    for (const entry of this.#deps.table.ofSession(session)) this.#planRemoval(plan, entry);
+  /** Adds the end of queries that are bound to a session to the plan that ends it; whether all of them fit. */
+  planSessionEnd(plan: PlanBuilder, session: string, maxOps: number): boolean {
+    for (const entry of this.#deps.table.ofSession(session)) {
+      if (plan.size + OPS_OF_QUERY > maxOps) return false;
+      this.#planRemoval(plan, entry);
+    }
+    return true;
   }
 
   #existing(id: string): QueryEntry {

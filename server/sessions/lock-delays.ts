@@ -10,7 +10,9 @@ export interface LockDelayRecord {
 }
 
 interface Delay {
-  readonly stored: Stored<LockDelayRecord>;
+  readonly record: LockDelayRecord;
+  /** Absent while it follows from a session's end alone. */
+  readonly stored: Stored<LockDelayRecord> | undefined;
   /** By the monotonic clock. */
   readonly endMs: number;
 }
@@ -27,8 +29,20 @@ export class LockDelays implements StateTable {
 
   put(rest: string, entry: StoreEntry, { loading }: Pick<ApplyContext, 'loading'>): void {
     const stored = storedJson<LockDelayRecord>(entry);
-    const left = loading ? this.#leftOf(stored.record) : stored.record.delayMs;
-    this.#delays.set(rest, { stored, endMs: this.#clock.monotonic() + left });
+    this.#set(rest, stored.record, stored, loading);
+  }
+
+  /** A session has ended that held the key; the store may follow later. */
+  begin(rest: string, record: LockDelayRecord, { loading }: Pick<ApplyContext, 'loading'>): void {
+    this.#set(rest, record, this.stored(rest), loading);
+  }
+
+  #set(rest: string, record: LockDelayRecord, stored: Stored<LockDelayRecord> | undefined, loading: boolean): void {
+    const known = this.#delays.get(rest);
+    const left = loading ? this.#leftOf(record) : record.delayMs;
+    // One that has begun already is only stored now.
+    const endMs = known?.record.untilMs === record.untilMs ? known.endMs : this.#clock.monotonic() + left;
+    this.#delays.set(rest, { record, stored, endMs });
   }
 
   /**
@@ -62,9 +76,10 @@ export class LockDelays implements StateTable {
   over(limit: number): string[] {
     const found: string[] = [];
     const now = this.#clock.monotonic();
-    for (const [rest, { endMs }] of this.#delays) {
+    for (const [rest, { endMs, stored }] of this.#delays) {
       if (endMs > now) continue;
-      found.push(rest);
+      if (stored) found.push(rest);
+      else this.#delays.delete(rest);
       if (found.length >= limit) break;
     }
     return found;

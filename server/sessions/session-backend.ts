@@ -9,7 +9,6 @@ import type { KvSessions } from '../kv/kv-change.ts';
 import type { KvTable } from '../kv/kv-table.ts';
 import type { LockDelays } from './lock-delays.ts';
 import type { SessionKeeper } from './session-keeper.ts';
-import { lockDelayMs } from './session-rules.ts';
 import type { SessionTable } from './session-table.ts';
 import type { SessionWriter } from './session-writer.ts';
 
@@ -17,7 +16,7 @@ export interface SessionBackendDeps {
   readonly state: CatalogState;
   readonly table: SessionTable;
   readonly delays: LockDelays;
-  readonly keys: Pick<KvTable, 'get'>;
+  readonly keys: Pick<KvTable, 'stored' | 'isOwed'>;
   readonly writer: SessionWriter;
   readonly keeper: SessionKeeper;
   readonly clock: Clock;
@@ -43,7 +42,7 @@ export class StateSessionBackend implements SessionBackend, KvSessions {
 
   byId(namespace: string, id: string): LiveRead<Session | undefined> {
     const { table } = this.#deps;
-    return this.#read(table.topicOfId(id), () => table.find(id, namespace)?.shape);
+    return this.#read(table.topicOfId(id), () => table.shown(id, namespace)?.shape);
   }
 
   create(namespace: string, content: SessionContent): Promise<{ id: string } | { refused: string }> {
@@ -52,14 +51,16 @@ export class StateSessionBackend implements SessionBackend, KvSessions {
 
   async destroy(namespace: string, id: string): Promise<void> {
     this.#deps.state.assertLoaded();
-    if (this.#deps.table.stored(id)?.stored.record.namespace === namespace) await this.#deps.keeper.end(id);
+    if (this.#deps.table.stored(id)?.stored.record.namespace === namespace) await this.#deps.writer.end(id);
   }
 
-  renew(namespace: string, id: string): Session | undefined {
-    const { table, state, keeper } = this.#deps;
+  async renew(namespace: string, id: string): Promise<Session | undefined> {
+    const { table, state, keeper, writer } = this.#deps;
     state.assertLoaded();
     const entry = table.find(id, namespace);
     if (entry) keeper.renewed(id);
+    // Whoever is told that it is gone is told so for good.
+    else if (table.shown(id, namespace)) await writer.end(id);
     return entry?.shape;
   }
 
@@ -69,19 +70,19 @@ export class StateSessionBackend implements SessionBackend, KvSessions {
     return entry && { key: state.keys.table(table.segment, id), known: entry.stored };
   }
 
-  isEnding(id: string): boolean {
-    return this.#deps.table.find(id) === undefined;
+  ending(rest: string, session?: string): Promise<void> | undefined {
+    const { table, keys, writer } = this.#deps;
+    if (keys.isOwed(rest)) return writer.letGo(rest);
+    if (session === undefined) return undefined;
+    const holder = keys.stored(rest)?.session ?? '';
+    const over = [session, holder].find((id) => table.isEnding(id));
+    return over === undefined ? undefined : writer.end(over);
   }
 
   delayedUntil(rest: string): number | undefined {
-    const { delays, table, keys, clock } = this.#deps;
+    const { delays, clock } = this.#deps;
     const left = delays.left(rest);
-    if (left > 0) return clock.now() + left;
-    const holder = keys.get(rest)?.session ?? '';
-    const since = holder === '' ? undefined : table.endingSince(holder);
-    if (since === undefined) return undefined;
-    const until = since + lockDelayMs(table.stored(holder)!.shape);
-    return until > clock.now() ? until : undefined;
+    return left > 0 ? clock.now() + left : undefined;
   }
 
   #read<T>(topic: string, read: () => T): LiveRead<T> {

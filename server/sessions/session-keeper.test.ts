@@ -20,7 +20,7 @@ const CONTENT = {
 /** A keeper beside a store that takes no writes, and who leads as the test says it. */
 function started() {
   const clock = new FakeClock();
-  const table = new SessionTable({ clock });
+  const table = new SessionTable({ clock, holdings: { letGo: () => {}, forget: () => {}, settle: () => {} } });
   const listeners = new Set<(changes: { nodes: { key: string }[] }, index: number) => void>();
   const state = {
     applied: 5,
@@ -37,6 +37,7 @@ function started() {
       tries.push(id);
       throw new Error('no quorum');
     },
+    cleanUp: async () => {},
     removeOldDelays: async () => 0,
   };
   const deps = { state, table, writer, clock, log: silentLogger, metrics: new Metrics() };

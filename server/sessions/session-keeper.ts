@@ -4,6 +4,7 @@ import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { CatalogState } from '../catalog/state.ts';
+import { EndQueue } from './end-queue.ts';
 import { bindingProblem, ttlMs } from './session-rules.ts';
 import type { SessionEntry, SessionTable } from './session-table.ts';
 import type { SessionWriter } from './session-writer.ts';
@@ -11,7 +12,7 @@ import type { SessionWriter } from './session-writer.ts';
 export interface SessionKeeperDeps {
   readonly state: CatalogState;
   readonly table: SessionTable;
-  readonly writer: Pick<SessionWriter, 'end' | 'removeOldDelays'>;
+  readonly writer: Pick<SessionWriter, 'end' | 'cleanUp' | 'removeOldDelays'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -24,9 +25,10 @@ interface Deadline {
 
 /** A session lives this many times its TTL after its last sign of life: Consul leaves clients time for slow renewals. */
 const TTL_FACTOR = 2;
-/** Ends under way at a time; the others wait in the order in which they came. */
+/** Ends under way at a time. */
 const MAX_ENDING = 16;
-const RETRY_MS = 1000;
+/** Dead sessions whose keys are tidied up at a time: nobody waits for that, others are to write meanwhile. */
+const MAX_CLEANING = 1;
 const DELAY_SWEEP_MS = 1000;
 
 /**
@@ -37,15 +39,25 @@ export class SessionKeeper implements Runnable {
   readonly name = 'sessions';
   readonly #deps: SessionKeeperDeps;
   readonly #deadlines = new Map<string, Deadline>();
-  /** To be ended, the first come first. */
-  readonly #queue = new Set<string>();
-  #underWay = 0;
+  readonly #ends: EndQueue;
+  readonly #cleanUps: EndQueue;
   #running = false;
 
   constructor(deps: SessionKeeperDeps) {
+    const { table, writer } = deps;
     this.#deps = deps;
+    this.#ends = new EndQueue(deps, {
+      atATime: MAX_ENDING,
+      work: (id) => writer.end(id),
+      wanted: (id) => this.#running && table.isEnding(id) && !this.#isDead(id),
+    });
+    this.#cleanUps = new EndQueue(deps, {
+      atATime: MAX_CLEANING,
+      work: (id) => writer.cleanUp(id),
+      wanted: (id) => this.#running && this.#isDead(id),
+    });
     deps.metrics.observedGauge({ name: 'lictor_sessions_ending', help: 'Sessions whose end is not stored yet' }, () => {
-      return this.#queue.size + this.#underWay;
+      return this.#ends.size + this.#cleanUps.size;
     });
     const help = 'Sessions that end unless they are renewed';
     deps.metrics.observedGauge({ name: 'lictor_sessions_with_ttl', help }, () => this.#deadlines.size);
@@ -80,7 +92,8 @@ export class SessionKeeper implements Runnable {
    * as only then the index rises.
    */
   #letGo(): void {
-    this.#queue.clear();
+    this.#ends.clear();
+    this.#cleanUps.clear();
     const { state, table } = this.#deps;
     const stop = state.onChanges((_changes, index) => {
       stop();
@@ -94,35 +107,38 @@ export class SessionKeeper implements Runnable {
     if (entry && this.#running) this.#arm(entry);
   }
 
-  /** Ends it and resolves when that is stored. */
-  async end(id: string): Promise<void> {
-    this.#mark(id, this.#deps.state.applied);
-    await this.#deps.writer.end(id);
-  }
-
   /** After a load: all get their full time again; what does not live any more ends. */
   #begin(): void {
     for (const { timer } of this.#deadlines.values()) timer.cancel();
     this.#deadlines.clear();
-    this.#queue.clear();
+    this.#ends.clear();
+    this.#cleanUps.clear();
     this.#deps.table.unmarkEnding(this.#deps.state.applied);
     for (const entry of [...this.#deps.table.entries()]) {
-      if (entry.stored.record.deadSinceMs !== undefined) this.#enqueue(entry.shape.ID);
-      else {
-        this.#arm(entry);
-        this.#check(entry, this.#deps.state.applied);
-      }
+      this.#added(entry);
+      this.#check(entry, this.#deps.state.applied);
     }
   }
 
   #added(entry: SessionEntry): void {
-    if (entry.stored.record.deadSinceMs === undefined) this.#arm(entry);
+    const { ID: id } = entry.shape;
+    if (!this.#isDead(id)) {
+      this.#arm(entry);
+      return;
+    }
+    this.#forget(id);
+    this.#cleanUps.add(id);
+  }
+
+  #isDead(id: string): boolean {
+    return this.#deps.table.stored(id)?.stored.record.deadSinceMs !== undefined;
   }
 
   #forget(id: string): void {
     this.#deadlines.get(id)?.timer.cancel();
     this.#deadlines.delete(id);
-    this.#queue.delete(id);
+    this.#ends.delete(id);
+    this.#cleanUps.delete(id);
   }
 
   #arm(entry: SessionEntry): void {
@@ -147,58 +163,19 @@ export class SessionKeeper implements Runnable {
     }
     this.#deadlines.delete(id);
     this.#deps.log.info('a session was not renewed in time', { session: id });
-    this.#mark(id, this.#deps.state.applied);
-    this.#enqueue(id);
+    this.#deps.table.markEnding(id, { wallMs: this.#deps.clock.now() });
+    this.#ends.add(id);
   }
 
   #check(entry: SessionEntry, index: number): void {
-    const { state, table, log } = this.#deps;
+    const { state, table, log, clock } = this.#deps;
     const { namespace, content } = entry.stored.record;
     if (!table.find(entry.shape.ID)) return;
     const problem = bindingProblem(content, state.node(content.Node), namespace);
     if (!problem) return;
     log.info('a session ends with what it is bound to', { session: entry.shape.ID, reason: problem });
-    this.#mark(entry.shape.ID, index);
-    this.#enqueue(entry.shape.ID);
-  }
-
-  #mark(id: string, index: number): void {
-    this.#deps.table.markEnding(id, { wallMs: this.#deps.clock.now(), index });
-  }
-
-  #enqueue(id: string): void {
-    this.#queue.add(id);
-    this.#work();
-  }
-
-  #work(): void {
-    while (this.#underWay < MAX_ENDING && this.#running) {
-      const [id] = this.#queue;
-      if (id === undefined) return;
-      this.#queue.delete(id);
-      this.#underWay++;
-      void this.#endOne(id);
-    }
-  }
-
-  async #endOne(id: string): Promise<void> {
-    const { writer, log, clock } = this.#deps;
-    try {
-      await writer.end(id);
-    } catch (error) {
-      if (this.#running) {
-        log.warn('the end of a session could not be stored yet', { session: id, text: errorText(error) });
-        clock.after(RETRY_MS, () => this.#retry(id));
-      }
-    } finally {
-      this.#underWay--;
-      this.#work();
-    }
-  }
-
-  /** Not of one that has ended meanwhile, or that lives again. */
-  #retry(id: string): void {
-    if (this.#running && this.#deps.table.endingSince(id) !== undefined) this.#enqueue(id);
+    table.markEnding(entry.shape.ID, { wallMs: clock.now(), hiddenAt: index });
+    this.#ends.add(entry.shape.ID);
   }
 
   async #sweepDelays(): Promise<void> {

@@ -10,7 +10,7 @@ export interface SessionRecord {
   readonly id: string;
   readonly namespace: string;
   readonly content: SessionContent;
-  /** When it ended, while it still holds more than one transaction can release; wall clock. */
+  /** When it ended, wall clock, while the store still has keys as held by it: more than one transaction can release. */
   readonly deadSinceMs?: number;
 }
 
@@ -26,6 +26,22 @@ export interface SessionListener {
   removed(id: string): void;
 }
 
+/** What sessions hold. */
+export interface Holdings {
+  /** A session has ended while the store still has keys as held by it. */
+  letGo(entry: SessionEntry, context: ApplyContext): void;
+  /** The session is stored no longer. */
+  forget(id: string): void;
+  settle(context: ApplyContext): void;
+}
+
+/** An end that is certain, and not stored. */
+interface Ending {
+  readonly wallMs: number;
+  /** Nobody is shown the session any more. */
+  readonly hidden: boolean;
+}
+
 const topic = {
   list: (namespace: string) => `list/${namespace}`,
   node: (namespace: string, node: string) => `node/${namespace}/${node.toLowerCase()}`,
@@ -33,8 +49,9 @@ const topic = {
 };
 
 /**
- * All sessions. One whose end is certain counts as gone for everybody, from that moment on, though it is stored until
- * its end is.
+ * All sessions. One whose end is certain holds no further key and cannot be renewed. It is shown until that is stored, so
+ * that what has been seen to be gone does not come back with another leader; one whose end follows from what is stored
+ * already (its node, its checks) is not.
  */
 export class SessionTable implements StateTable {
   readonly segment = 'session';
@@ -42,10 +59,12 @@ export class SessionTable implements StateTable {
   readonly topics: Topics;
   readonly #byId = new Map<string, SessionEntry>();
   readonly #byNode = new Map<string, Set<SessionEntry>>();
-  readonly #ending = new Map<string, number>();
+  readonly #holdings: Holdings;
+  readonly #ending = new Map<string, Ending>();
   readonly #listeners = new Set<SessionListener>();
 
-  constructor(deps: { clock: Clock }) {
+  constructor(deps: { clock: Clock; holdings: Holdings }) {
+    this.#holdings = deps.holdings;
     this.topics = new Topics(deps, { maxWatchers: 100_000, maxRemembered: 10_000 });
   }
 
@@ -65,7 +84,10 @@ export class SessionTable implements StateTable {
     this.#byId.set(id, added);
     const node = content.Node.toLowerCase();
     this.#byNode.set(node, (this.#byNode.get(node) ?? new Set()).add(added));
-    if (deadSinceMs !== undefined) this.#ending.set(id, deadSinceMs);
+    if (deadSinceMs !== undefined) {
+      this.#ending.set(id, { wallMs: deadSinceMs, hidden: true });
+      this.#holdings.letGo(added, context);
+    }
     this.#touch(added, context.index);
     if (!context.loading) for (const listener of this.#listeners) listener.added(added);
   }
@@ -76,6 +98,7 @@ export class SessionTable implements StateTable {
     this.#unlist(rest);
     this.#byId.delete(rest);
     this.#ending.delete(rest);
+    this.#holdings.forget(rest);
     this.#touch(entry, context.index);
     for (const listener of this.#listeners) listener.removed(rest);
   }
@@ -89,6 +112,7 @@ export class SessionTable implements StateTable {
 
   settle(context: ApplyContext): void {
     if (context.loading) this.topics.raiseFloor(context.index);
+    else this.#holdings.settle(context);
     this.topics.flush();
   }
 
@@ -102,25 +126,36 @@ export class SessionTable implements StateTable {
     return this.#byId.get(id);
   }
 
+  /** One that lives. */
   find(id: string, namespace?: string): SessionEntry | undefined {
+    return this.#ending.has(id) ? undefined : this.shown(id, namespace);
+  }
+
+  /** One that lives, or whose end nobody has seen yet. */
+  shown(id: string, namespace?: string): SessionEntry | undefined {
     const entry = this.#byId.get(id);
-    if (!entry || this.#ending.has(id)) return undefined;
+    if (!entry || this.#ending.get(id)?.hidden) return undefined;
     return namespace === undefined || entry.stored.record.namespace === namespace ? entry : undefined;
   }
 
-  /** Since when it counts as gone, by the wall clock; undefined while it lives. */
-  endingSince(id: string): number | undefined {
-    return this.#ending.get(id);
+  /** Whether its end is certain, though the session is stored. */
+  isEnding(id: string): boolean {
+    return this.#ending.has(id);
   }
 
-  /** From now on it counts as gone; whether it lived until now. */
-  markEnding(id: string, at: { readonly wallMs: number; readonly index: number }): boolean {
+  /** Since when its end is certain, by the wall clock; undefined while it lives. */
+  endingSince(id: string): number | undefined {
+    return this.#ending.get(id)?.wallMs;
+  }
+
+  /** Its end is certain from now on. `hiddenAt`: and nobody is shown it any more, as of this index. */
+  markEnding(id: string, { wallMs, hiddenAt }: { readonly wallMs: number; readonly hiddenAt?: number }): void {
     const entry = this.find(id);
-    if (!entry) return false;
-    this.#ending.set(id, at.wallMs);
-    this.#touch(entry, at.index);
+    if (!entry) return;
+    this.#ending.set(id, { wallMs, hidden: hiddenAt !== undefined });
+    if (hiddenAt === undefined) return;
+    this.#touch(entry, hiddenAt);
     this.topics.flush();
-    return true;
   }
 
   /** All whose end is not stored live again. */
@@ -150,7 +185,7 @@ export class SessionTable implements StateTable {
     return this.#byNode.get(node.toLowerCase()) ?? [];
   }
 
-  /** Those that live, by id. */
+  /** Those that are shown, by id. */
   list(namespace: string): Session[] {
     return this.#shapes(this.#byId.values(), namespace);
   }
@@ -172,7 +207,7 @@ export class SessionTable implements StateTable {
   #shapes(entries: Iterable<SessionEntry>, namespace: string): Session[] {
     const shapes: Session[] = [];
     for (const { shape, stored } of entries) {
-      if (stored.record.namespace === namespace && !this.#ending.has(shape.ID)) shapes.push(shape);
+      if (stored.record.namespace === namespace && !this.#ending.get(shape.ID)?.hidden) shapes.push(shape);
     }
     return shapes.sort((a, b) => (a.ID < b.ID ? -1 : 1));
   }

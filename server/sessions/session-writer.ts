@@ -10,15 +10,15 @@ import type { LockDelays } from './lock-delays.ts';
 import { bindingProblem, boundChecks, contentProblem, lockDelayMs } from './session-rules.ts';
 import type { SessionEntry, SessionRecord, SessionTable } from './session-table.ts';
 
-/** Adds to a plan the end of whatever else is bound to a session. */
-export type PlanBoundEnd = (plan: PlanBuilder, session: string) => void;
+/** Adds to a plan of so many operations the end of whatever else is bound to a session; whether all of it fits. */
+export type PlanBoundEnd = (plan: PlanBuilder, session: string, maxOps: number) => boolean;
 
 export interface SessionWriterDeps {
   readonly state: CatalogState;
   readonly writer: Pick<StateWriter, 'write' | 'maxOps' | 'maxBytes'>;
   readonly table: SessionTable;
   readonly delays: LockDelays;
-  readonly keys: Pick<KvTable, 'segment' | 'get' | 'heldBy'>;
+  readonly keys: Pick<KvTable, 'segment' | 'get' | 'stored' | 'isOwed' | 'heldBy'>;
   readonly planBoundEnd: PlanBoundEnd;
   readonly clock: Clock;
   readonly random: Pick<Random, 'uuid'>;
@@ -57,28 +57,57 @@ export class SessionWriter {
   }
 
   /**
-   * Ends a session whole: it goes, and what it holds is released or deleted, in one transaction. When that is more than
-   * a transaction takes it is marked dead first, which frees all of it at once, and the rest follows piece by piece.
+   * Ends a session whole, in one transaction: it goes, and what it holds is released or deleted. When that is more than a
+   * transaction takes, the session is marked as dead: all servers let go of all its keys with that. `cleanUp` is left then.
    */
   async end(id: string): Promise<void> {
+    const { writer, table } = this.#deps;
+    await writer.write(() => {
+      const plan = new PlanBuilder();
+      const entry = table.stored(id);
+      if (entry) this.planEnd(plan, entry);
+      return plan.build();
+    });
+  }
+
+  /** Adds a session's end to a transaction. */
+  planEnd(plan: PlanBuilder, entry: SessionEntry): void {
+    const { table, clock, writer, planBoundEnd } = this.#deps;
+    const { shape, stored } = entry;
+    if (stored.record.deadSinceMs !== undefined) return;
+    const place = this.#key(shape.ID);
+    plan.own(place, stored);
+    const held = this.#held(shape.ID);
+    const unbound = planBoundEnd(plan, shape.ID, writer.maxOps - 1);
+    const batch = this.#batch(entry, held, plan.size + 1);
+    const whole = unbound && batch.length === held.length && !held.some(({ rest }) => plan.owns(this.#keyOf(rest)));
+    if (whole) {
+      this.#planRelease(plan, entry, batch);
+      plan.delete(place, stored);
+    } else plan.put(place, stored, { ...stored.record, deadSinceMs: table.endingSince(shape.ID) ?? clock.now() });
+  }
+
+  /** What the store still has of a session that is marked as dead goes piece by piece; nobody sees that. */
+  async cleanUp(id: string): Promise<void> {
     for (let more = true; more; ) {
       await this.#deps.writer.write(() => {
-        const planned = this.#planEnd(id);
-        ({ more } = planned);
-        return planned.plan;
+        const plan = new PlanBuilder();
+        more = this.#planPiece(plan, id);
+        return plan.build();
       });
     }
   }
 
-  /** Adds a session's end to a transaction; false when it holds too much for one. */
-  planWholeEnd(plan: PlanBuilder, entry: SessionEntry, taken: number): boolean {
-    const held = this.#held(entry);
-    const batch = this.#batch(entry, held, taken + plan.size + 1);
-    if (batch.length < held.length) return false;
-    this.#planRelease(plan, entry, batch);
-    this.#deps.planBoundEnd(plan, entry.shape.ID);
-    plan.delete(this.#key(entry.shape.ID), entry.stored);
-    return true;
+  /** Does that for one key at once. */
+  async letGo(rest: string): Promise<void> {
+    const { writer, keys, table } = this.#deps;
+    await writer.write(() => {
+      const plan = new PlanBuilder();
+      const owed = keys.isOwed(rest) ? keys.stored(rest) : undefined;
+      const entry = owed && table.stored(owed.session);
+      if (entry) this.#planRelease(plan, entry, [owed]);
+      return plan.build();
+    });
   }
 
   /** Removes the records of delays that are over, up to one transaction's worth. Gives how many. */
@@ -112,25 +141,25 @@ export class SessionWriter {
     return { plan: plan.build(), problem };
   }
 
-  #planEnd(id: string): { plan: Plan; more: boolean } {
-    const plan = new PlanBuilder();
-    const entry = this.#deps.table.stored(id);
-    if (!entry) return { plan: plan.build(), more: false };
-    if (this.planWholeEnd(plan, entry, 0)) return { plan: plan.build(), more: false };
-    const part = new PlanBuilder();
-    if (entry.stored.record.deadSinceMs === undefined) {
-      const deadSinceMs = this.#deps.table.endingSince(id) ?? this.#deps.clock.now();
-      part.put(this.#key(id), entry.stored, { ...entry.stored.record, deadSinceMs });
-    } else {
-      part.own(this.#key(id), entry.stored);
-      this.#planRelease(part, entry, this.#batch(entry, this.#held(entry), 1));
-    }
-    return { plan: part.build(), more: true };
+  /** Whether more is left. */
+  #planPiece(plan: PlanBuilder, id: string): boolean {
+    const { table, writer, planBoundEnd } = this.#deps;
+    const entry = table.stored(id);
+    if (entry?.stored.record.deadSinceMs === undefined) return false;
+    plan.own(this.#key(id), entry.stored);
+    const unbound = planBoundEnd(plan, id, writer.maxOps - 1);
+    const held = this.#held(id);
+    const batch = this.#batch(entry, held, plan.size + 1);
+    this.#planRelease(plan, entry, batch);
+    if (!unbound || batch.length < held.length) return true;
+    plan.delete(this.#key(id), entry.stored);
+    return false;
   }
 
-  #held({ shape }: SessionEntry): KvEntry[] {
+  /** As the store has them. */
+  #held(id: string): KvEntry[] {
     const { keys } = this.#deps;
-    return [...keys.heldBy(shape.ID)].map((rest) => keys.get(rest)!);
+    return [...keys.heldBy(id)].map((rest) => keys.stored(rest)!);
   }
 
   /** As many of the keys as fit beside `taken` operations. */
@@ -153,13 +182,19 @@ export class SessionWriter {
     const delayMs = lockDelayMs(shape);
     const endedMs = stored.record.deadSinceMs ?? table.endingSince(shape.ID) ?? clock.now();
     for (const key of batch) {
-      const place = state.keys.table(keys.segment, key.rest);
+      const place = this.#keyOf(key.rest);
+      const shown = keys.isOwed(key.rest) ? keys.get(key.rest) : undefined;
       if (shape.Behavior === 'delete') plan.delete(place, key);
-      else plan.putBytes(place, key, encodeKv({ ...key, session: '' }));
+      else if (!shown) plan.putBytes(place, key, encodeKv({ ...key, session: '' }));
+      else plan.putCarrying(place, key, encodeKv(shown), { create: shown.createIndex, modify: shown.modifyIndex });
       if (delayMs === 0) continue;
       const record = { untilMs: endedMs + delayMs, delayMs };
       plan.put(state.keys.table(delays.segment, key.rest), delays.stored(key.rest), record);
     }
+  }
+
+  #keyOf(rest: string): string {
+    return this.#deps.state.keys.table(this.#deps.keys.segment, rest);
   }
 
   #key(id: string): string {

@@ -1,5 +1,6 @@
 import { FakeClock } from '../../core/clock.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
+import { EndingStore } from '../../test/support/ending-store.ts';
 import { jsonOf, RunningServer } from '../../test/support/running-server.ts';
 
 const NODE = { Node: 'n1', Address: '10.0.0.1' };
@@ -38,6 +39,38 @@ describe('a session', () => {
     await clock.advance(1_500);
     expect(await lives(id)).toBe(false);
     expect((await server.call('PUT', `/v1/session/renew/${id}`)).status).toBe(404);
+    await server.stop();
+  });
+
+  it('is gone for others only when its end is stored, and is renewed no more', async () => {
+    const clock = new FakeClock();
+    const ending = new EndingStore(openMemoryStore());
+    const { server, create, put, lives, row } = await started({ clock, store: ending.store });
+    const [id, other] = [await create({ TTL: '10s', LockDelay: '0s' }), await create({})];
+    expect(await put('lead', `?acquire=${id}`)).toBe(true);
+    ending.left = 0;
+    await clock.advance(21_000);
+    expect([await lives(id), (await row('lead'))?.Session]).toEqual([true, id]);
+    const refused = { code: 'unavailable' };
+    await expect(server.call('PUT', `/v1/session/renew/${id}`)).rejects.toMatchObject(refused);
+    for (const session of [id, other]) await expect(put('lead', `?acquire=${session}`)).rejects.toMatchObject(refused);
+    expect([await lives(id), (await row('lead'))?.Session]).toEqual([true, id]);
+    ending.left = Infinity;
+    expect((await server.call('PUT', `/v1/session/renew/${id}`)).status).toBe(404);
+    expect([await lives(id), (await row('lead'))?.Session]).toEqual([false, undefined]);
+    expect(await put('lead', `?acquire=${other}`)).toBe(true);
+    await server.stop();
+  });
+
+  it('that could not be destroyed lives on', async () => {
+    const ending = new EndingStore(openMemoryStore());
+    const { server, create, put, lives, row } = await started({ store: ending.store });
+    const id = await create({});
+    await put('lead', `?acquire=${id}`);
+    ending.left = 0;
+    await expect(server.call('PUT', `/v1/session/destroy/${id}`)).rejects.toMatchObject({ code: 'unavailable' });
+    ending.left = Infinity;
+    expect([await lives(id), (await row('lead'))?.Session]).toEqual([true, id]);
     await server.stop();
   });
 

@@ -40,6 +40,14 @@ const VERBS = new Set([
   'delete-cas',
 ]);
 
+const WRITES = new Set(['set', 'cas', 'lock', 'unlock', 'delete', 'delete-cas']);
+
+/** What must be stored before the operation can be tried, because a session has ended; undefined: nothing. */
+export function endingBefore(deps: KvOpDeps, namespace: string, op: KvOp): Promise<void> | undefined {
+  if (!WRITES.has(op.verb)) return undefined;
+  return deps.sessions.ending(kvRest(namespace, op.key), op.verb === 'lock' ? op.session : undefined);
+}
+
 /** What is wrong with the operation itself. */
 export function kvProblem({ verb, key }: KvOp): string | undefined {
   if (!VERBS.has(verb)) return `unknown KV operation: ${verb}`;
@@ -140,7 +148,7 @@ export class KvOperation {
       throw new TxnRefusal(`failed to lock key ${q(key)} due to lock delay until ${new Date(delayed).toISOString()}`);
     }
     this.#context.draft.read(found.key, { known: found.known, value: true });
-    const after = lockContent(before, this.#op, session, (id) => sessions.isEnding(id));
+    const after = lockContent(before, this.#op, session);
     if (!after) throw new TxnRefusal(`failed to lock key ${q(key)}, lock is already held`);
     return after;
   }

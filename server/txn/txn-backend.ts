@@ -8,7 +8,7 @@ import type { SessionTable } from '../sessions/session-table.ts';
 import type { SessionWriter } from '../sessions/session-writer.ts';
 import { CatalogOperations, catalogProblem } from './catalog-ops.ts';
 import { Draft } from './draft.ts';
-import { type KvOpDeps, KvOperation, kvProblem } from './kv-ops.ts';
+import { endingBefore, type KvOpDeps, KvOperation, kvProblem } from './kv-ops.ts';
 import { type TxnContext, TxnRefusal } from './txn-context.ts';
 
 export interface TxnBackendDeps extends KvOpDeps {
@@ -16,7 +16,7 @@ export interface TxnBackendDeps extends KvOpDeps {
   readonly state: CatalogState;
   readonly writer: Pick<StateWriter, 'write'>;
   readonly sessionTable: SessionTable;
-  readonly sessionWriter: Pick<SessionWriter, 'planWholeEnd'>;
+  readonly sessionWriter: Pick<SessionWriter, 'planEnd'>;
 }
 
 type Ops = readonly (TxnOp | undefined)[];
@@ -46,6 +46,7 @@ export class StateTxnBackend implements TxnBackend {
   async write(namespace: string, ops: Ops): Promise<TxnOutcome> {
     const wrong = problems(ops);
     if (wrong) return wrong;
+    for (const op of ops) if (op?.kind === 'KV') await endingBefore(this.#deps, namespace, op);
     let trial: Trial | undefined;
     const revision = await this.#deps.writer.write((): Plan => {
       trial = this.#try(namespace, ops);
@@ -77,7 +78,7 @@ export class StateTxnBackend implements TxnBackend {
     });
     if (trial.errors.length === 0) {
       draft.compile(trial.plan);
-      this.#endSessions(trial, ended, ops);
+      this.#endSessions(trial.plan, ended);
     }
     return trial;
   }
@@ -91,12 +92,10 @@ export class StateTxnBackend implements TxnBackend {
   }
 
   /** Sessions end after everything else, with what they held before the transaction. */
-  #endSessions(trial: Trial, ended: ReadonlySet<string>, ops: Ops): void {
+  #endSessions(plan: PlanBuilder, ended: ReadonlySet<string>): void {
     for (const id of ended) {
-      const entry = this.#deps.sessionTable.find(id);
-      if (!entry || this.#deps.sessionWriter.planWholeEnd(trial.plan, entry, 0)) continue;
-      const OpIndex = ops.findIndex((op) => op?.kind === 'Session' && op.id === id);
-      trial.errors.push({ OpIndex, What: `session ${JSON.stringify(id)} holds too many keys for a transaction` });
+      const entry = this.#deps.sessionTable.stored(id);
+      if (entry) this.#deps.sessionWriter.planEnd(plan, entry);
     }
   }
 }
