@@ -224,13 +224,6 @@ export function managesEtcd(config: AgentConfig): boolean {
 function verifyManagedEtcd(config: AgentConfig): void {
   if (!managesEtcd(config)) return;
   if (config.ports.server <= 0) throw wrong('ports.server', 'must be a fixed port: the other servers call it');
-  const { verifyIncoming, verifyOutgoing, verifyServerHostname } = config.tls.internalRpc;
-  if (verifyIncoming || verifyOutgoing || verifyServerHostname) {
-    throw wrong(
-      'tls.internal_rpc',
-      'an etcd that the server runs itself speaks no TLS yet; give etcd.endpoints of one that does (flag -etcd-endpoints)',
-    );
-  }
 }
 
 function verifyEtcd({ etcd: { endpoints, certFile, keyFile }, mode, ports: { server } }: AgentConfig): void {

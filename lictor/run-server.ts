@@ -20,6 +20,7 @@ import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { EtcdCertificate } from './etcd-certificate.ts';
+import type { ManagedEtcd } from './managed-etcd/managed-etcd.ts';
 import { stableNodeId } from './node-identity.ts';
 import { composeServerAgent, type NodePlace } from './server-agent.ts';
 
@@ -39,24 +40,23 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
+  const files = systemConfigFiles;
+  const rpcTls = new RpcTls({ clock, log, metrics, files, reloads: reloader }, config);
   const managed = managesEtcd(config)
     ? await (await import('./managed-etcd/managed-etcd.ts')).openManagedEtcd(
         config,
         place,
-        { clock, log, random, metrics },
+        { clock, log, random, metrics, files, reloads: reloader, rpcTls },
         signal,
       )
     : undefined;
   if (signal.aborted) return unlisten?.();
-  const etcd = { ...config.etcd, endpoints: managed?.endpoints ?? config.etcd.endpoints };
-  const certificate = etcd.endpoints.length > 0 ? new EtcdCertificate({ clock, log }, etcd) : undefined;
-  const shared = certificate
-    ? await openSharedStore({ ...etcd, folder: config.dataDir }, certificate, { clock, log, random, metrics })
-    : undefined;
+  const certificate = config.etcd.endpoints.length > 0 ? new EtcdCertificate({ clock, log }, config.etcd) : undefined;
+  const shared = await openSharedStore(config, { managed, certificate }, { clock, log, random, metrics });
   const store = shared ?? (await openStore(config, { clock, log, random, metrics }));
   if (certificate && shared) reloader.add(() => certificate.prepare((tls) => shared.renewTls(tls)));
+  if (managed && shared) managed.renewTls((tls) => shared.renewTls(tls));
   try {
-    const rpcTls = new RpcTls({ clock, log, metrics, files: systemConfigFiles, reloads: reloader }, config);
     const servers = store.traits.replicated
       ? (await import('./own-servers.ts')).throughOwnPort(config, { clock, log, metrics, random }, rpcTls.outgoing)
       : undefined;
@@ -115,21 +115,27 @@ export function nodePlace(config: AgentConfig, random: SystemRandom): NodePlace 
   return { nodeId: config.dataDir === '' ? random.uuid() : stableNodeId(config.dataDir, random), address };
 }
 
-/** The store that the servers of a cluster share. @throws AppError `config` for a file that cannot be used. */
+/**
+ * The store that the servers of a cluster share; undefined for a server that is alone.
+ * @throws AppError `config` for a file that cannot be used.
+ */
 async function openSharedStore(
-  { endpoints, prefix, folder }: AgentConfig['etcd'] & { folder: string },
-  certificate: EtcdCertificate,
+  { etcd: { endpoints: configured, prefix }, dataDir: folder }: AgentConfig,
+  of: { managed: ManagedEtcd | undefined; certificate: EtcdCertificate | undefined },
   deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
-): Promise<EtcdStore> {
+): Promise<EtcdStore | undefined> {
+  const { managed, certificate } = of;
+  const endpoints = managed?.endpoints ?? configured;
+  if (endpoints.length === 0) return undefined;
   // Only servers of a cluster load the library, which takes 20 MB.
   const { openEtcdStore } = await import('../store/etcd/open-etcd-store.ts');
-  const { tls } = certificate;
-  certificate.look();
+  const tls = managed?.tls ?? certificate?.tls;
+  certificate?.look();
   try {
     return await openEtcdStore({ ...deps, endpoints, prefix, folder, ...(tls ? { tls } : {}) });
   } catch (error) {
     // Etcd merely closes the connection of a certificate that does not count.
-    const { problem } = certificate;
+    const problem = certificate?.problem;
     if (problem === undefined) throw error;
     throw new AppError('config', `${problem} (${errorText(error)})`, { cause: error });
   }

@@ -55,21 +55,33 @@ export class RpcTls {
     return this.#current.served?.certificate.tls;
   }
 
-  /** Gives a listener that began with `served` what replaces it. What is given watches over the certificate. */
+  /** From now on this listener, which began with `served`, is given what replaces it. */
+  attach(listener: { setTls(tls: ServerTls): void }): void {
+    this.#listener = listener;
+  }
+
+  /** As `attach`. What is given watches over the certificate. */
   keep(listener: { setTls(tls: ServerTls): void }): Runnable[] {
     if (!this.#current.served) return [];
-    this.#listener = listener;
+    this.attach(listener);
     this.#watch = new CertificateWatch(this.#deps, () => this.#current.served!, 'server');
     return [this.#watch];
   }
 
-  #read({ tls: { internalRpc: settings }, mode, ports, datacenter, dns: { domain } }: AgentConfig): Read {
+  #read(config: AgentConfig): Read {
     const { files } = this.#deps;
+    const { mode, ports } = config;
+    const settings = config.tls.internalRpc;
     const serves = mode !== 'client' && ports.server >= 0 && (settings.verifyIncoming || settings.verifyOutgoing);
-    const serverName = settings.verifyServerHostname ? `server.${datacenter}.${domain}` : undefined;
     return {
       served: serves ? { settings, certificate: readServerCertificate(settings, files) } : undefined,
-      outgoing: settings.verifyOutgoing ? readClientTls(settings, serverName, files) : undefined,
+      // Servers call each other at the ports that they serve.
+      outgoing: settings.verifyOutgoing || serves ? readClientTls(settings, rpcServerName(config), files) : undefined,
     };
   }
+}
+
+/** The name that every server's certificate must be for; undefined when the signature of an authority is enough. */
+export function rpcServerName({ tls: { internalRpc }, datacenter, dns: { domain } }: AgentConfig): string | undefined {
+  return internalRpc.verifyServerHostname ? `server.${datacenter}.${domain}` : undefined;
 }

@@ -125,7 +125,8 @@ function authoritiesOf(key: string, file: string, files: TlsFiles): string[] {
   return blocks;
 }
 
-function pemBlocks(text: string): string[] {
+/** The certificates of a PEM text, in their order. */
+export function pemBlocks(text: string): string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 }
 

@@ -19,6 +19,7 @@ import type { Logger } from '../../core/log.ts';
 import { makeFolder } from '../../core/make-folder.ts';
 import type { Random } from '../../core/random.ts';
 import type { JsonCalls } from './json-calls.ts';
+import type { MemberTlsFiles } from './member-tls.ts';
 import { EtcdMembers, type Membership } from './members.ts';
 
 export interface EtcdProcessDeps {
@@ -37,6 +38,8 @@ export interface EtcdProcessOptions {
   readonly clientUrl: string;
   readonly listenPeerUrl: string;
   readonly peerUrl: string;
+  /** What it serves and calls with as of its next start, where the URLs begin with `https:`. */
+  readonly tls?: () => MemberTlsFiles;
 }
 
 /** How a member without data begins. */
@@ -54,6 +57,7 @@ const REMOVED = /permanently removed from the cluster/;
 const LOOK_MS = 500;
 const START_MS = 60_000;
 const STOP_MS = 20_000;
+const RESTART_MS = 15_000;
 
 /**
  * An etcd beside the server: it goes on when the server ends, and the next one finds it by the file of its process id.
@@ -65,6 +69,7 @@ export class EtcdProcess implements Runnable {
   readonly #deps: EtcdProcessDeps;
   readonly #options: EtcdProcessOptions;
   #initial: InitialCluster | undefined;
+  #restarts = false;
 
   constructor(deps: EtcdProcessDeps, options: EtcdProcessOptions) {
     this.#deps = deps;
@@ -185,7 +190,7 @@ export class EtcdProcess implements Runnable {
       await clock.sleep(LOOK_MS, signal);
       if (signal.aborted) return;
       this.#boundLog();
-      if (this.pid !== undefined) {
+      if (this.pid !== undefined || this.#restarts) {
         lives += 1;
         // It has lived for 30 s.
         if (lives * LOOK_MS > 30_000) backoff.reset();
@@ -206,28 +211,62 @@ export class EtcdProcess implements Runnable {
     }
   }
 
-  /** Ends it in order, or by force after 20 s. */
-  async stop(): Promise<void> {
+  /** Ends it in order, or by force after a time. */
+  async stop(withinMs = STOP_MS): Promise<void> {
     const { clock } = this.#deps;
     const pid = this.pid;
     if (pid === undefined) return;
-    kill(pid, 'SIGTERM');
-    const until = clock.monotonic() + STOP_MS;
+    kill(pid, withinMs > 0 ? 'SIGTERM' : 'SIGKILL');
+    const until = clock.monotonic() + withinMs;
     while (this.pid === pid) {
       if (clock.monotonic() > until) kill(pid, 'SIGKILL');
       await clock.sleep(50);
     }
   }
 
+  /**
+   * Starts it again for what it reads at its start alone; nothing when it does not run. Waits until it answers, so that
+   * whoever does so at one server after the other keeps a quorum. It is ended by force, which loses nothing that it has
+   * acknowledged: in order, etcd 3.7 would serve nobody for seconds until the watches have ended.
+   */
+  async restart(): Promise<void> {
+    if (this.pid === undefined) return;
+    this.#restarts = true;
+    try {
+      await this.stop(0);
+      this.start();
+      await this.answers(new AbortController().signal, RESTART_MS);
+    } catch (err) {
+      this.#deps.log.warn('etcd does not answer yet after it was started again', { err });
+    } finally {
+      this.#restarts = false;
+    }
+  }
+
+  /** Ends one that an earlier server started with other addresses or TLS; the next start gives it those of now. */
+  async stopIfOther(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined || runsWith(pid, this.#lastingArgs())) return;
+    this.#deps.log.info('etcd runs with other addresses or TLS, and is started anew', { pid });
+    await this.stop();
+  }
+
   #args(): string[] {
-    const { folder, name, clientUrl, listenPeerUrl, peerUrl } = this.#options;
     const initial = this.#initial;
+    return [
+      ...this.#lastingArgs(),
+      ...(initial ? ['--initial-cluster', initial.members, '--initial-cluster-state', initial.state] : []),
+      ...(initial ? ['--initial-cluster-token', initial.token] : []),
+    ];
+  }
+
+  #lastingArgs(): string[] {
+    const { folder, name, clientUrl, listenPeerUrl, peerUrl, tls } = this.#options;
     return [
       ...['--name', name, '--data-dir', join(folder, 'data')],
       ...['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl],
       ...['--listen-peer-urls', listenPeerUrl, '--initial-advertise-peer-urls', peerUrl],
-      ...(initial ? ['--initial-cluster', initial.members, '--initial-cluster-state', initial.state] : []),
-      ...(initial ? ['--initial-cluster-token', initial.token] : []),
+      ...(tls ? tlsArgs(tls()) : []),
     ];
   }
 
@@ -254,6 +293,19 @@ export class EtcdProcess implements Runnable {
   }
 }
 
+/**
+ * Whom the peer port and the client port take is verified by certificates. No name is asked for at the client port: the
+ * JSON gateway behind it, which calls etcd with etcd's own certificate, would be refused.
+ */
+function tlsArgs({ caFile, certFile, keyFile, peerName }: MemberTlsFiles): string[] {
+  return [
+    ...['--cert-file', certFile, '--key-file', keyFile, '--trusted-ca-file', caFile, '--client-cert-auth'],
+    ...['--peer-cert-file', certFile, '--peer-key-file', keyFile, '--peer-trusted-ca-file', caFile],
+    '--peer-client-cert-auth',
+    ...(peerName === undefined ? [] : ['--peer-cert-allowed-hostname', peerName]),
+  ];
+}
+
 function missing(bin: string, why: string): string {
   return `etcd.bin: ${JSON.stringify(bin)} cannot be used (${why}); install etcd 3.4 or later (Debian: apt-get install etcd-server), name it with -etcd-bin, or give -etcd-endpoints of one that runs`;
 }
@@ -266,6 +318,16 @@ function isEtcdOf(pid: number, dataDir: string): boolean {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(dataDir);
   } catch {
     return false;
+  }
+}
+
+/** True where the arguments of processes cannot be read. */
+function runsWith(pid: number, args: readonly string[]): boolean {
+  try {
+    const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return args.every((arg) => line.includes(arg));
+  } catch {
+    return true;
   }
 }
 

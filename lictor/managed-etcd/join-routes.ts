@@ -29,6 +29,8 @@ export interface EnterAnswer {
 export interface JoinRouteDeps {
   readonly formation: Formation;
   readonly members: EtcdMembers;
+  /** Of the members' peer URLs. */
+  readonly scheme: 'http' | 'https';
   /** Whether a member's peer port answers. */
   readonly isAlive: (peerUrl: string) => Promise<boolean>;
 }
@@ -50,7 +52,7 @@ export function joinRoutes(deps: JoinRouteDeps): Route[] {
       method: 'PUT',
       path: ENTER_PATH,
       handle: async ({ body }) => {
-        const request = enterRequestOf(body);
+        const request = enterRequestOf(body, deps.scheme);
         if (deps.formation.card().state !== 'formed') {
           throw new AppError('unavailable', `${deps.formation.card().name} is in no cluster itself`);
         }
@@ -161,8 +163,13 @@ export function cardOf(body: Buffer): ServerCard {
   };
 }
 
-function enterRequestOf(body: Buffer): EnterRequest {
+const PEER_URL = {
+  http: /^http:\/\/[0-9A-Fa-f:.[\]]{3,60}:\d{1,5}$/,
+  https: /^https:\/\/[0-9A-Fa-f:.[\]]{3,60}:\d{1,5}$/,
+};
+
+function enterRequestOf(body: Buffer, scheme: JoinRouteDeps['scheme']): EnterRequest {
   const value = objectOf(body);
-  const peerUrl = textOf(value, 'peerUrl', /^http:\/\/[0-9A-Fa-f:.[\]]{3,60}:\d{1,5}$/);
+  const peerUrl = textOf(value, 'peerUrl', PEER_URL[scheme]);
   return { name: textOf(value, 'name', NAME), peerUrl, started: value.started === true };
 }

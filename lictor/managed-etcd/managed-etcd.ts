@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AgentConfig } from '../../agent/config.ts';
+import type { AgentConfig, ConfigReloads } from '../../agent/config.ts';
 import { serverOrigin } from '../../agent/server-pool/server-address.ts';
+import type { RpcTls } from '../../agent/tls/rpc-tls.ts';
+import type { TlsFiles } from '../../agent/tls/server-certificate.ts';
 import type { Route } from '../../api/http/route.ts';
 import { createHttpServer } from '../../api/http/server.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -12,23 +14,33 @@ import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import type { ComposedServer } from '../../server/composition.ts';
+import type { EtcdTls } from '../../store/etcd/etcd-client.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
 import { EtcdProcess } from './etcd-process.ts';
 import { Formation } from './formation.ts';
 import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
 import { JsonCalls } from './json-calls.ts';
+import { MemberTls } from './member-tls.ts';
 
 export interface ManagedEtcdDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly random: Random;
+  readonly files: TlsFiles;
+  readonly reloads: ConfigReloads;
+  /** The servers, and the members of their etcd, speak TLS among each other when it serves. */
+  readonly rpcTls: RpcTls;
 }
 
 /** An etcd of this server's own that serves as a full member of the cluster. */
 export interface ManagedEtcd {
   readonly endpoints: readonly string[];
+  /** What its client shows and trusts; undefined in the clear. */
+  readonly tls: EtcdTls | undefined;
+  /** Gives the client what replaces `tls`. */
+  renewTls(use: (tls: EtcdTls) => void): void;
   /** To be served on the servers' own port, for servers that come later. */
   readonly routes: readonly Route[];
   /** Keeps the etcd running while the server does. */
@@ -64,20 +76,37 @@ export async function openManagedEtcd(
     const folder = join(dataDir, 'catalog');
     log.warn('the catalog of a single server lies here and is not used; move it with lictor snapshot', { folder });
   }
-  const peerUrl = `http://${hostPort(place.address, ports.peerPort)}`;
-  const calls = new JsonCalls(undefined);
+  const calls = new JsonCalls(deps.rpcTls.outgoing);
+  const { scheme } = calls;
+  const peerUrl = `${scheme}://${hostPort(place.address, ports.peerPort)}`;
+  const at = { folder: join(dataDir, 'etcd', 'tls'), address: place.address };
+  const memberTls = scheme === 'https' ? new MemberTls(deps, config, at) : undefined;
   const process = new EtcdProcess(
     { ...deps, log, calls },
     {
       bin: ports.bin,
       folder: join(dataDir, 'etcd'),
       name: nodeName,
-      clientUrl: `http://${hostPort(clientHost(bindAddress), ports.clientPort)}`,
-      listenPeerUrl: `http://${hostPort(bindAddress, ports.peerPort)}`,
+      clientUrl: `${scheme}://${hostPort(clientHost(bindAddress), ports.clientPort)}`,
+      listenPeerUrl: `${scheme}://${hostPort(bindAddress, ports.peerPort)}`,
       peerUrl,
+      ...(memberTls ? { tls: () => memberTls.files } : {}),
     },
   );
   log.info(await process.checkVersion(), { bin: ports.bin });
+  memberTls?.save();
+  await process.stopIfOther();
+  let renew: (tls: EtcdTls) => void = () => {};
+  if (memberTls) {
+    deps.reloads.add((next) => {
+      const change = memberTls.prepare(next);
+      return async () => {
+        const forEtcd = change();
+        renew(memberTls.client);
+        if (forEtcd) await process.restart();
+      };
+    });
+  }
   const address = hostPort(place.address, config.ports.server);
   const { datacenter, bootstrapExpect } = config;
   const formation = new Formation({
@@ -88,11 +117,17 @@ export async function openManagedEtcd(
     expect: bootstrapExpect,
   });
   const isAlive = (url: string) => calls.isAlive(url);
-  const routes = joinRoutes({ formation, members: process.members, isAlive });
+  const routes = joinRoutes({ formation, members: process.members, scheme, isAlive });
   const joining = new Joining({ ...deps, log, formation, process, calls }, { config, peerUrl, address });
   await serveMeanwhile(config, deps, routes, signal, (inner) => joining.run(inner));
   return {
     endpoints: [process.members.url],
+    get tls() {
+      return memberTls?.client;
+    },
+    renewTls: (use) => {
+      renew = use;
+    },
     routes,
     process,
     upkeep: (server) =>
@@ -132,7 +167,11 @@ async function serveMeanwhile(
     name: 'join',
     portFlag: '-server-port',
     drainMs: 1000,
+    headersTimeoutMs: config.rpcHandshakeTimeoutMs,
+    tls: deps.rpcTls.served,
+    handshakeTimeoutMs: config.rpcHandshakeTimeoutMs,
   });
+  deps.rpcTls.attach(server);
   const task = runnable('joining', async (inner) => {
     await work(inner);
     done.abort();
@@ -157,6 +196,8 @@ class Joining {
   readonly #deps: JoiningDeps;
   readonly #at: { readonly config: AgentConfig; readonly peerUrl: string; readonly address: string };
   #said = '';
+  /** What was said of each server that cannot be spoken to. */
+  readonly #warned = new Map<string, string>();
 
   constructor(deps: JoiningDeps, at: { config: AgentConfig; peerUrl: string; address: string }) {
     this.#deps = deps;
@@ -280,24 +321,43 @@ class Joining {
 
   async #enter(through: string, started: boolean): Promise<EnterAnswer> {
     const { config, peerUrl } = this.#at;
-    const text = await this.#put(`http://${through}${ENTER_PATH}`, { name: config.nodeName, peerUrl, started });
+    const { calls } = this.#deps;
+    const text = await this.#put(`${calls.scheme}://${through}${ENTER_PATH}`, {
+      name: config.nodeName,
+      peerUrl,
+      started,
+    });
     return JSON.parse(text) as EnterAnswer;
   }
 
   async #askAll(): Promise<void> {
     const { formation } = this.#deps;
-    const known = formation.addresses().map((address) => `http://${address}`);
-    const origins = new Set([...this.#at.config.retryJoin.map((target) => serverOrigin(target)), ...known]);
-    origins.delete(`http://${this.#at.address}`);
+    const { scheme } = this.#deps.calls;
+    const known = formation.addresses().map((address) => `${scheme}://${address}`);
+    const origins = new Set([...this.#at.config.retryJoin.map((target) => serverOrigin(target, scheme)), ...known]);
+    origins.delete(`${scheme}://${this.#at.address}`);
     await Promise.all(
       [...origins].map(async (origin) => {
         try {
           formation.heard(cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, formation.card()))));
         } catch (error) {
-          this.#deps.log.debug('a server does not answer', { server: origin, error: errorText(error) });
+          this.#unreachable(origin, error);
         }
       }),
     );
+  }
+
+  /** A server that has not begun is nothing new; one that TLS keeps apart does not come by itself. */
+  #unreachable(server: string, error: unknown): void {
+    const { log } = this.#deps;
+    const why = error instanceof AppError ? error.facts.tls : undefined;
+    if (typeof why !== 'string') {
+      log.debug('a server does not answer', { server, error: errorText(error) });
+      return;
+    }
+    if (this.#warned.get(server) === why) return;
+    this.#warned.set(server, why);
+    log.warn('a server cannot be spoken to', { server, why });
   }
 
   async #put(url: string, body: object): Promise<string> {

@@ -1,0 +1,270 @@
+import { X509Certificate } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { CURRENT_ETCD, INSTALLED_ETCD } from '../support/etcd/binaries.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/processes/free-port.ts';
+import { type AgentProcess, startServer } from '../support/processes/lictor.ts';
+import { runLictor } from '../support/processes/run-lictor.ts';
+import { removeFolder, tempFolder } from '../support/processes/temp-folder.ts';
+import { describeReal } from '../support/require-real.ts';
+
+const SOON = { withinMs: 60_000, everyMs: 100 };
+const addressOf = (n: number) => `127.0.0.${30 + n}`;
+
+/** Certificates as an operator makes them, by `lictor tls`. */
+class Certificates {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    mkdirSync(folder);
+  }
+
+  static async create(folder: string): Promise<Certificates> {
+    const made = new Certificates(folder);
+    await made.#run('ca', 'create');
+    return made;
+  }
+
+  get ca(): string {
+    return join(this.folder, 'consul-agent-ca.pem');
+  }
+
+  /** Makes a certificate and moves it and its key to `into`, replacing what was there. */
+  async issue(into: string, ...flags: string[]): Promise<void> {
+    await this.#run('cert', 'create', ...flags);
+    const kind = flags[0]!.slice(1);
+    for (const [from, to] of [
+      [`dc1-${kind}-consul-0-key.pem`, `${into}-key.pem`],
+      [`dc1-${kind}-consul-0.pem`, `${into}.pem`],
+    ] as const) {
+      renameSync(join(this.folder, from), to);
+    }
+  }
+
+  async #run(...args: string[]): Promise<void> {
+    const { code, stderr } = await runLictor(['tls', ...args], { cwd: this.folder });
+    if (code !== 0) throw new Error(stderr);
+  }
+}
+
+interface Listed {
+  readonly name: string;
+  readonly peerURLs: readonly string[];
+  readonly isLearner?: boolean;
+}
+
+function etcdPid(server: AgentProcess): number {
+  return Number(readFileSync(join(server.folder, 'data', 'etcd', 'etcd.pid'), 'utf8'));
+}
+
+async function put(server: AgentProcess, path: string, value = ''): Promise<string> {
+  const init = { method: 'PUT', body: value, signal: AbortSignal.timeout(60_000) };
+  const response = await fetch(`${server.url}${path}`, init);
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
+  return text;
+}
+
+async function read(server: AgentProcess, key: string): Promise<string> {
+  const response = await fetch(`${server.url}/v1/kv/${key}?raw`, { signal: AbortSignal.timeout(30_000) });
+  return response.text();
+}
+
+for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
+  const what = `servers that run ${etcd.name} themselves with TLS`;
+  describeReal('etcd', etcd.file !== undefined, etcd.install, what, () => {
+    let folder: string;
+    let ours: Certificates;
+    let ports: { server: number; client: number; peer: number };
+    let servers: AgentProcess[] = [];
+    const pair = (name: string) => join(folder, name);
+
+    /** The authorities that all trust, and a server's own pair. */
+    const tlsFlags = (name: string): string[] => {
+      const text = `tls { internal_rpc {
+        ca_file = "${pair('ca.pem')}"
+        cert_file = "${pair(`${name}.pem`)}"
+        key_file = "${pair(`${name}-key.pem`)}"
+        verify_incoming = true
+        verify_server_hostname = true
+      } }`;
+      writeFileSync(pair(`${name}.hcl`), text);
+      return ['-config-file', pair(`${name}.hcl`)];
+    };
+    const flags = (n: number): string[] => [
+      '-bootstrap-expect=3',
+      `-server-port=${ports.server}`,
+      `-advertise=${addressOf(n)}`,
+      `-etcd-bin=${etcd.file}`,
+      `-etcd-client-port=${ports.client}`,
+      `-etcd-peer-port=${ports.peer}`,
+      ...[1, 2, 3].map((other) => `-retry-join=${addressOf(other)}:${ports.server}`),
+    ];
+    /** Runs a server that cannot join until it has said the line, or ends; what it said, and its exit code. */
+    const outsider = async (name: string, more: readonly string[], line?: RegExp) => {
+      const n = 4;
+      const own = ['agent', '-server', `-node=${name}`, `-bind=${addressOf(n)}`, `-client=${addressOf(n)}`];
+      const rest = ['-http-port=0', '-dns-port=-1', `-data-dir=${pair(`data-${name}`)}`, ...flags(n), ...more];
+      const seen = (text: string, end: () => void) => {
+        if (line?.test(text)) end();
+      };
+      return runLictor([...own, ...rest], { onStderr: seen, onOutput: seen });
+    };
+
+    /** What a client gets of an etcd's port. */
+    const ask = (port: number, name: string | undefined, path: string, n = 1): Promise<string> =>
+      new Promise((resolve) => {
+        const own =
+          name === undefined ? {} : { cert: readFileSync(`${name}.pem`), key: readFileSync(`${name}-key.pem`) };
+        const asked = request(
+          { host: addressOf(n), port, path, method: 'POST', ca: readFileSync(pair('ca.pem')), agent: false, ...own },
+          (response) => {
+            let text = '';
+            response.setEncoding('utf8').on('data', (chunk: string) => {
+              text += chunk;
+            });
+            response.on('end', () => resolve(text));
+          },
+        );
+        asked.on('error', (error) => resolve(`refused: ${error.message}`));
+        asked.end('{}');
+      });
+    const members = async (): Promise<Listed[]> => {
+      const text = await ask(ports.client, pair('server-1'), '/v3/cluster/member/list');
+      return (JSON.parse(text) as { members: Listed[] }).members;
+    };
+    /** The certificate that a peer port serves to a connection that begins now. */
+    const served = (n: number): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connectTls({ host: addressOf(n), port: ports.peer, rejectUnauthorized: false });
+        socket.on('error', reject);
+        socket.once('secureConnect', () => {
+          resolve(socket.getPeerX509Certificate()!.serialNumber);
+          socket.destroy();
+        });
+      });
+    const serialOf = (name: string) => new X509Certificate(readFileSync(pair(`${name}.pem`))).serialNumber;
+    const reload = (server: AgentProcess) => put(server, '/v1/agent/reload');
+
+    beforeAll(async () => {
+      folder = tempFolder('managed-etcd-tls');
+      ours = await Certificates.create(pair('ours'));
+      copyFileSync(ours.ca, pair('ca.pem'));
+      for (const n of [1, 2, 3, 4]) {
+        await ours.issue(pair(`server-${n}`), '-server', '-additional-ipaddress', addressOf(n));
+      }
+      await ours.issue(pair('agent'), '-client');
+      ports = { server: await freePort(), client: await freePort(), peer: await freePort() };
+      servers = await Promise.all(
+        [1, 2, 3].map((n) =>
+          startServer({
+            node: `server-${n}`,
+            readyMs: 120_000,
+            place: { address: addressOf(n), inside: [] },
+            args: [...flags(n), ...tlsFlags(`server-${n}`)],
+          }),
+        ),
+      );
+    }, 240_000);
+    afterAll(async () => {
+      for (const server of servers) {
+        await server.kill();
+        process.kill(etcdPid(server), 'SIGKILL');
+        await server.stop();
+      }
+      removeFolder(folder);
+    }, 60_000);
+
+    it('form one cluster of full members, which answers everywhere', async () => {
+      const listed = await members();
+      expect(listed.map(({ name, peerURLs }) => `${name} ${peerURLs.join()}`).sort()).toEqual(
+        [1, 2, 3].map((n) => `server-${n} https://${addressOf(n)}:${ports.peer}`),
+      );
+      expect(listed.filter(({ isLearner }) => isLearner)).toEqual([]);
+      await eventually(async () => expect(await put(servers[2]!, '/v1/kv/a', '1')).toBe('true'), SOON);
+      for (const server of servers) expect(await read(server, 'a')).toBe('1');
+    }, 120_000);
+
+    it('have an etcd that takes certificates of the authority alone, and of servers alone at the peer port', async () => {
+      expect(await ask(ports.client, undefined, '/v3/kv/range')).toMatch(/^refused/);
+      expect(await ask(ports.peer, undefined, '/version')).toMatch(/^refused/);
+      expect(await ask(ports.peer, pair('agent'), '/version')).toMatch(/^refused/);
+      expect(await ask(ports.peer, pair('server-1'), '/version')).toMatch(/etcdserver|not allowed/i);
+      const clear = fetch(`http://${addressOf(1)}:${ports.client}/v3/kv/range`, { method: 'POST', body: '{}' });
+      // Etcd answers with a status that says why, or closes the connection.
+      expect(await clear.then(({ status }) => status).catch(() => 400)).toBe(400);
+    }, 60_000);
+
+    it('do not let in who speaks in the clear, or is of another authority', async () => {
+      const clear = await outsider('clear', [], /tls\.internal_rpc/);
+      expect(clear.stdout + clear.stderr).toMatch(
+        /it speaks TLS alone, give this server tls\.internal_rpc as the others/,
+      );
+      const theirs = await Certificates.create(pair('theirs'));
+      await theirs.issue(pair('stranger'), '-server', '-additional-ipaddress', addressOf(4));
+      const config = tlsFlags('stranger');
+      const mixed = await outsider('mixed', config);
+      expect(mixed).toMatchObject({ code: 1 });
+      expect(mixed.stdout + mixed.stderr).toMatch(
+        /tls\.internal_rpc\.cert_file: .*stranger\.pem is signed by no authority that this server trusts/,
+      );
+      writeFileSync(
+        pair('stranger.hcl'),
+        readFileSync(pair('stranger.hcl'), 'utf8').replace(pair('ca.pem'), theirs.ca),
+      );
+      const stranger = await outsider('stranger', config, /of no authority that this server trusts/);
+      expect(stranger.stdout + stranger.stderr).toMatch(/tls\.internal_rpc\.ca_file.*a server cannot be spoken to/);
+      expect((await members()).map(({ name }) => name).sort()).toEqual(['server-1', 'server-2', 'server-3']);
+    }, 240_000);
+
+    it('refuse to start with a certificate that the others would not take, and name what it lacks', async () => {
+      await ours.issue(pair('nowhere'), '-server');
+      const lacking = await outsider('nowhere', tlsFlags('nowhere'));
+      expect(lacking).toMatchObject({ code: 1 });
+      expect(lacking.stdout + lacking.stderr).toMatch(
+        `tls.internal_rpc.cert_file: the certificate in ${pair('nowhere.pem')} is not for ${addressOf(4)}`,
+      );
+    }, 60_000);
+
+    it('go on with renewed certificates, also of another authority', async () => {
+      const [, second] = servers;
+      const before = etcdPid(second!);
+      await ours.issue(pair('server-2'), '-server', '-additional-ipaddress', addressOf(2));
+      await reload(second!);
+      expect(await served(2)).toBe(serialOf('server-2'));
+      expect(etcdPid(second!)).toBe(before);
+      expect(await put(second!, '/v1/kv/b', '2')).toBe('true');
+
+      const next = await Certificates.create(pair('next'));
+      writeFileSync(pair('ca.pem'), readFileSync(ours.ca, 'utf8') + readFileSync(next.ca, 'utf8'));
+      for (const server of servers) await reload(server);
+      expect(etcdPid(second!)).not.toBe(before);
+      for (const [at, server] of servers.entries()) {
+        await next.issue(pair(`server-${at + 1}`), '-server', '-additional-ipaddress', addressOf(at + 1));
+        await reload(server);
+        await eventually(async () => expect(await put(server, '/v1/kv/c', `${at}`)).toBe('true'), SOON);
+      }
+      copyFileSync(next.ca, pair('ca.pem'));
+      for (const server of servers) await reload(server);
+      for (const [at, server] of servers.entries()) {
+        expect(await served(at + 1)).toBe(serialOf(`server-${at + 1}`));
+        await eventually(async () => expect(await put(server, '/v1/kv/d', `${at}`)).toBe('true'), SOON);
+      }
+      for (const server of servers) expect(await read(server, 'd')).toBe('2');
+    }, 240_000);
+
+    it('keep the old certificate where the new one would not do', async () => {
+      const [first] = servers;
+      const serial = await served(1);
+      copyFileSync(pair('nowhere.pem'), pair('server-1.pem'));
+      copyFileSync(pair('nowhere-key.pem'), pair('server-1-key.pem'));
+      await expect(reload(first!)).rejects.toThrow(/tls\.internal_rpc\.cert_file/);
+      expect(await served(1)).toBe(serial);
+      expect(await put(first!, '/v1/kv/e', '5')).toBe('true');
+    }, 60_000);
+  });
+}
