@@ -7,14 +7,29 @@ export const MAX_KEY_BYTES = 1500;
 /** The character that `prefixRange` ends with; it takes 4 bytes. */
 const RANGE_END = '\u{10FFFF}';
 
+/** UTF-16 units order like UTF-8 bytes, but that surrogates (U+10000 and above) must come after U+E000..U+FFFF. */
+const FROM_SURROGATES = /[\ud800-\uffff]/;
+
 /** Negative, zero or positive as `a` sorts before, with or after `b` by their UTF-8 bytes. Both must be well-formed. */
 export function compareKeys(a: Key, b: Key): number {
+  if (ordersAsText(a) || ordersAsText(b)) return a < b ? -1 : a === b ? 0 : 1;
+  return compareUnits(a, b);
+}
+
+/**
+ * Whether the runtime's own `<`, many times as fast, tells how this key sorts beside any other: two texts sort otherwise
+ * only where both have a unit from the surrogates on.
+ */
+export function ordersAsText(key: Key): boolean {
+  return !FROM_SURROGATES.test(key);
+}
+
+function compareUnits(a: Key, b: Key): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const left = a.charCodeAt(i);
     const right = b.charCodeAt(i);
     if (left === right) continue;
-    // UTF-16 units order like UTF-8 bytes, but that surrogates (U+10000 and above) must come after U+E000..U+FFFF.
     const leftIsSurrogate = isSurrogate(left);
     if (leftIsSurrogate !== isSurrogate(right)) return leftIsSurrogate ? 1 : -1;
     return left - right;
@@ -24,16 +39,19 @@ export function compareKeys(a: Key, b: Key): number {
 
 /** Whether `start <= key < end`. */
 export function inRange(key: Key, range: KeyRange): boolean {
-  return compareKeys(range.start, key) <= 0 && compareKeys(key, range.end) < 0;
+  if (ordersAsText(key)) return range.start <= key && key < range.end;
+  return compareUnits(range.start, key) <= 0 && compareUnits(key, range.end) < 0;
 }
 
 /** The first position in the sorted `keys` whose key is not before `key`. */
 export function lowerBound(keys: readonly Key[], key: Key): number {
+  const asText = ordersAsText(key);
   let low = 0;
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareKeys(keys[middle]!, key) < 0) low = middle + 1;
+    const one = keys[middle]!;
+    if (asText ? one < key : compareUnits(one, key) < 0) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,4 +1,4 @@
-import { compareKeys, lowerBound } from '../key-order.ts';
+import { compareKeys, lowerBound, ordersAsText } from '../key-order.ts';
 import type { Key, KeyRange, Revision } from '../store.ts';
 
 export interface KeyRevisions {
@@ -82,11 +82,13 @@ export class KeyIndex {
 
   /** The last piece that begins at or before the key. */
   #pieceOf(key: Key): number {
+    const asText = ordersAsText(key);
     let low = 0;
     let high = this.#pieces.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (compareKeys(this.#pieces[middle]!.keys[0]!, key) <= 0) low = middle;
+      const first = this.#pieces[middle]!.keys[0]!;
+      if (asText ? first <= key : compareKeys(first, key) <= 0) low = middle;
       else high = middle - 1;
     }
     return low;
