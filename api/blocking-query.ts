@@ -33,6 +33,51 @@ export interface QueryResult<T> {
   readonly index: number;
 }
 
+/** A query that waits for data newer than `index`. Times are the monotonic clock's. */
+export interface Wait {
+  readonly index: number;
+  readonly startMs: number;
+  readonly deadlineMs: number;
+}
+
+/** Begins to wait now. `waitMs` 0 or less is the default; each wait is longer by a random part of its own. */
+export function beginWait(
+  { clock, random }: { clock: Pick<Clock, 'monotonic'>; random: Random },
+  { index, waitMs }: { index: number; waitMs: number },
+): Wait {
+  const wait = Math.min(waitMs > 0 ? waitMs : DEFAULT_WAIT_MS, MAX_WAIT_MS);
+  const startMs = clock.monotonic();
+  return { index, startMs, deadlineMs: startMs + wait + (random.next() * wait) / JITTER_PART };
+}
+
+/** When the query is answered although nothing has changed. */
+export function endOfWait(
+  { index, startMs, deadlineMs }: Wait,
+  { applied }: Pick<Reading<unknown>, 'applied'>,
+): number {
+  return index > applied ? Math.min(deadlineMs, startMs + CATCH_UP_MS) : deadlineMs;
+}
+
+/**
+ * The index of the answer that is due now; undefined while there is something to wait for. Never below 1, and not below
+ * the client's own but for data that this reader does not reach.
+ */
+export function dueIndex(
+  wait: Wait,
+  reading: Pick<Reading<unknown>, 'index' | 'applied'>,
+  nowMs: number,
+): number | undefined {
+  const ahead = wait.index > reading.applied;
+  if (!ahead && reading.index > wait.index) return Math.max(reading.index, 1);
+  if (nowMs < endOfWait(wait, reading)) return undefined;
+  return Math.max(reading.index, ahead ? 0 : wait.index, 1);
+}
+
+/** Whether a query with this index is answered without waiting. */
+export function isDueAtOnce(index: number, reading: Pick<Reading<unknown>, 'index' | 'applied'>): boolean {
+  return index === 0 || (reading.index > index && index <= reading.applied);
+}
+
 /**
  * Waits until the data is newer than `index`, or the wait is over, and gives the data with its index. With index 0 it
  * gives the data at once. An index that this reader has not reached is waited for, bounded; only then a lower index is
@@ -47,35 +92,22 @@ export async function blockingQuery<T>(
   signal: AbortSignal,
 ): Promise<QueryResult<T>> {
   const first = run();
-  const { index } = options;
-  if (index === 0 || (first.index > index && index <= first.applied)) return result(first, 0);
-  const wait = Math.min(options.waitMs > 0 ? options.waitMs : DEFAULT_WAIT_MS, MAX_WAIT_MS);
-  const start = deps.clock.monotonic();
-  const deadline = start + wait + (deps.random.next() * wait) / JITTER_PART;
+  if (isDueAtOnce(options.index, first)) return { value: first.value, index: Math.max(first.index, 1) };
+  const wait = beginWait(deps, options);
   const waiter = new Waiter(deps.clock, watch, signal);
   try {
     for (;;) {
       // Read after subscribing, and again after each wake: a change in between is never lost.
       const reading = run();
       const now = deps.clock.monotonic();
-      if (index > reading.applied) {
-        const end = Math.min(deadline, start + CATCH_UP_MS);
-        if (now >= end) return result(reading, 0);
-        await waiter.next(end - now);
-      } else {
-        if (reading.index > index) return result(reading, 0);
-        if (now >= deadline) return result(reading, index);
-        await waiter.next(deadline - now);
-      }
+      const index = dueIndex(wait, reading, now);
+      if (index !== undefined) return { value: reading.value, index };
+      await waiter.next(endOfWait(wait, reading) - now);
       if (signal.aborted) throw new AppError('shuttingDown', 'the server is stopping');
     }
   } finally {
     waiter.end();
   }
-}
-
-function result<T>(reading: Reading<T>, atLeast: number): QueryResult<T> {
-  return { value: reading.value, index: Math.max(reading.index, atLeast, 1) };
 }
 
 /** Waits for a wake, a time or an abort, whichever comes first; a wake between two waits is kept. */

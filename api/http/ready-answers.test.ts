@@ -24,6 +24,7 @@ describe('ready answers', () => {
   it.each([
     ['another method', request('/a', [], 'PUT')],
     ['a namespace', request('/a', ['X-Consul-Namespace', 'team'])],
+    ['a partition', request('/a', ['X-Consul-Partition', 'p'])],
     ['a body', request('/a', ['content-length', '3'])],
     ['a chunked body', request('/a', ['Transfer-Encoding', 'chunked'])],
     ['a cache rule', request('/a', ['Cache-Control', 'must-revalidate'])],

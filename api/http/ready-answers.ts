@@ -8,6 +8,7 @@ const MAX_URLS = 16_384;
 /** Headers that may change what a URL asks for, or that announce a body; lower case. */
 const TELLING_HEADERS = new Set([
   'x-consul-namespace',
+  'x-consul-partition',
   'x-lictor-agent',
   'cache-control',
   'content-length',
@@ -68,8 +69,11 @@ export class ReadyAnswers {
   }
 }
 
-/** Looks at the raw headers: making them an object would cost more than the rest of the answer. */
-function isPlain({ rawHeaders }: IncomingMessage): boolean {
+/**
+ * Whether the headers of a request change nothing of what its URL asks for. Looks at the raw ones: making them an object
+ * would cost more than the rest of the answer.
+ */
+export function isPlain({ rawHeaders }: IncomingMessage): boolean {
   for (let at = 0; at < rawHeaders.length; at += 2) {
     if (TELLING_HEADERS.has(rawHeaders[at]!.toLowerCase())) return false;
   }

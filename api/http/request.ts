@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import type { HeldRead } from './held-reads.ts';
 import { applyPolicy, type HttpPolicy } from './http-policy.ts';
-import type { RouteRequest } from './route.ts';
+import type { RouteRequest, RouteResponse } from './route.ts';
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -34,11 +35,18 @@ export class HttpRouteRequest implements RouteRequest {
   readonly #response: ServerResponse;
   readonly #stopping: AbortSignal;
   readonly #policy: HttpPolicy;
+  readonly #hold: NonNullable<RouteRequest['hold']>;
   #query: URLSearchParams | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(
-    from: { raw: IncomingMessage; response: ServerResponse; stopping: AbortSignal; policy: HttpPolicy },
+    from: {
+      raw: IncomingMessage;
+      response: ServerResponse;
+      stopping: AbortSignal;
+      policy: HttpPolicy;
+      hold: NonNullable<RouteRequest['hold']>;
+    },
     parts: { params: Record<string, string>; body: unknown },
   ) {
     this.method = from.raw.method ?? 'GET';
@@ -52,6 +60,7 @@ export class HttpRouteRequest implements RouteRequest {
     this.#response = from.response;
     this.#stopping = from.stopping;
     this.#policy = from.policy;
+    this.#hold = from.hold;
   }
 
   get path(): string {
@@ -64,6 +73,10 @@ export class HttpRouteRequest implements RouteRequest {
       applyPolicy(this.#policy, this.#url, this.#query);
     }
     return this.#query;
+  }
+
+  hold(read: HeldRead): Promise<RouteResponse> {
+    return this.#hold(read);
   }
 
   get signal(): AbortSignal {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { HeldRead } from './held-reads.ts';
 
 /** A request as routes see it: decoded once, framework-free. */
 export interface RouteRequest {
@@ -17,6 +18,11 @@ export interface RouteRequest {
   readonly remoteAddress: string;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
+  /**
+   * Waits for a change on behalf of the route, where whoever holds the request can do so for many at once; gives the answer.
+   * @throws AppError `rateLimited`, what the read throws; rejects with `shuttingDown` when the client has gone.
+   */
+  hold?(read: HeldRead): Promise<RouteResponse>;
 }
 
 /** What the consistency headers of a read say (X-Consul-Index, -KnownLeader, -LastContact, -Effective-Consistency). */

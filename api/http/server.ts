@@ -1,10 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext } from '../../core/lifecycle.ts';
 import type { LabelledCounter } from '../../core/metrics.ts';
-import { acceptsGzip, answerForm } from './answer-form.ts';
+import { answerForm } from './answer-form.ts';
 import { bind } from './bind.ts';
 import { announcesBody, BODY_LIMITS, isPlainEncoding, watchBody } from './body-watch.ts';
 import { answerClientError, type ClientError, TOO_MANY_HEADERS } from './client-errors.ts';
@@ -13,14 +12,15 @@ import { forbidden, notFound, otherMethod } from './fixed-answers.ts';
 import { DEFAULT_POLICY, type HttpPolicy, refusalOf } from './http-policy.ts';
 import { closeWithLinger } from './linger.ts';
 import { createListener, DEFAULT_HEADER_BYTES, MAX_HEADERS, replaceTls } from './listener.ts';
-import { type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
+import { RepeatedRequests } from './repeated-requests.ts';
 import { decodedPath, HttpRouteRequest, isPrintablePath } from './request.ts';
-import { type AnswerForm, errorResponse, respond, respondAgain } from './respond.ts';
+import { errorResponse, respond } from './respond.ts';
 import type { RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
 import type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 import type { ServerTls } from './server-tls.ts';
 import { listenPrivately, socketPath } from './unix-socket.ts';
+import { WaitingLimit } from './waiting-limit.ts';
 
 export type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 
@@ -28,8 +28,6 @@ const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS',
 const ROUTED_METHODS: ReadonlySet<string> = new Set(ALL_METHODS);
 /** What a client asked for with a method that no route has. */
 const askedMethods = new WeakMap<IncomingMessage, string>();
-/** Requests of one connection that may wait at a time: who sends ahead must not take all places to wait. */
-const MAX_WAITING_PER_CONNECTION = 64;
 /**
  * Serves routes by HTTP/1.1 with the rules that all of Consul's endpoints share (methods, error texts, consistency and
  * index headers, pretty printing, gzip), so that a route only reads its request and gives its answer.
@@ -45,9 +43,8 @@ class RouteServer implements HttpServer {
   readonly #requests: LabelledCounter;
   readonly #handshakes: LabelledCounter;
   readonly #stopping = new AbortController();
-  readonly #ready: ReadyAnswers;
-  /** How many requests of a connection wait. */
-  readonly #waiting = new WeakMap<Socket, number>();
+  readonly #waiting = new WaitingLimit();
+  readonly #repeated: RepeatedRequests;
   /** Paths whose bodies are streamed. */
   readonly #streamed: ReadonlySet<string>;
   #policy: HttpPolicy = DEFAULT_POLICY;
@@ -72,7 +69,7 @@ class RouteServer implements HttpServer {
       help: 'TLS handshakes of HTTP clients that failed, by listener',
       labels: ['listener'],
     });
-    this.#ready = new ReadyAnswers((route) => this.#requests.bound({ method: 'GET', route, status: 200 }));
+    this.#repeated = new RepeatedRequests({ ...deps, requests: this.#requests, waiting: this.#waiting });
   }
 
   address(): { host: string; port: number } {
@@ -128,8 +125,7 @@ class RouteServer implements HttpServer {
         this.#refuse(request, response, { status: 431, text: TOO_MANY_HEADERS });
         return;
       }
-      const ready = this.#ready.find(request);
-      if (ready && !this.#stopping.signal.aborted && this.#answerAgain(ready, request, response)) return;
+      if (this.#repeated.answer(request, response, this.#policy)) return;
       if (announcesBody(request)) {
         if (!isPlainEncoding(request)) {
           this.#refuse(request, response, { status: 501, text: 'Unsupported transfer encoding' });
@@ -189,7 +185,7 @@ class RouteServer implements HttpServer {
   #follow(policy: HttpPolicy): void {
     if (policy === this.#policy) return;
     this.#policy = policy;
-    this.#ready.clear();
+    this.#repeated.forget();
   }
 
   #mount(app: FastifyInstance): void {
@@ -233,8 +229,7 @@ class RouteServer implements HttpServer {
       timings?.record(request.raw.method ?? 'GET', path.path, start);
     };
     const { socket } = request.raw;
-    const waiting = this.#waiting.get(socket) ?? 0;
-    if (waiting >= MAX_WAITING_PER_CONNECTION) {
+    if (this.#waiting.isFull(socket)) {
       answered(errorResponse(new AppError('rateLimited', 'too many requests wait on this connection')));
       return;
     }
@@ -244,9 +239,9 @@ class RouteServer implements HttpServer {
       return;
     }
     reply.hijack();
-    this.#waiting.set(socket, waiting + 1);
+    this.#waiting.enter(socket);
     const settled = (answer: RouteResponse) => {
-      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1);
+      this.#waiting.leave(socket);
       answered(answer);
     };
     result.then(settled, (error: unknown) => settled(this.#failure(error, path)));
@@ -268,7 +263,13 @@ class RouteServer implements HttpServer {
     try {
       return route.handle(
         new HttpRouteRequest(
-          { raw, response: reply.raw, stopping: this.#stopping.signal, policy: this.#policy },
+          {
+            raw,
+            response: reply.raw,
+            stopping: this.#stopping.signal,
+            policy: this.#policy,
+            hold: (read) => this.#repeated.hold(raw, reply.raw, path.path, read),
+          },
           { params, body: request.body },
         ),
       );
@@ -287,44 +288,13 @@ class RouteServer implements HttpServer {
     return errorResponse(error);
   }
 
-  /**
-   * Answers a URL that was answered before; what goes wrong is answered as the first time. False when the request has to
-   * be looked at anew.
-   */
-  #answerAgain(ready: ReadyAnswer, request: IncomingMessage, response: ServerResponse): boolean {
-    const form: AnswerForm = {
-      pretty: false,
-      gzip: acceptsGzip(rawHeader(request, 'accept-encoding')),
-      head: false,
-      close: false,
-      extra: this.#policy.headers,
-    };
-    const { timings } = this.#deps;
-    const start = timings?.start() ?? 0;
-    try {
-      const answer = ready.again();
-      if (!answer) {
-        this.#ready.forget(request);
-        return false;
-      }
-      ready.count();
-      respondAgain(response, answer, form);
-      timings?.record('GET', ready.route, start);
-    } catch (error) {
-      const answer = errorResponse(error);
-      this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
-      respond(response, answer, form);
-    }
-    return true;
-  }
-
   #answer(request: FastifyRequest, reply: FastifyReply, answer: RouteResponse, route: string): void {
     if (!reply.sent) reply.hijack();
     const method = request.raw.method ?? 'GET';
     this.#requests.add(1, { method, route, status: answer.status ?? 200 });
     const form = answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers);
     try {
-      if (!form.pretty) this.#ready.note(request.raw, route, answer);
+      if (!form.pretty) this.#repeated.note(request.raw, route, answer);
       respond(reply.raw, answer, form);
     } catch (error) {
       this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
@@ -350,6 +320,7 @@ class RouteServer implements HttpServer {
   /** New connections are refused, blocked queries are ended, answers under way get `drainMs`. */
   async #drain(app: FastifyInstance): Promise<void> {
     this.#stopping.abort();
+    this.#repeated.stop();
     this.#connections?.closeUnfinished();
     const timer = this.#deps.clock.after(
       this.#options.drainMs ?? 5000,

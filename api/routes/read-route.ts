@@ -1,7 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
-import { blockingQuery, type Reading } from '../blocking-query.ts';
+import { beginWait, blockingQuery, isDueAtOnce, type Reading } from '../blocking-query.ts';
+import type { HeldRead } from '../http/held-reads.ts';
 import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { CachedReads } from './cached-reads.ts';
@@ -95,10 +96,9 @@ export function readRoute<T>(
       const sent = cached ? { ...headers, ...deps.cached.ask(read.key, request.headers['cache-control']) } : headers;
       const barrier = params.consistency === 'consistent' ? deps.authority.barrier() : undefined;
       const reading = (): RouteResponse | Promise<RouteResponse> => {
-        if (params.index !== 0) return blocked(deps, read, params, sent, request);
-        return read.byUrl && !cached && barrier === undefined && deps.authority.leads()
-          ? lasting(deps, read, params, sent)
-          : answer(deps, read, params, sent, read.live.run());
+        const byUrl = Boolean(read.byUrl) && !cached && barrier === undefined && deps.authority.leads();
+        if (params.index !== 0) return blocked(deps, read, params, sent, request, byUrl);
+        return byUrl ? lasting(deps, read, params, sent) : answer(deps, read, params, sent, read.live.run());
       };
       return barrier === undefined ? reading() : barrier.then(reading);
     },
@@ -117,7 +117,33 @@ function specOrFilterError<T>(deps: ReadRouteDeps, path: string, params: ReadPar
   }
 }
 
-async function blocked<T>(
+function blocked<T>(
+  deps: ReadRouteDeps,
+  read: ReadSpec<T>,
+  params: ReadParams,
+  headers: Record<string, string>,
+  request: RouteRequest,
+  byUrl: boolean,
+): RouteResponse | Promise<RouteResponse> {
+  const { live } = read;
+  const first = live.run();
+  if (isDueAtOnce(params.index, first)) return answer(deps, read, params, headers, first);
+  if (!request.hold) return blockedAlone(deps, read, params, headers, request);
+  const held: HeldRead = {
+    shared: byUrl,
+    mayJoin: () => deps.authority.leads(),
+    begin: () => beginWait(deps, params),
+    run() {
+      const reading = live.run();
+      const { index, applied } = reading;
+      return { index, applied, answer: (told) => answer(deps, read, params, headers, reading, told) };
+    },
+    watch: live.watch,
+  };
+  return request.hold(held);
+}
+
+async function blockedAlone<T>(
   deps: ReadRouteDeps,
   read: ReadSpec<T>,
   params: ReadParams,

@@ -1,0 +1,238 @@
+import { connect, type Socket } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import { SystemClock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
+import { silentLogger } from '../../core/log.ts';
+import { Metrics } from '../../core/metrics.ts';
+import { eventually } from '../../test/support/eventually.ts';
+import { beginWait } from '../blocking-query.ts';
+import type { Route, RouteResponse } from './route.ts';
+import { createHttpServer } from './server.ts';
+
+/** A value with an index that routes wait for. */
+class Value {
+  index = 1;
+  text = 'one';
+  handled = 0;
+  made = 0;
+  maxWaiting = 1000;
+  readonly wakes = new Set<() => void>();
+
+  set(text: string): void {
+    this.text = text;
+    this.index++;
+    for (const wake of [...this.wakes]) wake();
+  }
+
+  readonly route: Route = {
+    method: 'GET',
+    path: '/v1/value',
+    handle: (request) => {
+      this.handled++;
+      const index = Number(request.query.get('index') ?? 0);
+      if (index < this.index) return this.answer(this.index);
+      const clock = new SystemClock();
+      return request.hold!({
+        shared: true,
+        mayJoin: () => true,
+        begin: () => beginWait({ clock, random: { next: () => 0, uuid: () => '' } }, { index, waitMs: 60_000 }),
+        run: () => ({ index: this.index, applied: this.index, answer: (told) => this.answer(told) }),
+        watch: (wake) => {
+          if (this.wakes.size >= this.maxWaiting) throw new AppError('rateLimited', 'too many wait');
+          const call = () => wake();
+          this.wakes.add(call);
+          return () => void this.wakes.delete(call);
+        },
+      });
+    },
+  };
+
+  answer(index: number): RouteResponse {
+    this.made++;
+    return {
+      bytes: Buffer.from(JSON.stringify(this.text)),
+      headers: { 'content-type': 'application/json' },
+      meta: { index },
+    };
+  }
+}
+
+/** A client of one connection. */
+class Client {
+  readonly socket: Socket;
+  #bytes = Buffer.alloc(0);
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1');
+    this.socket.on('error', () => {});
+    this.socket.on('data', (chunk: Buffer) => {
+      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    });
+  }
+
+  ask(path: string, headers = ''): void {
+    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+  }
+
+  /** The next answer. */
+  async answer(): Promise<{ head: string; body: string }> {
+    let found: { head: string; body: string } | undefined;
+    const look = () => {
+      found = this.#take();
+      return found !== undefined;
+    };
+    await eventually(look, { withinMs: 10_000 });
+    return found!;
+  }
+
+  #take(): { head: string; body: string } | undefined {
+    const end = this.#bytes.indexOf('\r\n\r\n');
+    if (end < 0) return undefined;
+    const head = this.#bytes.subarray(0, end).toString();
+    const size = Number(/content-length: (\d+)/i.exec(head)![1]);
+    if (this.#bytes.length < end + 4 + size) return undefined;
+    const body = this.#bytes.subarray(end + 4, end + 4 + size);
+    this.#bytes = this.#bytes.subarray(end + 4 + size);
+    return { head, body: (/content-encoding: gzip/i.test(head) ? gunzipSync(body) : body).toString() };
+  }
+}
+
+describe('requests that wait for the same URL', () => {
+  let value: Value;
+  let metrics: Metrics;
+  let port: number;
+  let stop: () => Promise<void>;
+  let clients: Client[];
+  beforeEach(async () => {
+    value = new Value();
+    metrics = new Metrics();
+    clients = [];
+    const server = createHttpServer(
+      { clock: new SystemClock(), log: silentLogger, metrics },
+      { routes: [value.route], host: '127.0.0.1', port: 0 },
+    );
+    const controller = new AbortController();
+    let done: Promise<void> = Promise.resolve();
+    await new Promise<void>((ready, fail) => {
+      done = server.run({ signal: controller.signal, ready });
+      done.catch(fail);
+    });
+    port = server.address().port;
+    stop = () => {
+      controller.abort();
+      return done;
+    };
+  });
+  afterEach(async () => {
+    for (const { socket } of clients) socket.destroy();
+    await stop();
+  });
+  const client = () => {
+    const made = new Client(port);
+    clients.push(made);
+    return made;
+  };
+  /** Waits as one more; resolves when it does. */
+  const waiting = async (path = '/v1/value?index=1', headers = '', from = client()) => {
+    const before = value.wakes.size;
+    from.ask(path, headers);
+    await eventually(() => value.wakes.size === before + 1, { withinMs: 10_000 });
+    return from;
+  };
+
+  it('are looked at once, and get one answer', async () => {
+    const all = [await waiting(), await waiting(), await waiting()];
+    expect(value.handled).toBe(1);
+    value.set('two');
+    for (const one of all) {
+      const { head, body } = await one.answer();
+      expect(body).toBe('"two"');
+      expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      expect(head).toMatch(/x-consul-index: 2\r\n/);
+    }
+    expect(value.made).toBe(1);
+    expect(value.wakes.size).toBe(0);
+    expect(await metrics.text()).toContain('lictor_http_requests_total{method="GET",route="/v1/value",status="200"} 3');
+    // The connections go on.
+    for (const one of all) one.ask('/v1/value');
+    for (const one of all) expect((await one.answer()).body).toBe('"two"');
+  });
+
+  it('get the same head as one who waits alone', async () => {
+    const all = [await waiting(), await waiting()];
+    value.set('two');
+    const [first, second] = [await all[0]!.answer(), await all[1]!.answer()];
+    const names = ({ head }: { head: string }) =>
+      head
+        .toLowerCase()
+        .replace(/date: [^\r]+/, 'date')
+        .split('\r\n')
+        .sort();
+    expect(names(second)).toEqual(names(first));
+  });
+
+  it('get it packed when they take it so', async () => {
+    const packed = 'Accept-Encoding: gzip\r\n';
+    const all = [await waiting(), await waiting(undefined, packed), await waiting(undefined, packed)];
+    value.set('x'.repeat(3000));
+    const answers = await Promise.all(all.map((one) => one.answer()));
+    expect(answers.map(({ head }) => /content-encoding: gzip/i.test(head))).toEqual([false, true, true]);
+    expect(new Set(answers.map(({ body }) => body)).size).toBe(1);
+  });
+
+  it.each([
+    ['another namespace', '/v1/value?index=1', 'X-Consul-Namespace: team\r\n'],
+    ['an indented answer', '/v1/value?index=1&pretty', ''],
+    ['another URL', '/v1/value?index=1&wait=10s', ''],
+  ])('are looked at each when one asks for %s', async (_, path, headers) => {
+    const all = [await waiting(), await waiting(path, headers), await waiting(path, headers)];
+    expect(value.handled).toBe(path.includes('wait') ? 2 : 3);
+    value.set('two');
+    for (const one of all) expect(JSON.parse((await one.answer()).body)).toBe('two');
+  });
+
+  it('leave when their client goes, whoever was first', async () => {
+    const [first, second, third] = [await waiting(), await waiting(), await waiting()];
+    first.socket.destroy();
+    await eventually(() => value.wakes.size === 2, { withinMs: 10_000 });
+    second.socket.destroy();
+    await eventually(() => value.wakes.size === 1, { withinMs: 10_000 });
+    value.set('two');
+    expect((await third.answer()).body).toBe('"two"');
+  });
+
+  it('are refused when there is no place to wait', async () => {
+    const first = await waiting();
+    value.maxWaiting = 1;
+    const second = client();
+    second.ask('/v1/value?index=1');
+    expect((await second.answer()).head).toMatch(/^HTTP\/1\.1 429 /);
+    value.set('two');
+    expect((await first.answer()).body).toBe('"two"');
+  });
+
+  it('are bounded for each connection', async () => {
+    await waiting();
+    const greedy = client();
+    greedy.socket.write('GET /v1/value?index=1 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(65));
+    await eventually(() => value.wakes.size === 65, { withinMs: 10_000 });
+    value.set('two');
+    for (let n = 0; n < 64; n++) expect((await greedy.answer()).body).toBe('"two"');
+    expect((await greedy.answer()).head).toMatch(/^HTTP\/1\.1 429 /);
+    greedy.ask('/v1/value?index=2');
+    await eventually(() => value.wakes.size === 1, { withinMs: 10_000 });
+    value.set('three');
+    expect((await greedy.answer()).body).toBe('"three"');
+  });
+
+  it('end when the server stops', async () => {
+    const all = [await waiting(), await waiting()];
+    const stopped = stop();
+    for (const one of all) {
+      const { head } = await one.answer();
+      expect(head).toMatch(/^HTTP\/1\.1 503 /);
+      expect(head).toMatch(/connection: close/i);
+    }
+    await stopped;
+  });
+});

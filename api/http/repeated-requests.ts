@@ -1,0 +1,157 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AppError } from '../../core/errors.ts';
+import type { LabelledCounter } from '../../core/metrics.ts';
+import { acceptsGzip } from './answer-form.ts';
+import { type HeldGroup, type HeldRead, HeldReads } from './held-reads.ts';
+import type { HttpPolicy } from './http-policy.ts';
+import { isPlain, type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
+import type { RequestTimings } from './request-timings.ts';
+import { type AnswerForm, errorResponse, respond, respondAgain } from './respond.ts';
+import type { RouteResponse } from './route.ts';
+import type { HttpServerDeps } from './server-options.ts';
+import type { WaitingLimit } from './waiting-limit.ts';
+
+/**
+ * Requests for URLs that others have asked for too: they are answered again with what was answered before while it is
+ * true, or wait together with those who wait for the same, without routing, decoding and parsing.
+ */
+export class RepeatedRequests {
+  readonly #requests: LabelledCounter;
+  readonly #timings: RequestTimings | undefined;
+  readonly #log: HttpServerDeps['log'];
+  readonly #waiting: WaitingLimit;
+  readonly #ready: ReadyAnswers;
+  readonly #held: HeldReads;
+  /** What counts the answers of a route. */
+  readonly #counts = new Map<string, () => void>();
+  #stopped = false;
+
+  constructor(deps: HttpServerDeps & { readonly requests: LabelledCounter; readonly waiting: WaitingLimit }) {
+    this.#requests = deps.requests;
+    this.#timings = deps.timings;
+    this.#log = deps.log;
+    this.#waiting = deps.waiting;
+    this.#ready = new ReadyAnswers((route) => this.#countOf(route));
+    this.#held = new HeldReads(deps);
+  }
+
+  /** Answers the request, now or when there is something new; false when it has to be looked at. */
+  answer(request: IncomingMessage, response: ServerResponse, policy: HttpPolicy): boolean {
+    if (request.method !== 'GET' || this.#stopped) return false;
+    const ready = this.#ready.find(request);
+    if (ready) return this.#answerAgain(ready, request, response, policy);
+    const group = this.#held.find(request.url ?? '');
+    return group !== undefined && isPlain(request) && this.#join(group, request, response, policy);
+  }
+
+  /** Remembers a request that was answered in its usual form. */
+  note(request: IncomingMessage, route: string, answer: RouteResponse): void {
+    this.#ready.note(request, route, answer);
+  }
+
+  /** Holds a request that was looked at. @throws AppError `rateLimited`, `shuttingDown`, what the read throws. */
+  hold(request: IncomingMessage, response: ServerResponse, route: string, read: HeldRead): Promise<RouteResponse> {
+    return new Promise((resolve, reject) => {
+      const gone = () => reject(new AppError('shuttingDown', 'the client has gone'));
+      if (this.#stopped) throw new AppError('shuttingDown', 'the server is stopping');
+      if (response.destroyed) return gone();
+      const url = request.url ?? '';
+      const shared = read.shared && request.method === 'GET' && isPlain(request) && !url.includes('pretty');
+      const leave = this.#held.hold(shared ? url : undefined, route, read, resolve);
+      response.once('close', () => {
+        leave();
+        if (!response.writableFinished) gone();
+      });
+    });
+  }
+
+  /** Looks at every URL anew, when what they ask for may have changed. */
+  forget(): void {
+    this.#ready.clear();
+    this.#held.closeAll();
+  }
+
+  /** Ends all waits; no request is answered from here any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#held.stop();
+  }
+
+  /** What goes wrong is answered as the first time. */
+  #answerAgain(ready: ReadyAnswer, request: IncomingMessage, response: ServerResponse, policy: HttpPolicy): boolean {
+    const form = formOf(request, policy);
+    const start = this.#timings?.start() ?? 0;
+    try {
+      const answer = ready.again();
+      if (!answer) {
+        this.#ready.forget(request);
+        return false;
+      }
+      ready.count();
+      respondAgain(response, answer, form);
+      this.#timings?.record('GET', ready.route, start);
+    } catch (error) {
+      const answer = errorResponse(error);
+      this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
+      respond(response, answer, form);
+    }
+    return true;
+  }
+
+  #join(group: HeldGroup, request: IncomingMessage, response: ServerResponse, policy: HttpPolicy): boolean {
+    const { socket } = request;
+    // What is refused is refused in the words of the route.
+    if (response.destroyed || this.#waiting.isFull(socket) || !group.mayJoin()) return false;
+    const start = this.#timings?.start() ?? 0;
+    const gzip = acceptsGzip(rawHeader(request, 'accept-encoding'));
+    const take = (answer: RouteResponse): void => {
+      this.#waiting.leave(socket);
+      this.#give(answer, response, group.route, {
+        pretty: false,
+        gzip,
+        head: false,
+        close: this.#stopped,
+        extra: policy.headers,
+      });
+      this.#timings?.record('GET', group.route, start);
+    };
+    let leave: () => boolean;
+    try {
+      leave = group.add(take);
+    } catch {
+      return false;
+    }
+    this.#waiting.enter(socket);
+    response.on('close', () => {
+      if (leave()) this.#waiting.leave(socket);
+    });
+    return true;
+  }
+
+  #give(answer: RouteResponse, response: ServerResponse, route: string, form: AnswerForm): void {
+    const { status = 200 } = answer;
+    if (status === 200) this.#countOf(route)();
+    else this.#requests.add(1, { method: 'GET', route, status });
+    try {
+      if (answer.bytes && !form.close) respondAgain(response, answer, form);
+      else respond(response, answer, form);
+    } catch (error) {
+      this.#log.error('an answer could not be sent', { route, err: error });
+      response.destroy();
+    }
+  }
+
+  #countOf(route: string): () => void {
+    let count = this.#counts.get(route);
+    if (!count) {
+      count = this.#requests.bound({ method: 'GET', route, status: 200 });
+      this.#counts.set(route, count);
+    }
+    return count;
+  }
+}
+
+function formOf(request: IncomingMessage, policy: HttpPolicy): AnswerForm {
+  const gzip = acceptsGzip(rawHeader(request, 'accept-encoding'));
+  return { pretty: false, gzip, head: false, close: false, extra: policy.headers };
+}
