@@ -230,6 +230,24 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       );
     }, 60_000);
 
+    it('write on when the etcd of the leader dies, or of another one, which is started again', async () => {
+      const leading = (await servers[0]!.get<string>('/v1/status/leader')).split(':')[0];
+      const leader = servers.find(({ address }) => address === leading)!;
+      const others = servers.filter((server) => server !== leader);
+      for (const [round, victim] of [leader, others[0]!].entries()) {
+        const pid = etcdPid(victim);
+        process.kill(pid, 'SIGKILL');
+        for (const [at, server] of servers.entries()) {
+          await eventually(
+            async () => expect(await put(server, `/v1/kv/killed-${round}-${at}`, 'x')).toBe('true'),
+            SOON,
+          );
+        }
+        await eventually(() => expect(etcdPid(victim)).not.toBe(pid), SOON);
+        expect(await victim.get<string[]>(`/v1/kv/killed-${round}?keys`)).toHaveLength(servers.length);
+      }
+    }, 180_000);
+
     it('go on with renewed certificates, also of another authority', async () => {
       const [, second] = servers;
       const before = etcdPid(second!);
