@@ -37,6 +37,22 @@ describe('parseAgentConfig', () => {
     expect(parse('-dev').config).toMatchObject({ mode: 'dev', dataDir: '', bindAddress: '127.0.0.1' });
   });
 
+  it('takes an empty file for one without keys', () => {
+    const { config, warnings } = parse('-dev -config-file a.json -config-file b.hcl', { 'a.json': ' \n', 'b.hcl': '' });
+    expect([config.mode, warnings]).toEqual(['dev', []]);
+  });
+
+  it('names the host in metrics unless telemetry says otherwise, whose other keys have no effect', () => {
+    expect(parse('-dev').config.metricsHost).toBe('machine');
+    const telemetry = { disable_hostname: true, prometheus_retention_time: '60s', circonus_check_id: 'x' };
+    const { config, warnings } = parse('-dev -config-file a.json', { 'a.json': { telemetry } });
+    expect(config.metricsHost).toBe('');
+    expect(warnings).toEqual([
+      'a.json: telemetry.prometheus_retention_time has no effect here',
+      'a.json: telemetry.circonus_check_id has no effect here',
+    ]);
+  });
+
   it('reads flags in all forms', () => {
     const { config } = parse(
       '-server=false -node=n1 --http-port 1 --dns-port=2 -retry-join a -retry-join=b:9 -data-dir /d',
@@ -285,6 +301,12 @@ describe('parseAgentConfig', () => {
     ['missing file', '-config-file no.json', {}, /^-config-file: no.json cannot be read: ENOENT/],
     ['missing folder', '-config-dir no', {}, /^-config-dir: no cannot be read/],
     ['HCL file', '-config-file a.hcl', { 'a.hcl': 'x = ' }, /^a.hcl: line 1, column 5: expected a value/],
+    [
+      'unknown key of telemetry',
+      '-config-file a.json',
+      { 'a.json': { telemetry: { disable_hostnames: true } } },
+      /telemetry.disable_hostnames is not a configuration key; did you mean "telemetry.disable_hostname"\?/,
+    ],
     ['not JSON', '-config-file a.json', { 'a.json': '{"a":' }, /^a.json: is not valid JSON/],
     ['not an object', '-config-file a.json', { 'a.json': [] }, /^a.json: must hold a JSON object/],
     [

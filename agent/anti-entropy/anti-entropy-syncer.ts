@@ -252,6 +252,7 @@ export class AntiEntropySyncer implements Runnable {
         );
       }
       this.#results.add(1, { result: 'ok' });
+      this.#deps.log.debug(action.kind === 'register' ? 'synced to the catalog' : 'taken out of the catalog', { unit });
     } catch (error) {
       if (errorRow(error).retryable || errorRow(error) === errorRow(undefined)) throw error;
       this.#results.add(1, { result: 'refused' });

@@ -66,6 +66,7 @@ describe('anti-entropy', () => {
   let syncer: AntiEntropySyncer;
   let reporter: VerdictReporter;
   let stop: AbortController;
+  const logged: unknown[][] = [];
   let running: Promise<unknown>;
   /** Starts all parts, then moves time. */
   let begin: (ms: number) => Promise<void>;
@@ -86,7 +87,8 @@ describe('anti-entropy', () => {
       },
       { nodeName: 'n1' },
     );
-    syncer = new AntiEntropySyncer({ ...deps, verdicts: reporter }, { node });
+    const log = { ...silentLogger, debug: (...line: unknown[]) => void logged.push(line) };
+    syncer = new AntiEntropySyncer({ ...deps, log, verdicts: reporter }, { node });
     const members = [
       syncer,
       reporter,
@@ -113,6 +115,19 @@ describe('anti-entropy', () => {
     await clock.advance(15_000);
     expect(catalog.reports.length).toBeGreaterThanOrEqual(4);
     expect(catalog.reports[0]).toEqual({ Verdicts: [], HeartbeatMs: 5000 });
+  });
+
+  it('tells the log what it writes', async () => {
+    await begin(1);
+    logged.length = 0;
+    await local.registerService(service('web-1'), [], keep);
+    await clock.advance(1_000);
+    await local.deregisterService('default', 'web-1');
+    await clock.advance(1_000);
+    expect(logged).toEqual([
+      ['synced to the catalog', { unit: 'service default/web-1' }],
+      ['taken out of the catalog', { unit: 'service default/web-1' }],
+    ]);
   });
 
   it('gives no sign of life while the servers refuse its node', async () => {

@@ -42,6 +42,10 @@ export class AgentInfo implements AgentInfoBackend {
     return this.#deps.config.datacenter;
   }
 
+  get metricsHost(): string {
+    return this.#deps.config.metricsHost;
+  }
+
   host(nowMs: number): object {
     return hostInfo({ dataDir: this.#deps.config.dataDir, nowMs });
   }

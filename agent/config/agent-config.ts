@@ -93,7 +93,6 @@ export interface WatchHttp {
   readonly header: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Everything an agent is told, with defaults filled in. */
 /** Where the servers of a cluster keep the catalog together. */
 export interface EtcdConfig {
   /** `http://host:port` or `https://host:port` of the members; none = a store of this server's own in the data folder. */
@@ -113,6 +112,7 @@ export interface EtcdConfig {
   readonly peerPort: number;
 }
 
+/** Everything an agent is told, with defaults filled in. */
 export interface AgentConfig {
   /** `dev` keeps everything in memory and is a server. */
   readonly mode: 'client' | 'server' | 'dev';
@@ -173,6 +173,8 @@ export interface AgentConfig {
   readonly checkOutputMaxBytes: number;
   /** What checks say is not kept, only their status. */
   readonly discardCheckOutput: boolean;
+  /** The host's name as it is part of the names of gauges in Consul's form; '' = it is not. */
+  readonly metricsHost: string;
   /** Clients of the API may register checks that run commands. */
   readonly enableScriptChecks: boolean;
   /** The configuration may declare checks that run commands. */

@@ -37,16 +37,18 @@ export function readConfigText(source: ConfigText): { value: Record<string, unkn
 }
 
 function readJson(file: string, text: string): ParsedHcl {
+  // A file that is made before it is written to says nothing yet.
+  const given = text.trim() === '' ? '{}' : text;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(given);
   } catch (error) {
     throw configError(file, '', `is not valid JSON: ${errorText(error)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw configError(file, '', 'must hold a JSON object of configuration keys');
   }
-  return withContext(file, text, { interpolation: false });
+  return withContext(file, given, { interpolation: false });
 }
 
 function readHcl(file: string, text: string): ParsedHcl {

@@ -109,6 +109,7 @@ export const KEYS: Readonly<Record<string, ValueKind>> = {
   'tls.internal_rpc.verify_outgoing': 'bool',
   'tls.internal_rpc.verify_server_hostname': 'bool',
   ...tlsKeys('tls.defaults.', 'tls.https.', 'tls.internal_rpc.'),
+  'telemetry.disable_hostname': 'bool',
   tls_cipher_suites: 'string',
   tls_min_version: 'string',
   translate_wan_addrs: 'bool',

@@ -91,6 +91,17 @@ const KNOWN_BELOW: Readonly<Record<string, readonly string[]>> = {
   ports: ['sidecar_min_port', 'sidecar_max_port', 'expose_min_port', 'expose_max_port'],
   addresses: ['grpc', 'grpc_tls'],
   limits: ['rpc_client_timeout', 'rpc_max_conns_per_client', 'rpc_rate', 'rpc_max_burst', 'request_limits'],
+  telemetry: [
+    ...['api_token', 'api_app', 'api_url', 'submission_interval', 'submission_url', 'broker_id', 'broker_select_tag'],
+    ...['check_id', 'check_force_metric_activation', 'check_instance_id', 'check_search_tag', 'check_tags'],
+    'check_display_name',
+  ]
+    .map((name) => `circonus_${name}`)
+    .concat(
+      ...['disable_compat_1.9', 'disable_per_tenancy_usage_metrics', 'dogstatsd_addr', 'dogstatsd_tags'],
+      ...['enable_host_metrics', 'filter_default', 'metrics_prefix', 'prefix_filter', 'prometheus_retention_time'],
+      ...['retry_failed_connection', 'statsd_address', 'statsite_address'],
+    ),
   tls: ['grpc'],
   'tls.defaults': ['use_auto_cert'],
   'tls.https': ['use_auto_cert'],

@@ -56,6 +56,8 @@ export interface Member {
 export interface AgentInfoBackend {
   readonly node: string;
   readonly datacenter: string;
+  /** Part of the names of gauges in Consul's form; '' = it is not. */
+  readonly metricsHost: string;
   /** The body of GET /v1/agent/self but for Member and Coord. */
   self(): Readonly<Record<string, unknown>>;
   /** The machine, for GET /v1/agent/host. */

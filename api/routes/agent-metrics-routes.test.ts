@@ -6,7 +6,7 @@ import type { RouteRequest, RouteResponse } from '../http/route.ts';
 import { agentMetricsRoutes } from './agent-metrics-routes.ts';
 import type { MetricsShape } from './agent-metrics-shape.ts';
 
-async function served() {
+async function served(metricsHost = '') {
   const clock = new FakeClock();
   const metrics = new Metrics();
   metrics.observedGauge({ name: 'lictor_catalog_nodes', help: 'x' }, () => 3);
@@ -22,7 +22,7 @@ async function served() {
     await clock.advance(ms);
     timings.record(method, route, start);
   }
-  const [plain, stream] = agentMetricsRoutes({ metrics, clock, timings }, { datacenter: 'dc1' });
+  const [plain, stream] = agentMetricsRoutes({ metrics, clock, timings }, { datacenter: 'dc1', metricsHost });
   const ask = async (route: typeof plain, query = '', headers = {}, signal = new AbortController().signal) =>
     (await route!.handle({ query: new URLSearchParams(query), headers, signal } as RouteRequest)) as RouteResponse;
   return { clock, plain, stream, ask };
@@ -47,6 +47,13 @@ describe('GET /v1/agent/metrics', () => {
       expect.objectContaining({ Count: 2, Sum: 12, Min: 4, Max: 8, Mean: 6, Stddev: Math.sqrt(8), Rate: 1.2 }),
     ]);
     expect(named(shape.Samples, 'lictor_sync_seconds')[0]).toMatchObject({ Count: 1, Sum: 0.5 });
+  });
+
+  it('has the host in the names of gauges, as Consul has unless it is told otherwise', async () => {
+    const { plain, ask } = await served('web-1.example');
+    const { Gauges, Counters } = (await ask(plain)).json as MetricsShape;
+    expect(Gauges.map(({ Name }) => Name)).toEqual(['consul.web-1.example.state.nodes', 'lictor_catalog_nodes']);
+    expect(named(Counters, 'consul.health.service.query')).toHaveLength(1);
   });
 
   it('gives the Prometheus text to who asks for it', async () => {

@@ -13,10 +13,20 @@ export interface AgentMetricsDeps {
 }
 
 /** GET /v1/agent/metrics and its stream, one object for each interval (Consul HTTP API, "Agent"). */
-export function agentMetricsRoutes(deps: AgentMetricsDeps, { datacenter }: { datacenter: string }): Route[] {
+export function agentMetricsRoutes(
+  deps: AgentMetricsDeps,
+  { datacenter, metricsHost }: { readonly datacenter: string; readonly metricsHost: string },
+): Route[] {
   const shape = async (): Promise<MetricsShape> => {
     const text = await deps.metrics.text();
-    return metricsShape({ text, timings: deps.timings?.read() ?? [] }, { nowMs: deps.clock.now(), datacenter });
+    return metricsShape(
+      { text, timings: deps.timings?.read() ?? [] },
+      {
+        nowMs: deps.clock.now(),
+        datacenter,
+        host: metricsHost,
+      },
+    );
   };
   return [
     {

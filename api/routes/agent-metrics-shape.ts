@@ -30,26 +30,29 @@ export interface MetricsShape {
 
 /**
  * Consul's JSON from the Prometheus text format (version 0.0.4) and the times of requests. What is named `consul.…` is of
- * the last interval, as Consul's; what is named `lictor_…` is the sum since the start.
+ * the last interval, as Consul's; what is named `lictor_…` is the sum since the start. Consul's gauges carry the host's name
+ * after the first part of theirs, unless it is ''.
  */
 export function metricsShape(
   given: { readonly text: string; readonly timings: readonly RouteTiming[] },
-  at: { readonly nowMs: number; readonly datacenter: string },
+  at: { readonly nowMs: number; readonly datacenter: string; readonly host: string },
 ): MetricsShape {
   const own = ownMetrics(given.text);
   const requests = requestMetrics(given.timings);
   return {
     Timestamp: `${new Date(at.nowMs).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`,
-    Gauges: byName([...own.gauges.flatMap((gauge) => consulGauge(gauge, at.datacenter)), ...own.gauges]),
+    Gauges: byName([...own.gauges.flatMap((gauge) => consulGauge(gauge, at)), ...own.gauges]),
     Points: [],
     Counters: byName([...requests.counters, ...own.counters]),
     Samples: byName([...requests.samples, ...own.samples]),
   };
 }
 
-function consulGauge({ Name, Value }: Gauge, datacenter: string): Gauge[] {
+function consulGauge({ Name, Value }: Gauge, { datacenter, host }: { datacenter: string; host: string }): Gauge[] {
   const known = GAUGE_NAMES[Name];
-  return known ? [{ Name: known.name, Labels: known.ofCatalog ? { datacenter } : {}, Value }] : [];
+  if (!known) return [];
+  const name = host === '' ? known.name : known.name.replace('.', `.${host}.`);
+  return [{ Name: name, Labels: known.ofCatalog ? { datacenter } : {}, Value }];
 }
 
 function requestMetrics(timings: readonly RouteTiming[]): { counters: Aggregated[]; samples: Aggregated[] } {

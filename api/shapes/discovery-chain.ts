@@ -12,6 +12,9 @@ import type {
 /** A compiled chain in the shape of Consul's answer, without the addresses of its service. */
 export interface DiscoveryChain {
   readonly ServiceName: string;
+  /** Chains are those of the default namespace; here Consul names it. */
+  readonly Namespace: string;
+  readonly Partition: string;
   readonly Datacenter: string;
   /** Part of the name of what is made from it; there when a request changed something. */
   readonly CustomizationHash?: string;
@@ -52,6 +55,8 @@ export interface ChainTarget {
   readonly ID: string;
   readonly Service: string;
   readonly ServiceSubset?: string;
+  readonly Namespace: string;
+  readonly Partition?: string;
   readonly Datacenter?: string;
   readonly Peer?: string;
   readonly MeshGateway: MeshGateway;

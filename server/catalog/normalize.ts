@@ -170,7 +170,7 @@ function normalizeCheck(check: CheckRegistration, node: string, registrationName
     name: check.Name ?? '',
     notes: check.Notes ?? '',
     serviceId: check.ServiceID ?? '',
-    type: check.Type ?? '',
+    type: check.Type || typeOf(definition),
     interval: check.Interval ?? '',
     timeout: check.Timeout ?? '',
     exposedPort: check.ExposedPort ?? 0,
@@ -178,6 +178,22 @@ function normalizeCheck(check: CheckRegistration, node: string, registrationName
     state: status && { status, output },
     initialState: isRunnable(definition) ? undefined : { status: 'critical', output },
   };
+}
+
+/** What the definition makes of a check whose registration does not name its type (Consul's order). */
+function typeOf(definition: CheckDefinition): string {
+  const { GRPC, HTTP, TTL, TCP, UDP, AliasNode, AliasService, DockerContainerID, ScriptArgs, H2PING, OSService } =
+    definition;
+  if (AliasNode || AliasService) return 'alias';
+  if (TTL) return 'ttl';
+  if (!definition.Interval) return '';
+  if (GRPC) return 'grpc';
+  if (HTTP) return 'http';
+  if (TCP) return 'tcp';
+  if (UDP) return 'udp';
+  if (ScriptArgs?.length) return DockerContainerID ? 'docker' : 'script';
+  if (H2PING) return 'h2ping';
+  return OSService ? 'os_service' : '';
 }
 
 /** Of checks with one id the last counts, as if they had been registered in turn. */

@@ -61,6 +61,8 @@ class Compilation {
     const hash = customizationHash(overrides);
     return {
       ServiceName: service,
+      Namespace: 'default',
+      Partition: 'default',
       Datacenter: datacenter,
       ...(hash !== undefined && { CustomizationHash: hash }),
       ...(this.#isDefault(start) && { Default: true as const }),

@@ -5,6 +5,7 @@ Prints one line of JSON for each: {"name": "...", "error": null or the traceback
 """
 
 import json
+import socket
 import ssl
 import sys
 import threading
@@ -58,7 +59,8 @@ def test_agent_and_status():
     leader = c.status.leader()
     same(c.status.peers(), [leader])
     same(c.catalog.datacenters(), ["dc1"])
-    assert "consul.runtime.alloc_bytes" in {gauge["Name"] for gauge in c.agent.metrics()["Gauges"]}
+    gauges = {gauge["Name"] for gauge in c.agent.metrics()["Gauges"]}
+    assert f"consul.{socket.gethostname()}.runtime.alloc_bytes" in gauges, gauges
     assert "# TYPE " in c.agent.metrics(format_prometheus=True)
     same(c.agent.reload(), True)
 

@@ -147,6 +147,8 @@ export const MESH_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   }),
   DiscoveryChain: record<ServedChain>({
     ServiceName: text(),
+    Namespace: text(),
+    Partition: text(),
     Datacenter: text(),
     'CustomizationHash?': text('There when the request changed something.'),
     'Default?': always(true, 'Nothing is configured for the service.'),
@@ -176,6 +178,8 @@ export const MESH_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     ID: text(),
     Service: text(),
     'ServiceSubset?': text(),
+    Namespace: text(),
+    'Partition?': text(),
     'Datacenter?': text(),
     'Peer?': text(),
     MeshGateway: anyObject(),
