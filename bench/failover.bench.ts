@@ -1,7 +1,6 @@
 import { INSTALLED_ETCD } from '../test/support/etcd/binaries.ts';
-import { EtcdCluster } from '../test/support/etcd/etcd-cluster.ts';
-import { eventually } from '../test/support/eventually.ts';
-import { type AgentProcess, startServer } from '../test/support/processes/lictor.ts';
+import { ServersOnEtcd } from '../test/support/etcd/servers-on-etcd.ts';
+import type { AgentProcess } from '../test/support/processes/lictor.ts';
 import type { Figure } from './run.ts';
 
 /**
@@ -17,21 +16,10 @@ async function put(server: AgentProcess, key: string): Promise<boolean> {
   return response !== undefined && (await response.text()) === 'true';
 }
 
-function leaderOf(servers: readonly AgentProcess[]): Promise<AgentProcess> {
-  return eventually(
-    async () => {
-      const known = await Promise.all(servers.map((server) => server.get<string>('/v1/status/leader')));
-      const found = servers.find(({ serverPort }) => known.every((address) => address.endsWith(`:${serverPort}`)));
-      if (!found) throw new Error('they do not agree yet');
-      return found;
-    },
-    { withinMs: 60_000 },
-  );
-}
-
-async function round(servers: readonly AgentProcess[]): Promise<{ writesMs: number; staleFailures: number }> {
-  const leader = await leaderOf(servers);
-  const [other] = servers.filter((server) => server !== leader);
+async function round(cluster: ServersOnEtcd): Promise<{ writesMs: number; staleFailures: number }> {
+  const at = await cluster.leader();
+  const leader = cluster.servers[at]!;
+  const other = cluster.servers[cluster.others(at)[0]!];
   if (!(await put(other!, 'before'))) throw new Error('the leader takes no writes');
   let staleFailures = 0;
   let reading = true;
@@ -57,14 +45,12 @@ async function round(servers: readonly AgentProcess[]): Promise<{ writesMs: numb
 
 async function main(): Promise<void> {
   if (!INSTALLED_ETCD.file) throw new Error(`etcd is missing: ${INSTALLED_ETCD.install}`);
-  const cluster = await EtcdCluster.start({ file: INSTALLED_ETCD.file, members: 3 });
-  const args = [`-etcd-endpoints=${cluster.endpoints.join(',')}`];
-  const servers = await Promise.all([1, 2, 3].map((n) => startServer({ node: `server-${n}`, args })));
+  const cluster = await ServersOnEtcd.start({ file: INSTALLED_ETCD.file });
   try {
     const times: number[] = [];
     let failures = 0;
     for (let n = 0; n < ROUNDS; n++) {
-      const { writesMs, staleFailures } = await round(servers);
+      const { writesMs, staleFailures } = await round(cluster);
       times.push(writesMs);
       failures += staleFailures;
     }
@@ -82,7 +68,6 @@ async function main(): Promise<void> {
     ];
     for (const figure of figures) console.log(JSON.stringify(figure));
   } finally {
-    await Promise.all(servers.map((server) => server.stop()));
     await cluster.stop();
   }
 }

@@ -1,7 +1,8 @@
 import { CURRENT_ETCD, describeEtcd } from '../support/etcd/binaries.ts';
-import { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
+import type { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
+import { ServersOnEtcd } from '../support/etcd/servers-on-etcd.ts';
 import { eventually } from '../support/eventually.ts';
-import { type AgentProcess, startServer } from '../support/processes/lictor.ts';
+import type { AgentProcess } from '../support/processes/lictor.ts';
 
 const WITHIN = { withinMs: 120_000 };
 const SURVIVOR = 2;
@@ -35,16 +36,14 @@ async function keys(server: AgentProcess, more = ''): Promise<{ index: number; p
 /** The steps of docs/servers.md, "A lost majority". */
 describeEtcd(CURRENT_ETCD, 'servers that have lost two of three etcds for good', (file) => {
   let cluster: EtcdCluster;
-  let servers: AgentProcess[];
+  let servers: readonly AgentProcess[];
+  let both: ServersOnEtcd;
   beforeAll(async () => {
-    cluster = await EtcdCluster.start({ file, members: 3 });
-    const args = [`-etcd-endpoints=${cluster.endpoints.join(',')}`];
-    servers = await Promise.all([1, 2, 3].map((n) => startServer({ node: `server-${n}`, args })));
+    both = await ServersOnEtcd.start({ file });
+    cluster = both.etcd;
+    servers = both.servers;
   }, 180_000);
-  afterAll(async () => {
-    await Promise.all((servers ?? []).map((server) => server.stop()));
-    await cluster?.stop();
-  }, 60_000);
+  afterAll(() => both?.stop(), 60_000);
 
   it('go on from the member that is left, with all that was acknowledged and rising indexes, and grow again', async () => {
     await eventually(() => wrote(servers[0]!, 'first'), WITHIN);

@@ -1,8 +1,9 @@
 import type { HealthCheck, HealthEntry } from '../../api/shapes/catalog.ts';
 import { CURRENT_ETCD, INSTALLED_ETCD } from '../support/etcd/binaries.ts';
-import { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
+import type { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
+import { ServersOnEtcd } from '../support/etcd/servers-on-etcd.ts';
 import { eventually } from '../support/eventually.ts';
-import { type AgentProcess, startServer } from '../support/processes/lictor.ts';
+import type { AgentProcess } from '../support/processes/lictor.ts';
 import { describeReal } from '../support/require-real.ts';
 
 const SOON = { withinMs: 60_000 };
@@ -28,25 +29,19 @@ async function ids(server: AgentProcess, more = ''): Promise<string[]> {
 for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
   describeReal('etcd', etcd.file !== undefined, etcd.install, `three servers on ${etcd.name}`, () => {
     let cluster: EtcdCluster;
-    let servers: AgentProcess[];
+    let servers: readonly AgentProcess[];
+    let both: ServersOnEtcd;
 
     beforeAll(async () => {
-      cluster = await EtcdCluster.start({ file: etcd.file!, members: 3 });
-      const args = [`-etcd-endpoints=${cluster.endpoints.join(',')}`];
-      servers = await Promise.all([1, 2, 3].map((n) => startServer({ node: `server-${n}`, args })));
+      both = await ServersOnEtcd.start({ file: etcd.file! });
+      cluster = both.etcd;
+      servers = both.servers;
     }, 180_000);
-    afterAll(async () => {
-      await Promise.all((servers ?? []).map((server) => server.stop()));
-      await cluster?.stop();
-    }, 60_000);
+    afterAll(() => both?.stop(), 60_000);
 
-    const leader = async (among = servers): Promise<AgentProcess> =>
-      eventually(async () => {
-        const known = await Promise.all(among.map((server) => server.get<string>('/v1/status/leader')));
-        const found = among.find(({ serverPort }) => known.every((address) => address.endsWith(`:${serverPort}`)));
-        if (!found) throw new Error(`they do not agree: ${known.join(', ')}`);
-        return found;
-      }, SOON);
+    const leader = async (among = servers): Promise<AgentProcess> => {
+      return servers[await both.leader(among.map((server) => servers.indexOf(server)))]!;
+    };
 
     it('take writes at each, show them at all, and list themselves with living agents', async () => {
       await leader();
