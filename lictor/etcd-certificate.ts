@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { AppError, errorText } from '../core/errors.ts';
 import type { RunContext, Runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
-import type { EtcdTls } from '../store/etcd/etcd-client.ts';
+import type { EtcdTls } from '../store/etcd/member-connections.ts';
 
 type EtcdConfig = AgentConfig['etcd'];
 

@@ -264,6 +264,8 @@ export class EtcdProcess implements Runnable {
     const { folder, name, clientUrl, listenPeerUrl, peerUrl, tls } = this.#options;
     return [
       ...['--name', name, '--data-dir', join(folder, 'data')],
+      // One that was cut off does not make the others elect anew when it is back; the default only since 3.5.
+      '--pre-vote',
       ...['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl],
       ...['--listen-peer-urls', listenPeerUrl, '--initial-advertise-peer-urls', peerUrl],
       ...(tls ? tlsArgs(tls()) : []),

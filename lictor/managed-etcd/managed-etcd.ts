@@ -14,7 +14,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import type { ComposedServer } from '../../server/composition.ts';
-import type { EtcdTls } from '../../store/etcd/etcd-client.ts';
+import type { EtcdTls } from '../../store/etcd/member-connections.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
 import { EtcdProcess } from './etcd-process.ts';

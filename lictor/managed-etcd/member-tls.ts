@@ -11,7 +11,7 @@ import {
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { makeFolder } from '../../core/make-folder.ts';
-import type { EtcdTls } from '../../store/etcd/etcd-client.ts';
+import type { EtcdTls } from '../../store/etcd/member-connections.ts';
 import { checkMemberCertificate } from './member-certificate.ts';
 
 /** What an etcd is told of TLS. */

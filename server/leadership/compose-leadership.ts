@@ -3,7 +3,6 @@ import type { Route } from '../../api/http/route.ts';
 import type { ReadAuthority } from '../../api/routes/read-route.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Runnable } from '../../core/lifecycle.ts';
-import { runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
@@ -15,6 +14,9 @@ import { handedWritesRoute } from './handed-writes.ts';
 import { LeaderClient } from './leader-client.ts';
 import { type Leadership, type ServerPlace, SoleLeadership } from './leadership.ts';
 import { whileLeading } from './while-leading.ts';
+
+/** A change is told of at once; this is for what is not told. */
+const LOOK_MS = 1000;
 
 export interface LeadershipDeps {
   readonly store: Store;
@@ -51,13 +53,29 @@ export function composeLeadership(
     return { leadership, runnables: [], leading, routes: (own) => own, peerRoutes: () => [] };
   }
   const leadership = new ElectedLeadership(deps, self);
-  const client = new LeaderClient({ selfId: self.id, tls: options.tls });
+  const client = new LeaderClient({ selfId: self.id, tls: options.tls, clock: deps.clock });
   return {
     leadership,
-    runnables: [runnable('leader-client', async () => () => client.close()), leadership],
+    runnables: [followingLeader(leadership, client), leadership],
     leading: (member) => whileLeading(leadership, member),
     routes: (own) => forwardToLeader(own, { ...deps, leadership, client }),
     peerRoutes: (served) => [handedWritesRoute(deps, served)],
+  };
+}
+
+/** Keeps connections to the leader of the moment only. */
+function followingLeader(leadership: Leadership, client: LeaderClient): Runnable {
+  return {
+    name: 'leader-client',
+    async run({ signal, ready }) {
+      ready();
+      while (!signal.aborted) {
+        const leader = leadership.leader();
+        if (leader) client.turnTo(leader.address);
+        await leadership.changed(LOOK_MS, signal);
+      }
+      await client.close();
+    },
   };
 }
 

@@ -15,6 +15,8 @@ interface Server {
   readonly leadership: ElectedLeadership;
   /** Its commits fail, as with a store that is out of reach. */
   cut: boolean;
+  /** How long its commits take. */
+  slowMs: number;
   stop(): Promise<void>;
 }
 
@@ -27,7 +29,7 @@ class Cluster {
     const { clock, store } = this;
     const gate = new RevisionGate();
     const controller = new AbortController();
-    const server = { cut: false } as { cut: boolean } & Server;
+    const server = { cut: false, slowMs: 0 } as { cut: boolean; slowMs: number } & Server;
     const seen: Pick<Store, 'barrier' | 'commit' | 'read' | 'revision' | 'watch'> = {
       barrier: () => store.barrier(),
       read: (range) => store.read(range),
@@ -36,6 +38,7 @@ class Cluster {
       commit: async (txn: Txn) => {
         if (server.cut) throw new Error('out of reach');
         const result = await store.commit(txn);
+        if (server.slowMs > 0) await clock.sleep(server.slowMs);
         gate.advance(result.revision);
         return result;
       },
@@ -131,6 +134,20 @@ describe('elected leadership', () => {
     await cluster.pass(2000);
     expect(cluster.leaders()).toHaveLength(1);
     for (const at of await Promise.all(found)) expect(at - from).toBeLessThan(2000);
+  });
+
+  it('tells those who wait as soon as a leader is sure of itself whose election took long', async () => {
+    const server = cluster.start('a');
+    const { clock } = cluster;
+    server.slowMs = 2000;
+    const found = (async () => {
+      while (!server.leadership.leads()) await server.leadership.changed(60_000);
+      return clock.monotonic();
+    })();
+    await cluster.pass(500);
+    server.slowMs = 0;
+    await cluster.pass(3000);
+    expect(await found).toBeLessThan(2500);
   });
 
   it('lets a commit of a deposed leader fail by its fence', async () => {

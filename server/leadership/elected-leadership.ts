@@ -61,7 +61,7 @@ export class ElectedLeadership implements Leadership, Runnable {
   #heardRevision: Revision = 0;
   /** Whether the record of the leader has been read. */
   #synced = false;
-  #heardAtMs = 0;
+  #heardAtMs: number;
   #silenceMs = SILENCE_MS;
   /** Whether a record under the own name is that of an earlier process. */
   #fresh = true;
@@ -73,6 +73,7 @@ export class ElectedLeadership implements Leadership, Runnable {
   constructor(deps: ElectedLeadershipDeps, self: ServerPlace) {
     this.#deps = deps;
     this.#self = self;
+    this.#heardAtMs = deps.clock.monotonic();
     deps.metrics.observedGauge({ name: 'lictor_leadership_epoch', help: 'How often a leader was elected' }, () => {
       return this.#known.record?.epoch ?? 0;
     });
@@ -103,7 +104,10 @@ export class ElectedLeadership implements Leadership, Runnable {
   }
 
   confirmed(begunAtMs: number): void {
-    if (this.#mine !== 0) this.#sureUntilMs = Math.max(this.#sureUntilMs, begunAtMs + LEASE_MS);
+    if (this.#mine === 0) return;
+    const before = this.leads();
+    this.#sureUntilMs = Math.max(this.#sureUntilMs, begunAtMs + LEASE_MS);
+    if (!before && this.leads()) this.#tell();
   }
 
   deposed(): void {

@@ -15,6 +15,8 @@ export interface ForwardDeps {
 
 /** Requests wait so long for a leader, as in Consul (performance.rpc_hold_timeout). */
 const HOLD_MS = 7000;
+/** Where nobody has led for longer than that, one more request would only wait in vain. */
+const MIN_HOLD_MS = 1000;
 const RETRY_MS = 50;
 /** Requests that wait for a leader at a time; each may hold a body. */
 const MAX_HELD = 4096;
@@ -57,19 +59,24 @@ async function elsewhere(
 ): Promise<RouteResponse> {
   const { clock, leadership, client } = deps;
   if (held.count >= MAX_HELD) throw new AppError('queueFull', `${MAX_HELD} requests already wait for the leader`);
-  const until = clock.monotonic() + HOLD_MS;
+  const holdMs = Math.max(HOLD_MS - leadership.lastContactMs(), MIN_HOLD_MS);
+  let until = clock.monotonic() + holdMs;
   held.count++;
   try {
     for (;;) {
       if (leadership.leads()) return await here(route, request, deps);
       const leader = leadership.leader();
       if (leader) {
+        const begun = clock.monotonic();
         const sent = await client.send(leader.address, request);
         if (sent.answered) return sent.response;
+        // A blocking query whose leader was lost meanwhile.
+        if (clock.monotonic() - begun > HOLD_MS) until = clock.monotonic() + HOLD_MS;
       }
-      if (request.signal.aborted || clock.monotonic() >= until) throw noLeader(deps);
+      const leftMs = until - clock.monotonic();
+      if (request.signal.aborted || leftMs <= 0) throw noLeader(deps);
       // A leader that is known but does not answer, or one that nobody knows.
-      await leadership.changed(leader ? RETRY_MS : HOLD_MS, request.signal);
+      await leadership.changed(leader ? RETRY_MS : leftMs, request.signal);
     }
   } finally {
     held.count--;

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
-import type { Pool } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { answerMs, encodePath, endToEnd, GRACE_MS } from '../../api/http/forwarding.ts';
 import type { RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { decodeAnswers, encodeWrites, FORWARDED_HEADER, goesTogether, HANDED_WRITES_PATH } from './handed-writes.ts';
 import { WriteBatches } from './write-batches.ts';
@@ -11,6 +12,11 @@ const CONNECTIONS = 1024;
 const CONNECT_TIMEOUT_MS = 2000;
 /** A restore answers when all of it is done. */
 const RESTORE_MS = 3_600_000;
+/**
+ * Requests that wait for a server that leads no longer get so long still: it answers at once, unless it is cut off. What
+ * it had begun to write before it resigned is done by then; it writes one after the other.
+ */
+const LAST_MS = 500;
 /** Failures before anything can have reached the other side. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',
@@ -32,19 +38,27 @@ export type Forwarded =
 interface Leader {
   readonly address: string;
   readonly pool: Pool;
+  /** Of requests without an answer yet. */
+  readonly waiting: Set<AbortController>;
   readonly batches: WriteBatches<Forwarded>;
+}
+
+export interface LeaderClientOptions {
+  readonly selfId: string;
+  /** What servers are spoken to with; in the clear when absent. */
+  readonly tls?: (() => ClientTls) | undefined;
+  readonly clock: Clock;
 }
 
 /** Connections to the server that leads. Small writes of one moment go together. */
 export class LeaderClient {
-  readonly #selfId: string;
-  readonly #tls: (() => ClientTls) | undefined;
+  readonly #options: LeaderClientOptions;
   #leader: Leader | undefined;
+  /** Servers that led before, as long as something may be under way there. */
+  readonly #retired = new Set<Leader>();
 
-  /** `tls`: what servers are spoken to with; in the clear when absent. */
-  constructor(options: { readonly selfId: string; readonly tls?: (() => ClientTls) | undefined }) {
-    this.#tls = options.tls;
-    this.#selfId = options.selfId;
+  constructor(options: LeaderClientOptions) {
+    this.#options = options;
   }
 
   /** @throws AppError `unavailable` when it is not known what became of a write. */
@@ -53,22 +67,37 @@ export class LeaderClient {
     return goesTogether(request) ? leader.batches.add(request) : this.#sendOne(leader, request);
   }
 
-  async close(): Promise<void> {
-    await this.#leader?.pool.destroy();
+  /** The server at this address leads: who waits for another one is not left to wait for long. */
+  turnTo(address: string): void {
+    const old = this.#leader;
+    if (!old || old.address === address) return;
+    this.#leader = undefined;
+    this.#retired.add(old);
+    void old.pool.close().then(
+      () => this.#retired.delete(old),
+      () => {},
+    );
+    this.#options.clock.after(LAST_MS, () => {
+      for (const cut of old.waiting) cut.abort(new Error('it does not answer, and another server leads'));
+    });
   }
 
-  async #sendOne({ address, pool }: Leader, request: RouteRequest): Promise<Forwarded> {
+  async close(): Promise<void> {
+    const all = [...this.#retired, ...(this.#leader ? [this.#leader] : [])];
+    await Promise.all(all.map(({ pool }) => pool.destroy().catch(() => {})));
+  }
+
+  async #sendOne(leader: Leader, request: RouteRequest): Promise<Forwarded> {
     const query = request.query.toString();
     try {
       const headersTimeout = request.bodyStream ? RESTORE_MS : answerMs(request.query);
-      const response = await pool.request({
+      const response = await ask(leader, request.signal, {
         method: request.method as 'GET',
         path: `${encodePath(request.path)}${query === '' ? '' : `?${query}`}`,
-        headers: { ...endToEnd(request.headers), [FORWARDED_HEADER]: this.#selfId },
+        headers: { ...endToEnd(request.headers), [FORWARDED_HEADER]: this.#options.selfId },
         body: request.bodyStream ?? (request.body.length === 0 ? null : request.body),
         headersTimeout,
         bodyTimeout: headersTimeout + GRACE_MS,
-        signal: request.signal,
       });
       if (response.headers['x-lictor-error'] === 'noLeader') {
         const reason = await response.body.text();
@@ -76,7 +105,7 @@ export class LeaderClient {
       }
       return { answered: true, response: await routeResponse(request, response) };
     } catch (error) {
-      return outcome(request, address, error);
+      return outcome(request, leader.address, error);
     }
   }
 
@@ -97,11 +126,11 @@ export class LeaderClient {
   }
 
   /** Undefined when the leader, an older one, takes writes one by one only. */
-  async #sendTogether({ pool }: Leader, requests: readonly RouteRequest[]): Promise<RouteResponse[] | undefined> {
-    const response = await pool.request({
+  async #sendTogether(leader: Leader, requests: readonly RouteRequest[]): Promise<RouteResponse[] | undefined> {
+    const response = await ask(leader, undefined, {
       method: 'PUT',
       path: HANDED_WRITES_PATH,
-      headers: { [FORWARDED_HEADER]: this.#selfId },
+      headers: { [FORWARDED_HEADER]: this.#options.selfId },
       body: encodeWrites(requests),
       headersTimeout: GRACE_MS,
       bodyTimeout: GRACE_MS,
@@ -118,8 +147,8 @@ export class LeaderClient {
     const { Pool: NewPool, buildConnector } = await import('undici');
     // Another call may have been faster.
     if (this.#leader?.address === address) return this.#leader;
-    const old = this.#leader;
-    const tls = this.#tls;
+    this.turnTo(address);
+    const { tls } = this.#options;
     const pool = new NewPool(`${tls ? 'https' : 'http'}://${address}`, {
       connections: CONNECTIONS,
       pipelining: 1,
@@ -131,21 +160,37 @@ export class LeaderClient {
     const leader: Leader = {
       address,
       pool,
+      waiting: new Set(),
       batches: new WriteBatches({
         send: (requests) => this.#sendAll(leader, requests),
         notSent: () => ({ answered: false, reason: `${address} does not answer` }),
       }),
     };
     this.#leader = leader;
-    // What is under way there ends by itself or with its process.
-    void old?.pool.close().catch(() => {});
     return leader;
+  }
+}
+
+/** Asks until the signal aborts, or the answer has not begun when the leader is given up. */
+async function ask(
+  { pool, waiting }: Leader,
+  signal: AbortSignal | undefined,
+  options: Dispatcher.RequestOptions,
+): Promise<Dispatcher.ResponseData> {
+  const cut = new AbortController();
+  if (signal?.aborted) cut.abort();
+  signal?.addEventListener('abort', () => cut.abort(), { once: true });
+  waiting.add(cut);
+  try {
+    return await pool.request({ ...options, signal: cut.signal });
+  } finally {
+    waiting.delete(cut);
   }
 }
 
 async function routeResponse(
   request: RouteRequest,
-  { statusCode, headers, body }: Awaited<ReturnType<Pool['request']>>,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
 ): Promise<RouteResponse> {
   body.on('error', () => {});
   const sent = endToEnd(headers, true);

@@ -8,7 +8,7 @@ import { EtcdError } from './etcd-error.ts';
 import type { Follower } from './follower.ts';
 import { decodeHead, encodeHead, type Head } from './layout.ts';
 import type { Loader } from './loader.ts';
-import type { EtcdKeyValue } from './messages.ts';
+import type { EtcdKeyValue, TxnRequest } from './messages.ts';
 import type { Content, Replica } from './replica.ts';
 import { type BatchLimits, TxnBatch } from './txn-batch.ts';
 
@@ -21,7 +21,9 @@ const RETRY_MS = 100;
 /** How long the watch may take to bring what etcd says is there before it is opened anew. */
 const CATCH_UP_MS = 2000;
 /** An outcome is looked for so long at least, however long its commit has waited. */
-const MIN_RESOLVE_MS = 3000;
+const MIN_RESOLVE_MS = 2000;
+/** The last attempt takes so long, however late it is. */
+const MIN_ATTEMPT_MS = 200;
 
 interface Waiting {
   readonly txn: Txn;
@@ -48,6 +50,8 @@ export interface CommitQueueOptions {
   readonly maxOps: number;
   /** How long a commit may wait for etcd. */
   readonly commitMs: number;
+  /** How long etcd may take for one transaction. What was on its way to a leader that died it may never answer. */
+  readonly attemptMs: number;
 }
 
 /** What became of a transaction without an answer. */
@@ -74,6 +78,8 @@ export class CommitQueue {
   #maxTxns = MAX_BATCH_TXNS;
   /** Why the last attempt came to nothing. */
   #lastError: unknown;
+  /** Whether that was the last thing that etcd was asked for. */
+  #failing = false;
   /** Of the last transaction that etcd has taken from here. */
   #lastId = '';
   /** The transaction whose outcome is looked for, and whether the watch has brought it. */
@@ -142,7 +148,7 @@ export class CommitQueue {
         // What was loaded does not tell what happened before.
         if (replica.loads !== loads || replica.failure) return { outcome: 'unknown' };
         if (replica.content.headRevision > seen.headRevision) return { outcome: 'refused' };
-        const kv = await this.#fence(seen);
+        const kv = await this.#fence(seen, until);
         if (kv && decodeHead(kv.key, kv.value).id === id) return { outcome: 'committed', kv };
         if (kv) await this.catchUp(kv.modRevision, until);
         if (clock.monotonic() >= until && replica.content.headRevision <= seen.headRevision) {
@@ -182,6 +188,7 @@ export class CommitQueue {
     const taken = this.#waiting.splice(0, count);
     try {
       const done = batch.ops.length === 0 ? await this.#confirm(content) : await this.#send(batch, content, taken);
+      this.#failing = false;
       if (done) {
         taken.forEach((one, i) => {
           one.resolve(batch.results[i]!);
@@ -191,6 +198,7 @@ export class CommitQueue {
       }
     } catch (error) {
       this.#lastError = error;
+      this.#failing = true;
       if (!this.#mayHelp(error, taken)) return this.#reject(taken, error);
       this.#waiting.unshift(...taken);
       await clock.sleep(RETRY_MS);
@@ -232,11 +240,12 @@ export class CommitQueue {
     this.#sought = sought;
     try {
       const { layout, headRevision } = content;
-      const response = await client.txn({
+      const txn: TxnRequest = {
         compares: [{ key: layout.head, modRevision: headRevision }],
         success: [{ kind: 'put', key: layout.head, value: [encodeHead(head)] }, ...batch.ops],
         failure: [{ kind: 'range', key: layout.head }],
-      });
+      };
+      const response = await client.txn(txn, this.#options.attemptMs);
       if (response.succeeded) {
         this.#deps.onSync?.((clock.monotonic() - started) / 1000, batch.events.length);
         this.#lastId = head.id;
@@ -278,16 +287,18 @@ export class CommitQueue {
   }
 
   /** Puts an empty transaction in the place of one without an answer; the head that is there instead, if any. */
-  async #fence(seen: Content): Promise<EtcdKeyValue | undefined> {
+  async #fence(seen: Content, until: number): Promise<EtcdKeyValue | undefined> {
     const { client, replica, clock, random } = this.#deps;
     const { layout, headRevision, head } = seen;
     const fence: Head = { ...head, id: random.uuid(), previous: headRevision, changes: [] };
     try {
-      const response = await client.txn({
+      const txn: TxnRequest = {
         compares: [{ key: layout.head, modRevision: headRevision }],
         success: [{ kind: 'put', key: layout.head, value: [encodeHead(fence)] }],
         failure: [{ kind: 'range', key: layout.head }],
-      });
+      };
+      const leftMs = Math.max(until - clock.monotonic(), MIN_ATTEMPT_MS);
+      const response = await client.txn(txn, Math.min(leftMs, this.#options.attemptMs));
       if (response.succeeded) replica.applied([], fence, response.header.revision);
       return response.ranges[0]?.kvs[0];
     } catch (error) {
@@ -312,13 +323,17 @@ export class CommitQueue {
     return { maxOps: this.#options.maxOps, fullBytes: FULL_BATCH_BYTES, maxTxns: this.#maxTxns };
   }
 
+  /** Those whose time is over; also those that would only be sent to end in doubt, while etcd does not answer. */
   #refuseLate(): void {
+    const { commitMs, attemptMs } = this.#options;
     const now = this.#deps.clock.monotonic();
+    const needMs = this.#failing ? Math.min(attemptMs, commitMs / 4) : 0;
     let late = 0;
-    while (late < this.#waiting.length && this.#waiting[late]!.until <= now) late++;
+    while (late < this.#waiting.length && this.#waiting[late]!.until - needMs <= now) late++;
     if (late === 0) return;
     const why = this.#lastError === undefined ? 'others wrote all the time' : errorText(this.#lastError);
-    const error = new AppError('unavailable', `etcd took no write for ${this.#options.commitMs / 1000} s (${why})`, {
+    const seconds = ((now - this.#waiting[0]!.until + commitMs) / 1000).toFixed(1);
+    const error = new AppError('unavailable', `etcd took no write for ${seconds} s (${why})`, {
       cause: this.#lastError,
     });
     this.#reject(this.#waiting.splice(0, late), error);

@@ -1,10 +1,9 @@
-import { isIP } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
 import type * as Grpc from '@grpc/grpc-js';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { Endpoint } from './endpoints.ts';
 import { EtcdError, etcdError, otherCluster } from './etcd-error.ts';
+import { type EtcdTls, type MemberCall, MemberConnections } from './member-connections.ts';
 import {
   type AlarmResponse,
   decodeAlarms,
@@ -30,16 +29,6 @@ import {
   type WatchResponse,
 } from './messages.ts';
 
-/** PEM texts. */
-export interface EtcdTls {
-  /** Of the authority that signed etcd's certificates; the system's own when missing. */
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-  /** The name that etcd's certificate must be for, when it is not the endpoint's. */
-  readonly serverName?: string;
-}
-
 export interface EtcdTimeouts {
   /** One attempt of a read at one member. */
   readonly readAttemptMs: number;
@@ -64,6 +53,8 @@ export interface WatchStream {
   probe(): void;
   /** Ends it; the listener hears nothing more. */
   cancel(): void;
+  /** The member has fallen silent: all that waits for it ends, the next calls go to another one. */
+  giveUp(): void;
 }
 
 export interface EtcdClientDeps {
@@ -77,27 +68,6 @@ export interface EtcdClientOptions {
   readonly timeouts: EtcdTimeouts;
 }
 
-const CHANNEL_OPTIONS = {
-  // Not more often than etcd allows (--grpc-keepalive-min-time, 5 s).
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5000,
-  // Etcd closes connections that ping while nothing is under way.
-  'grpc.keepalive_permit_without_calls': 0,
-  // Etcd sends what a page holds; pages are sized by the engine.
-  'grpc.max_receive_message_length': -1,
-  'grpc.max_send_message_length': -1,
-  // Whether a call is repeated is decided here.
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-  'grpc.enable_http_proxy': 0,
-  'grpc.enable_channelz': 0,
-  'grpc.use_local_subchannel_pool': 1,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 2000,
-};
-/** Asked for where there is only an address; etcd then shows its one certificate. */
-const NO_NAME = 'etcd.invalid';
 /** How long members are waited for before the first of them is used. */
 const FIRST_LOOK_MS = 1000;
 const NOTHING = Buffer.alloc(0);
@@ -111,29 +81,21 @@ const RETRY_MS = 100;
 export class EtcdClient {
   readonly #deps: EtcdClientDeps;
   readonly #options: EtcdClientOptions;
-  readonly #channels: Grpc.Client[];
+  readonly #members: MemberConnections;
   #current = 0;
   #clusterId = 0;
   /** Members that are known to be of this cluster. */
   readonly #known = new Set<number>();
-  #closed = false;
 
   constructor(deps: EtcdClientDeps, options: EtcdClientOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#channels = options.endpoints.map((endpoint) => openChannel(deps.grpc, endpoint, options.tls));
+    this.#members = new MemberConnections(deps.grpc, options.endpoints, options.tls);
   }
 
   /** New connections use these; calls and watches under way end on the old ones. */
   renewTls(tls: EtcdTls): void {
-    if (this.#closed) return;
-    const { endpoints } = this.#options;
-    const old = this.#channels.splice(
-      0,
-      this.#channels.length,
-      ...endpoints.map((endpoint) => openChannel(this.#deps.grpc, endpoint, tls)),
-    );
-    for (const channel of old) channel.close();
+    this.#members.renewTls(tls);
   }
 
   /**
@@ -144,7 +106,9 @@ export class EtcdClient {
   async assertOneCluster(): Promise<void> {
     const { timeouts } = this.#options;
     const call = { path: '/etcdserverpb.Maintenance/Status', body: NOTHING, decode: decodeStatus };
-    const asked = this.#channels.map((_, at) => this.#unary(at, call, Math.min(FIRST_LOOK_MS, timeouts.readAttemptMs)));
+    const asked = this.#options.endpoints.map((_, at) =>
+      this.#unary(at, call, Math.min(FIRST_LOOK_MS, timeouts.readAttemptMs)),
+    );
     const answers = await Promise.allSettled(asked);
     const found = answers.flatMap((answer, at) =>
       answer.status === 'fulfilled' ? [{ at, id: answer.value.header.clusterId }] : [],
@@ -162,14 +126,19 @@ export class EtcdClient {
     return this.#read('/etcdserverpb.KV/Range', encodeRange(request), decodeRange);
   }
 
-  /** @throws EtcdError; unless its `sent` is false, the transaction may have taken effect or still do so. */
-  async txn(request: TxnRequest): Promise<TxnResponse> {
+  /**
+   * Waits for `ms` at most; the default is the configured time.
+   * @throws EtcdError; unless its `sent` is false, the transaction may have taken effect or still do so.
+   */
+  async txn(request: TxnRequest, ms = this.#options.timeouts.writeMs): Promise<TxnResponse> {
+    const { clock } = this.#deps;
     const at = this.#current;
+    const until = clock.monotonic() + ms;
     try {
       // Nothing is written into a cluster that merely happens to answer.
-      if (!this.#known.has(at)) await this.#unaryRange(at);
+      if (!this.#known.has(at)) await this.#unaryRange(at, ms);
       const call = { path: '/etcdserverpb.KV/Txn', body: encodeTxn(request), decode: decodeTxn };
-      return this.#checked(await this.#unary(at, call, this.#options.timeouts.writeMs), at);
+      return this.#checked(await this.#unary(at, call, until - clock.monotonic()), at);
     } catch (error) {
       this.#passOver(at, error);
       throw error;
@@ -219,16 +188,10 @@ export class EtcdClient {
 
   /** Opens a watch at the member in use. A member that has lost its leader ends it (metadata `hasleader`). */
   watch(request: WatchCreate, listener: WatchListener): WatchStream {
-    const { grpc } = this.#deps;
     const at = this.#current;
-    const metadata = new grpc.Metadata();
-    metadata.set('hasleader', 'true');
-    const stream = this.#channels[at]!.makeBidiStreamRequest(
-      '/etcdserverpb.Watch/Watch',
-      asIs,
-      (bytes: Buffer) => this.#checked(decodeWatch(bytes), at),
-      metadata,
-    );
+    const stream = this.#members.stream('/etcdserverpb.Watch/Watch', at, (bytes) => {
+      return this.#checked(decodeWatch(bytes), at);
+    });
     let over = false;
     const lose = (error: EtcdError): void => {
       if (over) return;
@@ -250,17 +213,22 @@ export class EtcdClient {
         over = true;
         stream.cancel();
       },
+      giveUp: () => {
+        over = true;
+        stream.cancel();
+        if (at === this.#current) this.moveOn();
+        this.#members.giveUp(at);
+      },
     };
   }
 
   /** The next calls go to another member. */
   moveOn(): void {
-    this.#current = (this.#current + 1) % this.#channels.length;
+    this.#current = (this.#current + 1) % this.#members.count;
   }
 
   close(): void {
-    this.#closed = true;
-    for (const channel of this.#channels) channel.close();
+    this.#members.close();
   }
 
   async #read<T extends HeaderOnly>(path: string, body: Buffer, decode: (bytes: Buffer) => T): Promise<T> {
@@ -273,40 +241,35 @@ export class EtcdClient {
       try {
         return this.#checked(await this.#unary(at, { path, body, decode }, Math.min(readAttemptMs, leftMs)), at);
       } catch (error) {
-        if (!this.#passOver(at, error) || this.#closed || clock.monotonic() + RETRY_MS >= until) throw error;
-        if (attempt % this.#channels.length === 0) await clock.sleep(RETRY_MS);
+        if (!this.#passOver(at, error) || this.#members.closed || clock.monotonic() + RETRY_MS >= until) throw error;
+        if (attempt % this.#members.count === 0) await clock.sleep(RETRY_MS);
       }
     }
   }
 
-  async #once<T extends HeaderOnly>(
-    at: number,
-    call: { path: string; body: Buffer; decode: (bytes: Buffer) => T },
-    ms: number,
-  ): Promise<T> {
+  async #once<T extends HeaderOnly>(at: number, call: MemberCall<T>, ms: number): Promise<T> {
     return this.#checked(await this.#unary(at, call, ms), at);
   }
 
-  async #unaryRange(at: number): Promise<void> {
+  async #unaryRange(at: number, ms: number): Promise<void> {
     const body = encodeRange({ key: Buffer.from([1]), limit: 1, keysOnly: true });
     const call = { path: '/etcdserverpb.KV/Range', body, decode: decodeRange };
     try {
-      this.#checked(await this.#unary(at, call, this.#options.timeouts.readAttemptMs), at);
+      this.#checked(await this.#unary(at, call, Math.min(ms, this.#options.timeouts.readAttemptMs)), at);
     } catch (error) {
       throw error instanceof EtcdError ? error.neverSent() : error;
     }
   }
 
-  #unary<T>(at: number, call: { path: string; body: Buffer; decode: (bytes: Buffer) => T }, ms: number): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) throw new AppError('shuttingDown', 'the connection to etcd is closed');
-      // grpc-js measures deadlines by the machine's wall clock.
-      const deadline = this.#deps.clock.now() + Math.max(1, ms);
-      this.#channels[at]!.makeUnaryRequest(call.path, asIs, call.decode, call.body, { deadline }, (error, value) => {
-        if (error) reject(this.#failure(error, at, call.path.split('/').at(-1)!));
-        else resolve(value as T);
-      });
-    });
+  async #unary<T>(at: number, call: MemberCall<T>, ms: number): Promise<T> {
+    if (this.#members.closed) throw new AppError('shuttingDown', 'the connection to etcd is closed');
+    // grpc-js measures deadlines by the machine's wall clock.
+    const deadline = this.#deps.clock.now() + Math.max(1, ms);
+    try {
+      return await this.#members.unary(at, call, deadline);
+    } catch (error) {
+      throw this.#failure(error as Grpc.ServiceError, at, call.path.split('/').at(-1)!);
+    }
   }
 
   /** Turns to the next member when this one cannot answer; whether asking again makes sense. */
@@ -327,6 +290,9 @@ export class EtcdClient {
   }
 
   #failure(error: Grpc.ServiceError, at: number, what: string): EtcdError {
+    if (error.code === this.#deps.grpc.status.CANCELLED) {
+      return etcdError({ code: error.code, details: 'it has fallen silent' }, `${what} at ${this.#name(at)}`);
+    }
     // Without grpc-js's note about the address, which is empty mostly.
     const details = (error.details || errorText(error)).replace(/\s*\([^()]*Z\)\. Resolution note: *$/, '');
     return etcdError({ code: error.code, details }, `${what} at ${this.#name(at)}`);
@@ -335,22 +301,4 @@ export class EtcdClient {
   #name(at: number): string {
     return `etcd ${this.#options.endpoints[at]!.target}`;
   }
-}
-
-function asIs(bytes: Buffer): Buffer {
-  return bytes;
-}
-
-function openChannel(grpc: typeof Grpc, endpoint: Endpoint, tls: EtcdTls | undefined): Grpc.Client {
-  const name = tls?.serverName ?? endpoint.host;
-  const credentials = endpoint.tls
-    ? grpc.credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null, {
-        checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
-      })
-    : grpc.credentials.createInsecure();
-  return new grpc.Client(endpoint.target, credentials, {
-    ...CHANNEL_OPTIONS,
-    // grpc-js hands it on as the name to ask for, which TLS forbids to be an address (RFC 6066 section 3).
-    ...(endpoint.tls ? { 'grpc.ssl_target_name_override': isIP(name) === 0 ? name : NO_NAME } : {}),
-  });
 }

@@ -88,11 +88,13 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
   [/corrupt cluster/, CORRUPT],
   [/certificate has expired/, EXPIRED],
   [/certificate is not yet valid/, NOT_YET],
-  [/No connection established|Name resolution failed|Failed to connect/, NEVER_SENT],
+  [/No connection established|Name resolution failed|Failed to connect|Waiting for LB pick/, NEVER_SENT],
 ];
 
 /** gRPC status codes (grpc.io, "Status codes"). */
 const BY_CODE: Readonly<Record<number, Verdict>> = {
+  // Given up here, because the member answers nothing.
+  1: CUT_OFF,
   4: LATE,
   7: REFUSED,
   14: CUT_OFF,

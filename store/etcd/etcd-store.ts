@@ -17,9 +17,9 @@ import type {
 } from '../store.ts';
 import { checkTxn, type TxnLimits } from '../txn-rules.ts';
 import type { CommitQueue } from './commit-queue.ts';
-import type { EtcdTls } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import type { Loader } from './loader.ts';
+import type { EtcdTls } from './member-connections.ts';
 import type { Content, Replica } from './replica.ts';
 import type { Restorer } from './restorer.ts';
 

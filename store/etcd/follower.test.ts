@@ -12,6 +12,8 @@ import type { EtcdEvent, WatchCreate, WatchResponse } from './messages.ts';
 import { type Content, Replica } from './replica.ts';
 
 const PROBE_MS = 5000;
+/** Of one look whether the stream lives, and a little. */
+const LOOK_MS = 501;
 const layout = new Layout('t/');
 const generation = layout.generation('g');
 
@@ -56,6 +58,10 @@ class FakeEtcd {
   readonly opened: WatchCreate[] = [];
   listener: WatchListener | undefined;
   probes = 0;
+  /** Members that were given up. */
+  givenUp = 0;
+  /** Whether it gives a sign of life when asked for one. */
+  alive = true;
   moves = 0;
   cancelled = 0;
   loads = 0;
@@ -65,7 +71,15 @@ class FakeEtcd {
   watch(request: WatchCreate, listener: WatchListener) {
     this.opened.push(request);
     this.listener = listener;
-    return { endpoint: 'a:1', probe: () => this.probes++, cancel: () => this.cancelled++ };
+    return {
+      endpoint: 'a:1',
+      probe: () => {
+        this.probes++;
+        if (this.alive) this.say({});
+      },
+      cancel: () => this.cancelled++,
+      giveUp: () => this.givenUp++,
+    };
   }
   moveOn(): void {
     this.moves++;
@@ -245,26 +259,34 @@ describe('the follower of etcd', () => {
     expect([etcd.loads, replica.revision, etcd.opened.at(-1)!.startRevision]).toEqual([1, 8, 201]);
   });
 
-  it('asks for a sign of life, and turns to another member when none comes', async () => {
+  it('asks for a sign of life when nothing comes, and gives the member up when there is none', async () => {
     const { etcd, clock, ends } = bench();
     etcd.say({ created: true });
-    await clock.advance(PROBE_MS);
-    expect([etcd.probes, etcd.opened.length]).toEqual([1, 1]);
+    await clock.advance(LOOK_MS);
+    expect(etcd.probes).toBe(0);
+    for (let i = 0; i < 10; i++) await clock.advance(LOOK_MS);
+    expect([etcd.probes, etcd.opened.length]).toEqual([5, 1]);
+    etcd.alive = false;
     etcd.say({});
-    await clock.advance(PROBE_MS);
-    expect([etcd.probes, etcd.opened.length]).toEqual([2, 1]);
-    await clock.advance(PROBE_MS + 100);
-    expect([ends, etcd.moves, etcd.opened.length, etcd.cancelled]).toEqual([['silent'], 1, 2, 1]);
+    for (let i = 0; i < 3; i++) await clock.advance(LOOK_MS);
+    expect([ends, etcd.givenUp]).toEqual([[], 0]);
+    await clock.advance(LOOK_MS);
+    expect([ends, etcd.givenUp, etcd.opened.length]).toEqual([['silent'], 1, 2]);
+  });
+
+  it('does not take its own pause for a silence of the member', async () => {
+    const { etcd, clock, ends } = bench();
+    etcd.alive = false;
+    etcd.say({ created: true });
+    for (let i = 0; i < 5; i++) await clock.stall(10_000);
+    expect(ends).toEqual([]);
   });
 
   it('turns to another member when its stream lives but lacks what a quorum has, and loads when that repeats', async () => {
     const { etcd, clock, replica, ends } = bench();
     etcd.newest = 4;
     const starve = async (): Promise<void> => {
-      etcd.say({});
-      await clock.advance(PROBE_MS);
-      etcd.say({});
-      await clock.advance(PROBE_MS);
+      await clock.advance(2 * PROBE_MS);
       await clock.advance(200);
     };
     await starve();
@@ -288,8 +310,7 @@ describe('the follower of etcd', () => {
   it('loads anew when a quorum knows less than it has told', async () => {
     const { etcd, clock, ends, replica } = bench(7);
     etcd.newest = 3;
-    etcd.say({});
-    await clock.advance(PROBE_MS);
+    await clock.advance(PROBE_MS + LOOK_MS);
     expect(ends).toEqual(['gap']);
     expect(replica.failure).toMatchObject({ code: 'storeMismatch' });
   });
@@ -306,6 +327,7 @@ describe('the follower of etcd', () => {
 
   it('waits longer each time while members refuse, up to two seconds, and not after a stream that worked', async () => {
     const { etcd, clock } = bench();
+    etcd.alive = false;
     const lose = async (ms: number): Promise<number> => {
       const before = etcd.opened.length;
       etcd.listener!.lost(etcdError({ code: 14, details: 'gone' }, 'etcd'));

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { nextTurn } from '../../core/next-turn.ts';
 import type { Random } from '../../core/random.ts';
 import type { EtcdClient, WatchStream } from './etcd-client.ts';
 import type { Loader } from './loader.ts';
@@ -26,6 +27,10 @@ const MAX_PAUSE_MS = 2000;
 const REPEAT_MS = 60_000;
 /** Different texts that are kept in mind; etcd's members have one each. */
 const MAX_SAID = 32;
+/** How often it is looked whether the stream lives; the leader's beats alone come more often (server/leadership). */
+const LOOK_MS = 500;
+/** Looks in a row that find nothing: at the first one the member is asked for a sign of life, after the last given up. */
+const SILENT_LOOKS = 3;
 
 /**
  * Keeps the replica on etcd's heels by one watch. A stream that ends, falls silent or brings less than etcd has is opened
@@ -65,6 +70,8 @@ export class Follower {
       const mustLoad = reason === 'gap' || (reason === 'starved' && this.#starved > 1);
       if (mustLoad || reason === 'compacted') await this.#recover(mustLoad, signal);
       if (replica.over) return;
+      // Enough time has passed.
+      if (reason === 'silent') continue;
       // After half to all of the pause, so that servers do not come back in step.
       await clock.sleep(this.#pauseMs * (0.5 + random.next() / 2), signal);
       this.#pauseMs = Math.min(this.#pauseMs * 2, MAX_PAUSE_MS);
@@ -142,42 +149,56 @@ export class Follower {
   }
 
   /**
-   * Asks regularly for a sign of life, and a quorum for the newest head: a watch that is alive but lacks it twice is
-   * starved (etcd #17529).
+   * Looks whether the stream lives, and asks a quorum regularly for the newest head: a watch that is alive but lacks it
+   * twice is starved (etcd #17529).
    */
   async #probe(stream: WatchStream, answered: () => boolean, over: AbortSignal): Promise<WatchEnd | undefined> {
-    const { client, replica, clock } = this.#deps;
+    const { clock, client, replica } = this.#deps;
+    let silent = 0;
+    let askedAt = clock.monotonic();
+    let asking: Promise<void> | undefined;
     let expected = 0;
     for (;;) {
-      await clock.sleep(this.#probeMs, over);
+      const begun = clock.monotonic();
+      await clock.sleep(LOOK_MS, over);
+      // What came while this process was busy.
+      await nextTurn();
       if (over.aborted) return undefined;
+      const now = clock.monotonic();
+      // Whether the other side was silent cannot be told when this process was stopped itself.
+      silent = answered() || now - begun > 2 * LOOK_MS ? 0 : silent + 1;
+      if (silent === 1) stream.probe();
+      if (silent === SILENT_LOOKS) {
+        stream.giveUp();
+        return 'silent';
+      }
+      if (expected < 0) return 'gap';
+      if (asking || now - askedAt < this.#probeMs) continue;
       if (replica.content.headRevision < expected) {
         this.#starved++;
         client.moveOn();
         return 'starved';
       }
       if (expected > 0) this.#starved = 0;
-      if (!answered()) {
-        client.moveOn();
-        return 'silent';
-      }
-      stream.probe();
-      const known = replica.content.headRevision;
-      expected = (await this.#newestHead()) ?? 0;
-      // Etcd knows less than it has told: loading says what has become of the store.
-      if (expected > 0 && expected < known) return 'gap';
+      askedAt = now;
+      asking = this.#newestHead(replica.content.headRevision).then((newest) => {
+        asking = undefined;
+        expected = newest;
+      });
     }
   }
 
-  /** Undefined when no quorum answers: then the stream's own end tells. */
-  async #newestHead(): Promise<number | undefined> {
+  /** 0 when no quorum answers: then the stream's own end tells. -1 when it knows less than it has told. */
+  async #newestHead(known: number): Promise<number> {
     const { loader, replica } = this.#deps;
     try {
       const { kv, at } = await loader.head(replica.content.generation);
       // Without a head the generation is gone, of which the watch must tell.
-      return kv ? kv.modRevision : at;
+      const newest = kv ? kv.modRevision : at;
+      // Loading says what has become of the store.
+      return newest < known ? -1 : newest;
     } catch {
-      return undefined;
+      return 0;
     }
   }
 

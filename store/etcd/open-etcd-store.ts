@@ -9,12 +9,13 @@ import { DEFAULT_TXN_LIMITS, type TxnLimits } from '../txn-rules.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { compactRegularly } from './compactor.ts';
 import { parseEndpoints } from './endpoints.ts';
-import { DEFAULT_TIMEOUTS, EtcdClient, type EtcdTimeouts, type EtcdTls } from './etcd-client.ts';
+import { DEFAULT_TIMEOUTS, EtcdClient, type EtcdTimeouts } from './etcd-client.ts';
 import { EtcdStore } from './etcd-store.ts';
 import { Follower } from './follower.ts';
 import { type KnownStore, KnownStoreFile } from './known-store.ts';
 import { Layout } from './layout.ts';
 import { Loader } from './loader.ts';
+import type { EtcdTls } from './member-connections.ts';
 import { loadKnown } from './opener.ts';
 import { Replica } from './replica.ts';
 import { Restorer } from './restorer.ts';
@@ -41,7 +42,9 @@ export interface OpenEtcdStoreOptions {
 export interface EtcdStoreTimeouts extends EtcdTimeouts {
   /** How long a commit may wait for etcd before it is refused. */
   readonly commitMs: number;
-  /** Pause between two looks at whether the watch is alive and complete. */
+  /** How long etcd may take for one of its transactions, before it is found out what became of it. */
+  readonly attemptMs: number;
+  /** Pause between two looks at whether the watch is complete. */
   readonly probeMs: number;
   /** How much of etcd's history is kept: one to two such periods. */
   readonly historyMs: number;
@@ -51,7 +54,9 @@ export interface EtcdStoreTimeouts extends EtcdTimeouts {
 
 const DEFAULT_STORE_TIMEOUTS: EtcdStoreTimeouts = {
   ...DEFAULT_TIMEOUTS,
-  commitMs: 15_000,
+  // As long as a request waits for a leader.
+  commitMs: 7000,
+  attemptMs: 2000,
   probeMs: 5000,
   historyMs: 300_000,
   upkeepMs: 30_000,
@@ -91,7 +96,11 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
     const onSync = syncMetrics(options.metrics);
     const queue = new CommitQueue(
       { client, loader, replica, follower, clock, random, onSync, onNoSpace: () => keeper.wake() },
-      { maxOps: limits.maxTxnOps, commitMs: timeouts.commitMs },
+      {
+        maxOps: limits.maxTxnOps,
+        commitMs: timeouts.commitMs,
+        attemptMs: Math.min(timeouts.attemptMs, timeouts.writeMs),
+      },
     );
     const known = (): number => replica.content.headRevision;
     const keeper = new SpaceKeeper(

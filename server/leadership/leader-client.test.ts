@@ -1,0 +1,83 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { RouteRequest } from '../../api/http/route.ts';
+import { FakeClock } from '../../core/clock.ts';
+import { LeaderClient } from './leader-client.ts';
+
+function request(method: 'GET' | 'PUT', path = '/v1/kv/a'): RouteRequest {
+  return {
+    method,
+    path,
+    params: {},
+    query: new URLSearchParams(),
+    headers: {},
+    body: Buffer.from(method === 'PUT' ? '{}' : ''),
+    remoteAddress: '',
+    signal: new AbortController().signal,
+  };
+}
+
+describe('the client of the leader', () => {
+  let leader: Server;
+  let address: string;
+  let arrived: Promise<ServerResponse>;
+  let clock: FakeClock;
+  let client: LeaderClient;
+
+  beforeEach(async () => {
+    let arrive: (response: ServerResponse) => void = () => {};
+    arrived = new Promise((resolve) => {
+      arrive = resolve;
+    });
+    // Takes requests and leaves the answer to the test, as one that was cut off never gives it.
+    leader = createServer((_, response) => arrive(response));
+    await new Promise<void>((resolve) => {
+      leader.listen(0, '127.0.0.1', resolve);
+    });
+    address = `127.0.0.1:${(leader.address() as AddressInfo).port}`;
+    clock = new FakeClock();
+    client = new LeaderClient({ selfId: 'a', clock });
+  });
+  afterEach(async () => {
+    await client.close();
+    leader.closeAllConnections();
+    await new Promise((resolve) => leader.close(resolve));
+  });
+
+  it.each(['/v1/kv/a', '/v1/catalog/register'])(
+    'says of a write of %s that it is not known, soon after another one leads',
+    async (path) => {
+      const sent = client.send(address, request('PUT', path));
+      sent.catch(() => {});
+      await arrived;
+      client.turnTo(address);
+      await clock.advance(60_000);
+      client.turnTo('127.0.0.1:1');
+      await clock.advance(1000);
+      await expect(sent).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringMatching(/another server leads; whether the write was done is not known: read before/),
+      });
+    },
+  );
+
+  it('lets a read be asked again elsewhere', async () => {
+    const sent = client.send(address, request('GET'));
+    await arrived;
+    client.turnTo('127.0.0.1:1');
+    await clock.advance(1000);
+    expect(await sent).toMatchObject({ answered: false });
+  });
+
+  it('brings to its end an answer that has begun', async () => {
+    const sent = client.send(address, request('GET'));
+    const response = await arrived;
+    response.write('one ');
+    const { response: answer } = (await sent) as { response: { stream: NodeJS.ReadableStream } };
+    client.turnTo('127.0.0.1:1');
+    await clock.advance(60_000);
+    response.end('two');
+    expect(await text(answer.stream)).toBe('one two');
+  });
+});
