@@ -30,41 +30,55 @@ const STALLED_MS = 60_000;
 
 type Headers = Record<string, string | number>;
 
-/** What is made of an answer that is given again and again: its headers in the order in which they are sent, and its body. */
-interface Listed {
+/** One form of an answer that is given again and again: its headers in the order in which they are sent, and its body. */
+export interface Prepared {
+  readonly answer: RouteResponse;
   readonly extra: AnswerForm['extra'];
   readonly list: string[];
-  /** A short one as a text of one character a byte, which goes out with the headers in one piece. */
+  readonly bytes: Uint8Array;
+  /** A short body as a text of one character a byte, which goes out with the headers in one piece. */
   readonly body: string | Uint8Array;
 }
 
-const listedAnswers = new WeakMap<RouteResponse, Listed>();
+/** The forms that were prepared of an answer, at the answer itself: they go with it, and are found without a look-up. */
+const PLAIN = Symbol('plain');
+const PACKED = Symbol('packed');
+type WithForms = RouteResponse & { [PLAIN]?: Prepared; [PACKED]?: Prepared };
 
 /**
- * Sends an answer that can be given again, with the same headers as `respond`. What is made of it is kept for the next one
- * who gets the same object.
+ * The form of an answer of bytes; kept for the next one who gets the same object. Undefined while it is still to be packed,
+ * which `respond` does.
  */
-export function respondAgain(response: ServerResponse, answer: RouteResponse, form: AnswerForm): void {
+export function prepared(answer: WithForms, form: Pick<AnswerForm, 'gzip' | 'extra'>): Prepared | undefined {
+  const gzip = form.gzip && answer.bytes!.length >= GZIP_MIN_BYTES;
+  const known = gzip ? answer[PACKED] : answer[PLAIN];
+  // That of a copied answer is not its own.
+  if (known?.answer === answer && known.extra === form.extra) return known;
+  const bytes = gzip ? packedForms.get(answer.bytes!) : answer.bytes!;
+  if (!bytes) return undefined;
+  const headers: Headers = { ...commonHeaders(answer.meta, { ...form, close: false }), ...answer.headers };
+  if (gzip) headers['content-encoding'] = 'gzip';
+  headers['content-length'] = bytes.length;
+  const list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
+  const body = bytes.length <= MAX_JOINED_TEXT ? Buffer.from(bytes).toString('latin1') : bytes;
+  const made = { answer, extra: form.extra, list, bytes, body };
+  answer[gzip ? PACKED : PLAIN] = made;
+  return made;
+}
+
+/** Sends an answer in a form that was prepared, with the same headers as `respond`. */
+export function respondPrepared(response: ServerResponse, { answer, list, body }: Prepared): void {
   if (response.destroyed || response.headersSent) return;
-  const bytes = answer.bytes!;
-  if (form.gzip && bytes.length >= GZIP_MIN_BYTES) {
-    respond(response, answer, form);
-    return;
-  }
-  let listed = listedAnswers.get(answer);
-  if (listed?.extra !== form.extra) {
-    const headers = { ...commonHeaders(answer.meta, form), ...answer.headers, 'content-length': bytes.length };
-    const list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
-    listed = {
-      extra: form.extra,
-      list,
-      body: bytes.length <= MAX_JOINED_TEXT ? Buffer.from(bytes).toString('latin1') : bytes,
-    };
-    listedAnswers.set(answer, listed);
-  }
-  response.writeHead(answer.status ?? 200, listed.list);
-  response.end(listed.body, 'latin1');
+  response.writeHead(answer.status ?? 200, list);
+  response.end(body, 'latin1');
   cutStalled(response);
+}
+
+/** Sends an answer of bytes that others get too. */
+export function respondAgain(response: ServerResponse, answer: RouteResponse, form: AnswerForm): void {
+  const ready = prepared(answer, form);
+  if (ready) respondPrepared(response, ready);
+  else respond(response, answer, form);
 }
 
 /** Sends a RouteResponse with the headers that every answer has. */
@@ -100,6 +114,8 @@ export function respond(response: ServerResponse, answer: RouteResponse, form: A
 
 /** The packed form of answers that several requests share, for as long as the answer is kept. */
 const packedForms = new WeakMap<Uint8Array, Buffer>();
+/** Who waits for the packed form of such an answer: it is made once, however many want it at a time. */
+const packing = new WeakMap<Uint8Array, ((bytes: Buffer | undefined) => void)[]>();
 
 function joinable(text: string): Buffer | string {
   return text.length <= MAX_JOINED_TEXT ? text : Buffer.from(text);
@@ -110,14 +126,23 @@ function packed(
   shared: Uint8Array | undefined,
   done: (bytes: Buffer | undefined) => void,
 ): void {
-  const known = shared && packedForms.get(shared);
-  if (known) {
-    done(known);
+  if (!shared) {
+    gzip(body, { level: constants.Z_BEST_SPEED }, (error, bytes) => done(error ? undefined : bytes));
     return;
   }
+  const known = packedForms.get(shared);
+  const waiting = packing.get(shared);
+  if (known || waiting) {
+    if (known) done(known);
+    else waiting!.push(done);
+    return;
+  }
+  const all = [done];
+  packing.set(shared, all);
   gzip(body, { level: constants.Z_BEST_SPEED }, (error, bytes) => {
-    if (!error && shared) packedForms.set(shared, bytes);
-    done(error ? undefined : bytes);
+    packing.delete(shared);
+    if (!error) packedForms.set(shared, bytes);
+    for (const one of all) one(error ? undefined : bytes);
   });
 }
 
@@ -181,7 +206,7 @@ function exactNumbers(_key: string, value: unknown, context?: { source?: string 
   return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(context!.source!);
 }
 
-function commonHeaders(meta: ReadMeta | undefined, form: AnswerForm): Headers {
+function commonHeaders(meta: ReadMeta | undefined, form: Pick<AnswerForm, 'extra' | 'close'>): Headers {
   const headers: Headers = { ...form.extra, vary: 'Accept-Encoding', 'x-consul-default-acl-policy': 'allow' };
   if (form.close) headers.connection = 'close';
   if (!meta) return headers;

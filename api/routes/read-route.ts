@@ -174,24 +174,27 @@ function lasting<T>(
   params: ReadParams,
   headers: Record<string, string>,
 ): RouteResponse {
-  let last: { readonly index: number; readonly response: RouteResponse } | undefined;
+  let lastIndex = 0;
+  let last: RouteResponse | undefined;
   const letGo = () => {
     last = undefined;
   };
   const { live } = read;
+  const { version } = live;
   const make = (reading: Reading<T>): RouteResponse => {
     const made = answer(deps, read, params, headers, reading);
     return made.bytes ? { ...made, again } : made;
   };
   const again = (): RouteResponse | undefined => {
-    if (last && live.version && live.version() === last.index) return last.response;
+    if (last && version && version() === lastIndex) return last;
     const reading = live.run();
-    if (last?.index === reading.index) return last.response;
+    if (last && lastIndex === reading.index) return last;
     const response = make(reading);
     if (!response.bytes) return undefined;
     // What `json` makes lies in the cache of answers, which is bounded.
     const kept = read.respond ? response.bytes.length <= KEPT_BYTES : deps.cache.hold(read.key, response.bytes, letGo);
-    last = kept ? { index: reading.index, response } : undefined;
+    last = kept ? response : undefined;
+    lastIndex = reading.index;
     return response;
   };
   return make(live.run());

@@ -22,13 +22,7 @@ export function liveRead<T>(
   topics: readonly string[] | (() => readonly string[]),
   read: () => T,
 ): LiveRead<T> {
-  const present = typeof topics === 'function' ? topics : () => topics;
-  const version = () => {
-    state.assertLoaded();
-    let index = 0;
-    for (const topic of present()) index = Math.max(index, state.topics.version(topic));
-    return index;
-  };
+  const version = versionOf(state, topics);
   return {
     version,
     run() {
@@ -43,7 +37,25 @@ export function liveRead<T>(
         applied: state.applied,
       };
     },
-    watch: (wake) => state.topics.watch(present(), wake),
+    watch: (wake) => state.topics.watch(typeof topics === 'function' ? topics() : topics, wake),
+  };
+}
+
+/** What gives the newest version of the topics; a read of one of them is asked for again and again. */
+function versionOf(state: CatalogState, topics: readonly string[] | (() => readonly string[])): () => number {
+  if (typeof topics !== 'function' && topics.length === 1) {
+    const read = state.topics.reader(topics[0]!);
+    return () => {
+      state.assertLoaded();
+      return read();
+    };
+  }
+  const present = typeof topics === 'function' ? topics : () => topics;
+  return () => {
+    state.assertLoaded();
+    let index = 0;
+    for (const topic of present()) index = Math.max(index, state.topics.version(topic));
+    return index;
   };
 }
 

@@ -35,6 +35,25 @@ describe('topics', () => {
     });
   });
 
+  it('tell who asks again and again the same as who asks once', () => {
+    const topics = make({ maxRemembered: 1 });
+    const read = topics.reader('a');
+    const same = () => expect(read()).toBe(topics.version('a'));
+    expect(read()).toBe(0);
+    topics.bump('a', 5, true);
+    expect(read()).toBe(5);
+    topics.raiseFloor(7);
+    expect(read()).toBe(7);
+    topics.bump('a', 8, false);
+    expect(read()).toBe(8);
+    for (let n = 0; n < 3; n++) topics.bump(`gone-${n}`, 10 + n, false);
+    same();
+    expect(read()).toBeGreaterThanOrEqual(8);
+    topics.bump('a', 20, true);
+    expect(read()).toBe(20);
+    same();
+  });
+
   it('do not forget what exists or is watched', () => {
     const topics = make({ maxRemembered: 1 });
     topics.bump('live', 5, true);

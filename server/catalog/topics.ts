@@ -7,6 +7,8 @@ interface Topic {
   /** Whether its data exists; a topic without data is kept only while it is watched or remembered. */
   live: boolean;
   watchers: Set<() => void> | undefined;
+  /** Whether its version is no longer kept here. */
+  forgotten: boolean;
 }
 
 export interface TopicsOptions {
@@ -48,6 +50,18 @@ export class Topics {
   version(name: string): number {
     const topic = this.#topics.get(name);
     return topic ? Math.max(topic.version, this.#floor) : Math.max(this.#absentFloor, this.#floor);
+  }
+
+  /** What gives the version of a topic, for who asks for it again and again: it is looked for only while it is absent. */
+  reader(name: string): () => number {
+    let topic: Topic | undefined;
+    return () => {
+      if (!topic || topic.forgotten) {
+        topic = this.#topics.get(name);
+        if (!topic) return Math.max(this.#absentFloor, this.#floor);
+      }
+      return Math.max(topic.version, this.#floor);
+    };
   }
 
   /**
@@ -137,7 +151,7 @@ export class Topics {
   #get(name: string): Topic {
     let topic = this.#topics.get(name);
     if (!topic) {
-      topic = { version: this.#absentFloor, live: false, watchers: undefined };
+      topic = { version: this.#absentFloor, live: false, watchers: undefined, forgotten: false };
       this.#topics.set(name, topic);
       this.#remember(name);
     }
@@ -151,7 +165,9 @@ export class Topics {
     if (this.#absent.size <= this.#options.maxRemembered) return;
     const [oldest] = this.#absent;
     this.#absent.delete(oldest!);
-    this.#absentFloor = Math.max(this.#absentFloor, this.#topics.get(oldest!)?.version ?? 0);
+    const forgotten = this.#topics.get(oldest!)!;
+    forgotten.forgotten = true;
+    this.#absentFloor = Math.max(this.#absentFloor, forgotten.version);
     this.#topics.delete(oldest!);
   }
 
