@@ -82,6 +82,7 @@ export const PAUSED_ETCD: Split = async ({ on }) => {
   return async () => paused.resume();
 };
 
-function serverHost(n: number): number {
+/** The host of the server at a position; its etcd is on the host of that number. */
+export function serverHost(n: number): number {
   return n + MEMBERS.length;
 }
