@@ -55,11 +55,12 @@ export class JsonCalls {
   }
 
   /**
-   * Whether something answers at the peer port of a member. With TLS who refuses our certificate, or shows one that does
+   * Whether something answers at the peer port of a member, which may speak TLS when we do not. With TLS who refuses our certificate, or shows one that does
    * not count, is there as well: it must not be taken for dead.
    */
   async isAlive(peerUrl: string): Promise<boolean> {
-    if (this.#tls) return shakesHands(new URL(peerUrl), this.#tls());
+    const url = new URL(peerUrl);
+    if (url.protocol === 'https:') return shakesHands(url, this.#tls?.());
     try {
       const signal = AbortSignal.timeout(LOOK_MS);
       const response = await request(`${peerUrl}/version`, { dispatcher: this.#dispatcher, signal });
@@ -71,11 +72,11 @@ export class JsonCalls {
   }
 }
 
-function shakesHands({ hostname, port }: URL, tls: ClientTls): Promise<boolean> {
+function shakesHands({ hostname, port }: URL, tls: ClientTls | undefined): Promise<boolean> {
   return new Promise((resolve) => {
     const host = hostname.replace(/^\[|\]$/g, '');
     const socket = connectTls({
-      ...contextOptions(tls),
+      ...(tls ? contextOptions(tls) : {}),
       host,
       port: Number(port),
       timeout: LOOK_MS,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentConfig, ConfigReloads } from '../../agent/config.ts';
 import { serverOrigin } from '../../agent/server-pool/server-address.ts';
@@ -17,11 +17,12 @@ import type { ComposedServer } from '../../server/composition.ts';
 import type { EtcdTls } from '../../store/etcd/member-connections.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
-import { EtcdProcess } from './etcd-process.ts';
+import { EtcdProcess, type EtcdProcessOptions } from './etcd-process.ts';
 import { Formation } from './formation.ts';
 import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
 import { JsonCalls } from './json-calls.ts';
 import { MemberTls } from './member-tls.ts';
+import { turnToTls } from './turn-to-tls.ts';
 
 export interface ManagedEtcdDeps {
   readonly clock: Clock;
@@ -78,24 +79,32 @@ export async function openManagedEtcd(
   }
   const calls = new JsonCalls(deps.rpcTls.outgoing);
   const { scheme } = calls;
-  const peerUrl = `${scheme}://${hostPort(place.address, ports.peerPort)}`;
   const at = { folder: join(dataDir, 'etcd', 'tls'), address: place.address };
   const memberTls = scheme === 'https' ? new MemberTls(deps, config, at) : undefined;
-  const process = new EtcdProcess(
-    { ...deps, log, calls },
-    {
-      bin: ports.bin,
-      folder: join(dataDir, 'etcd'),
-      name: nodeName,
-      clientUrl: `${scheme}://${hostPort(clientHost(bindAddress), ports.clientPort)}`,
-      listenPeerUrl: `${scheme}://${hostPort(bindAddress, ports.peerPort)}`,
-      peerUrl,
-      ...(memberTls ? { tls: () => memberTls.files } : {}),
-    },
-  );
+  const withScheme = (as: string): EtcdProcessOptions => ({
+    bin: ports.bin,
+    folder: join(dataDir, 'etcd'),
+    name: nodeName,
+    clientUrl: `${as}://${hostPort(clientHost(bindAddress), ports.clientPort)}`,
+    listenPeerUrl: `${as}://${hostPort(bindAddress, ports.peerPort)}`,
+    peerUrl: `${as}://${hostPort(place.address, ports.peerPort)}`,
+    ...(memberTls && as === 'https' ? { tls: () => memberTls.files } : {}),
+  });
+  const { peerUrl } = withScheme(scheme);
+  const process = new EtcdProcess({ ...deps, log, calls }, withScheme(scheme));
   log.info(await process.checkVersion(), { bin: ports.bin });
-  memberTls?.save();
-  await process.stopIfOther();
+  const hadTls = existsSync(at.folder);
+  if (hadTls && !memberTls) forgetTls(process, at.folder);
+  const begin = async (inner: AbortSignal): Promise<void> => {
+    if (memberTls && !hadTls && process.hasData) {
+      const plain = new EtcdProcess({ ...deps, log, calls: new JsonCalls(undefined) }, withScheme('http'));
+      await turnToTls(plain, peerUrl, { ...deps, log }, inner);
+      if (inner.aborted) return;
+    }
+    memberTls?.save();
+    await process.stopIfOther();
+    await joining.run(inner);
+  };
   let renew: (tls: EtcdTls) => void = () => {};
   if (memberTls) {
     deps.reloads.add((next) => {
@@ -119,7 +128,7 @@ export async function openManagedEtcd(
   const isAlive = (url: string) => calls.isAlive(url);
   const routes = joinRoutes({ formation, members: process.members, scheme, isAlive });
   const joining = new Joining({ ...deps, log, formation, process, calls }, { config, peerUrl, address });
-  await serveMeanwhile(config, deps, routes, signal, (inner) => joining.run(inner));
+  await serveMeanwhile(config, deps, routes, signal, begin);
   return {
     endpoints: [process.members.url],
     get tls() {
@@ -144,6 +153,17 @@ export async function openManagedEtcd(
       ),
     stop: () => process.stop(),
   };
+}
+
+/** Its members would go on with TLS: that a server speaks in the clear again is nothing that they could be told. */
+function forgetTls(process: EtcdProcess, folder: string): void {
+  if (process.hasData) {
+    throw new AppError(
+      'config',
+      `tls.internal_rpc: the etcd of this server has spoken TLS, and cannot go back to the clear (${folder}); configure TLS, or move the etcd folder of every server away and restore a snapshot`,
+    );
+  }
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Only the server beside it speaks to an etcd, so it listens on the machine alone. */

@@ -36,6 +36,7 @@ export class MemberTls {
   readonly #deps: { readonly files: TlsFiles };
   readonly #at: { readonly folder: string; readonly address: string };
   #current: Read;
+  #saved = false;
 
   /** @throws AppError `config` for a certificate that no other member would accept. */
   constructor(
@@ -74,6 +75,7 @@ export class MemberTls {
 
   /** Writes the files. Etcd reads the certificate and its key for each connection, the authorities at its start. */
   save(): void {
+    this.#saved = true;
     makeFolder(this.#at.folder, 0o700);
     const { cert, key, ca } = this.#current.certificate.tls;
     const texts = { 'ca.pem': `${ca.join('\n')}\n`, 'key.pem': key, 'cert.pem': cert };
@@ -90,7 +92,7 @@ export class MemberTls {
     return () => {
       const before = this.#current;
       this.#current = read;
-      this.save();
+      if (this.#saved) this.save();
       const fixed = ({ certificate, serverName }: Read) => [serverName, ...certificate.tls.ca].join('\n');
       return fixed(before) !== fixed(read);
     };

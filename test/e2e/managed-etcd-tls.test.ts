@@ -61,6 +61,17 @@ function etcdPid(server: AgentProcess): number {
   return Number(readFileSync(join(server.folder, 'data', 'etcd', 'etcd.pid'), 'utf8'));
 }
 
+/** Ends a server with its etcd, whatever has become of both. */
+async function end(server: AgentProcess): Promise<void> {
+  await server.kill();
+  try {
+    process.kill(etcdPid(server), 'SIGKILL');
+  } catch {
+    // It has ended, or has never begun.
+  }
+  await server.stop();
+}
+
 async function put(server: AgentProcess, path: string, value = ''): Promise<string> {
   const init = { method: 'PUT', body: value, signal: AbortSignal.timeout(60_000) };
   const response = await fetch(`${server.url}${path}`, init);
@@ -95,14 +106,14 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       writeFileSync(pair(`${name}.hcl`), text);
       return ['-config-file', pair(`${name}.hcl`)];
     };
-    const flags = (n: number): string[] => [
+    const flags = (n: number, at = ports): string[] => [
       '-bootstrap-expect=3',
-      `-server-port=${ports.server}`,
+      `-server-port=${at.server}`,
       `-advertise=${addressOf(n)}`,
       `-etcd-bin=${etcd.file}`,
-      `-etcd-client-port=${ports.client}`,
-      `-etcd-peer-port=${ports.peer}`,
-      ...[1, 2, 3].map((other) => `-retry-join=${addressOf(other)}:${ports.server}`),
+      `-etcd-client-port=${at.client}`,
+      `-etcd-peer-port=${at.peer}`,
+      ...[1, 2, 3].map((other) => `-retry-join=${addressOf(other)}:${at.server}`),
     ];
     /** Runs a server that cannot join until it has said the line, or ends; what it said, and its exit code. */
     const outsider = async (name: string, more: readonly string[], line?: RegExp) => {
@@ -171,11 +182,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       );
     }, 240_000);
     afterAll(async () => {
-      for (const server of servers) {
-        await server.kill();
-        process.kill(etcdPid(server), 'SIGKILL');
-        await server.stop();
-      }
+      for (const server of servers) await end(server);
       removeFolder(folder);
     }, 60_000);
 
@@ -284,5 +291,47 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       expect(await served(1)).toBe(serial);
       expect(await put(first!, '/v1/kv/e', '5')).toBe('true');
     }, 60_000);
+
+    it('turn to TLS from the clear, and not back', async () => {
+      const config = (n: number) => pair(`turned-${n}.hcl`);
+      const at = { server: await freePort(), client: await freePort(), peer: await freePort() };
+      for (const n of [1, 2, 3]) {
+        writeFileSync(config(n), '');
+        await ours.issue(pair(`turned-${n}`), '-server', '-additional-ipaddress', addressOf(n));
+      }
+      copyFileSync(ours.ca, pair('ca.pem'));
+      const turned = await Promise.all(
+        [1, 2, 3].map((n) =>
+          startServer({
+            node: `server-${n}`,
+            readyMs: 120_000,
+            place: { address: addressOf(n), inside: [] },
+            args: [...flags(n, at), '-config-file', config(n)],
+          }),
+        ),
+      );
+      try {
+        await eventually(async () => expect(await put(turned[0]!, '/v1/kv/a', '1')).toBe('true'), SOON);
+        for (const n of [1, 2, 3]) tlsFlags(`turned-${n}`);
+        // One has to begin its etcd in the clear once more.
+        await turned[2]!.kill();
+        process.kill(etcdPid(turned[2]!), 'SIGKILL');
+        await Promise.all(turned.map((server) => server.restart()));
+        const text = await ask(at.client, pair('turned-1'), '/v3/cluster/member/list');
+        const urls = (JSON.parse(text) as { members: Listed[] }).members.flatMap(({ peerURLs }) => peerURLs);
+        expect(urls.sort()).toEqual([1, 2, 3].map((n) => `https://${addressOf(n)}:${at.peer}`));
+        for (const [n, server] of turned.entries()) {
+          await eventually(async () => expect(await put(server, '/v1/kv/b', `${n}`)).toBe('true'), SOON);
+        }
+        for (const server of turned) expect(await read(server, 'a')).toBe('1');
+        writeFileSync(config(1), '');
+        await turned[0]!.kill();
+        const back = await runLictor(turned[0]!.args);
+        expect(back.code).toBe(1);
+        expect(back.stdout + back.stderr).toMatch(/tls\.internal_rpc: the etcd of this server has spoken TLS/);
+      } finally {
+        for (const server of turned) await end(server);
+      }
+    }, 240_000);
   });
 }
