@@ -1,5 +1,8 @@
+import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { HeldRead } from './held-reads.ts';
 import { applyPolicy, type HttpPolicy } from './http-policy.ts';
 import type { RouteRequest, RouteResponse } from './route.ts';
@@ -30,6 +33,7 @@ export class HttpRouteRequest implements RouteRequest {
   readonly body: Buffer;
   readonly bodyStream?: Readable;
   readonly remoteAddress: string;
+  readonly #socket: Socket;
   readonly #url: string;
   readonly #queryAt: number;
   readonly #response: ServerResponse;
@@ -55,6 +59,7 @@ export class HttpRouteRequest implements RouteRequest {
     this.body = Buffer.isBuffer(parts.body) ? parts.body : NO_BODY;
     if (parts.body instanceof Readable) this.bodyStream = parts.body;
     this.remoteAddress = from.raw.socket.remoteAddress ?? '';
+    this.#socket = from.raw.socket;
     this.#url = from.raw.url ?? '/';
     this.#queryAt = this.#url.indexOf('?');
     this.#response = from.response;
@@ -77,6 +82,11 @@ export class HttpRouteRequest implements RouteRequest {
 
   hold(read: HeldRead): Promise<RouteResponse> {
     return this.#hold(read);
+  }
+
+  get clientCertificate(): X509Certificate | undefined {
+    const socket = this.#socket;
+    return socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
   }
 
   get signal(): AbortSignal {

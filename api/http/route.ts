@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { HeldRead } from './held-reads.ts';
 
@@ -16,6 +17,8 @@ export interface RouteRequest {
   /** The body of a route that streams it; undefined when the request has none. */
   readonly bodyStream?: Readable;
   readonly remoteAddress: string;
+  /** What the client has shown and a trusted authority has signed; undefined without. */
+  readonly clientCertificate?: X509Certificate | undefined;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
   /**

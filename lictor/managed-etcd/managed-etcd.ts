@@ -2,7 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentConfig, ConfigReloads } from '../../agent/config.ts';
 import { serverOrigin } from '../../agent/server-pool/server-address.ts';
-import type { RpcTls } from '../../agent/tls/rpc-tls.ts';
+import { type RpcTls, rpcServerName } from '../../agent/tls/rpc-tls.ts';
 import type { TlsFiles } from '../../agent/tls/server-certificate.ts';
 import type { Route } from '../../api/http/route.ts';
 import { createHttpServer } from '../../api/http/server.ts';
@@ -18,6 +18,7 @@ import type { EtcdTls } from '../../store/etcd/member-connections.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
 import { EtcdProcess, type EtcdProcessOptions } from './etcd-process.ts';
+import { forServers } from './for-servers.ts';
 import { Formation } from './formation.ts';
 import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
 import { JsonCalls } from './json-calls.ts';
@@ -126,7 +127,9 @@ export async function openManagedEtcd(
     expect: bootstrapExpect,
   });
   const isAlive = (url: string) => calls.isAlive(url);
-  const routes = joinRoutes({ formation, members: process.members, scheme, isAlive });
+  const routes = forServers(joinRoutes({ formation, members: process.members, scheme, isAlive }), () =>
+    deps.reloads.current.tls.internalRpc.verifyIncoming ? rpcServerName(deps.reloads.current) : undefined,
+  );
   const joining = new Joining({ ...deps, log, formation, process, calls }, { config, peerUrl, address });
   await serveMeanwhile(config, deps, routes, signal, begin);
   return {
@@ -383,7 +386,8 @@ class Joining {
   async #put(url: string, body: object): Promise<string> {
     const { status, text } = await this.#deps.calls.call('PUT', url, body, CALL_MS);
     if (status === 200) return text;
-    throw new AppError('unavailable', `${url}: ${status} ${text.slice(0, 500)}`);
+    const facts = status === 403 ? { tls: text.slice(0, 500) } : {};
+    throw new AppError('unavailable', `${url}: ${status} ${text.slice(0, 500)}`, { facts });
   }
 
   /** Each state once, however often it is looked at. */

@@ -127,12 +127,21 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
     };
 
     /** What a client gets of an etcd's port. */
-    const ask = (port: number, name: string | undefined, path: string, n = 1): Promise<string> =>
+    const ask = (port: number, name: string | undefined, path: string, method = 'POST'): Promise<string> =>
       new Promise((resolve) => {
         const own =
           name === undefined ? {} : { cert: readFileSync(`${name}.pem`), key: readFileSync(`${name}-key.pem`) };
         const asked = request(
-          { host: addressOf(n), port, path, method: 'POST', ca: readFileSync(pair('ca.pem')), agent: false, ...own },
+          {
+            host: addressOf(1),
+            port,
+            path,
+            method,
+            servername: 'server.dc1.consul',
+            ca: readFileSync(pair('ca.pem')),
+            agent: false,
+            ...own,
+          },
           (response) => {
             let text = '';
             response.setEncoding('utf8').on('data', (chunk: string) => {
@@ -201,6 +210,10 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       expect(await ask(ports.peer, undefined, '/version')).toMatch(/^refused/);
       expect(await ask(ports.peer, pair('agent'), '/version')).toMatch(/^refused/);
       expect(await ask(ports.peer, pair('server-1'), '/version')).toMatch(/etcdserver|not allowed/i);
+      const hello = '/v1/internal/etcd/hello';
+      expect(await ask(ports.server, pair('agent'), '/v1/status/leader', 'GET')).toContain(addressOf(1).slice(0, -1));
+      expect(await ask(ports.server, pair('agent'), hello, 'PUT')).toMatch(/^servers alone .* server\.dc1\.consul/);
+      expect(await ask(ports.server, pair('server-1'), hello, 'PUT')).toMatch(/^expect must be a count/);
       const clear = fetch(`http://${addressOf(1)}:${ports.client}/v3/kv/range`, { method: 'POST', body: '{}' });
       // Etcd answers with a status that says why, or closes the connection.
       expect(await clear.then(({ status }) => status).catch(() => 400)).toBe(400);
