@@ -1,7 +1,6 @@
 import type { Route } from '../http/route.ts';
 import { type ChainOverrides, type DiscoveryChain, decodeChainOverrides } from '../shapes/discovery-chain.ts';
 import type { LiveRead } from './catalog-backend.ts';
-import { refused } from './config-routes.ts';
 import { keyOf, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 /** A compiled chain, with the addresses under which its service is dialed; null when it has none. */
@@ -22,13 +21,12 @@ export function chainRoutes(deps: ReadRouteDeps, backend: ChainBackend): Route[]
     '/v1/discovery-chain/:service',
     (_params, { params, query, method, body }) => {
       const service = params.service ?? '';
+      // For another datacenter it is made from the entries that are here: all datacenters have the same.
       const datacenter = query.get('compile-dc') || deps.datacenter;
-      // Chains of other datacenters are made from their entries, which are not here.
-      if (datacenter.toLowerCase() !== deps.datacenter.toLowerCase()) return refused('No path to datacenter');
       const overrides = method === 'POST' ? decodeChainOverrides(body) : {};
       return {
-        key: keyOf('discovery-chain', service, JSON.stringify(overrides)),
-        live: backend.chain(service, deps.datacenter, overrides),
+        key: keyOf('discovery-chain', service, datacenter, JSON.stringify(overrides)),
+        live: backend.chain(service, datacenter, overrides),
         json: (chain) => ({ Chain: chain }),
         cacheable: true,
       };

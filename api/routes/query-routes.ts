@@ -58,12 +58,13 @@ export function queryRoutes(deps: ReadRouteDeps, backend: QueryBackend, options:
     {
       method: 'POST',
       path: '/v1/query',
-      handle: ({ body }) =>
+      handle: writing(deps, ({ body }) =>
         written(async () => {
           const { id, content } = decodeQuery(body);
           if (id !== '') return refused('ID must be empty when creating a new prepared query');
           return { json: { ID: await backend.create(content) } };
         }),
+      ),
     },
     readRoute<PreparedQuery | undefined>(deps, '/v1/query/:id', (_params, { params }) => ({
       key: keyOf('query', params.id ?? ''),
@@ -74,21 +75,23 @@ export function queryRoutes(deps: ReadRouteDeps, backend: QueryBackend, options:
     {
       method: 'PUT',
       path: '/v1/query/:id',
-      handle: ({ body, params }) =>
+      handle: writing(deps, ({ body, params }) =>
         written(async () => {
           const { content } = decodeQuery(body);
           await backend.update(params.id ?? '', content);
           return DONE;
         }),
+      ),
     },
     {
       method: 'DELETE',
       path: '/v1/query/:id',
-      handle: ({ params }) =>
+      handle: writing(deps, ({ params }) =>
         written(async () => {
           await backend.delete(params.id ?? '');
           return DONE;
         }),
+      ),
     },
   ];
 }
@@ -150,6 +153,11 @@ function isId(text: string | undefined): boolean {
 function isElsewhere(deps: ReadRouteDeps, query: URLSearchParams): boolean {
   const datacenter = datacenterOf(query);
   return datacenter !== '' && datacenter !== deps.datacenter.toLowerCase();
+}
+
+/** Writes for another datacenter are not taken. */
+function writing(deps: ReadRouteDeps, handle: Route['handle']): Route['handle'] {
+  return (request) => (isElsewhere(deps, request.query) ? unknownDatacenter() : handle(request));
 }
 
 /** What these answers repeat of their headers in the body. */

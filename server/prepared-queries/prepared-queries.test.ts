@@ -122,6 +122,17 @@ describe('prepared queries', () => {
     expect(await create({ Name: 'bound', Service: { Service: 's' } })).not.toBe('');
   });
 
+  it('are not written in another datacenter', async () => {
+    const id = await create({ Service: { Service: 's' }, Name: 'here' });
+    const answers = [
+      await server.call('POST', '/v1/query?dc=dc9', { body: { Name: 'there', Service: { Service: 's' } } }),
+      await server.call('PUT', `/v1/query/${id}?dc=dc9`, { body: { Name: 'there', Service: { Service: 's' } } }),
+      await server.call('DELETE', `/v1/query/${id}?dc=dc9`),
+    ];
+    expect(answers.map(({ status, text }) => [status, text])).toEqual(Array(3).fill([500, 'No path to datacenter']));
+    expect((await server.get<{ Name: string }[]>('/v1/query')).json.map(({ Name }) => Name)).toEqual(['here']);
+  });
+
   it('are there after a restart', async () => {
     const store = openMemoryStore();
     const first = await RunningServer.start({ store });

@@ -6,6 +6,7 @@ import type { ChainOverrides, DiscoveryChain } from '../../api/shapes/discovery-
 import { errorText } from '../../core/errors.ts';
 import { ChainEntries } from '../../server/discovery-chain/chain-entries.ts';
 import { compileChain } from '../../server/discovery-chain/compile-chain.ts';
+import { eventually } from '../support/eventually.ts';
 import { RunningServer } from '../support/running-server.ts';
 
 /** The chain that entries come to, or why they come to none. `make golden` writes what comes out now. */
@@ -58,6 +59,24 @@ describe('compiled discovery chains', () => {
       expect([file, refused.map(({ text }) => text)]).toEqual([file, error === undefined ? [] : [error]]);
       // The one that closes a circle, or breaks a rule, is the last.
       if (error !== undefined) expect(answers.at(-1)?.status).toBe(500);
+    }
+  });
+
+  it('are made for another datacenter from the same entries', async () => {
+    const server = await RunningServer.start();
+    try {
+      // Chains name the trust domain, which is there with the first root.
+      await eventually(() => server.get('/v1/connect/ca/roots'), { withinMs: 30_000 });
+      const body = { Kind: 'service-resolver', Name: 'web', ConnectTimeout: '33s' };
+      await server.call('PUT', '/v1/config', { body });
+      const chainFor = async (query: string) =>
+        (await server.get<{ Chain: DiscoveryChain }>(`/v1/discovery-chain/web${query}`)).json.Chain;
+      expect(await chainFor('')).toMatchObject({ Datacenter: 'dc1', StartNode: 'resolver:web.default.default.dc1' });
+      const there = await chainFor('?compile-dc=dc2');
+      expect(there).toMatchObject({ Datacenter: 'dc2', StartNode: 'resolver:web.default.default.dc2' });
+      expect(there.Targets['web.default.default.dc2']).toMatchObject({ Datacenter: 'dc2', ConnectTimeout: '33s' });
+    } finally {
+      await server.stop();
     }
   });
 
