@@ -268,6 +268,15 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       }
     }, 180_000);
 
+    it('leave their etcd running when they are restarted', async () => {
+      const server = servers[1]!;
+      const before = etcdPid(server);
+      await server.terminate();
+      await server.restart();
+      expect(etcdPid(server)).toBe(before);
+      await eventually(async () => expect(await put(server, '/v1/kv/restarted', 'x')).toBe('true'), SOON);
+    }, 120_000);
+
     it('go on with renewed certificates, also of another authority', async () => {
       const [, second] = servers;
       const before = etcdPid(second!);
