@@ -18,6 +18,8 @@ export interface ListenerOptions {
 
 /** Beyond this the parser leaves headers out: such a request is refused. */
 export const MAX_HEADERS = 1_000;
+/** Above the 90 s of Go's default transport: the client closes first and never meets a closed connection. */
+export const KEEP_ALIVE_MS = 120_000;
 export const DEFAULT_HEADER_BYTES = 64 * 1024;
 
 /** Hears of handshakes that fail: whose, and why. */
@@ -31,8 +33,7 @@ export function createListener(options: ListenerOptions, handler: RequestListene
     requestTimeout: 0,
     // How late a connection may be found that was too slow.
     connectionsCheckingInterval: 1_000,
-    // Above the 90 s of Go's default transport: the client closes first and never meets a closed connection.
-    keepAliveTimeout: 120_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: options.maxHeaderBytes ?? DEFAULT_HEADER_BYTES,
   };
   const { tls } = options;

@@ -1,10 +1,9 @@
-import { connect, type Socket } from 'node:net';
-import { gunzipSync } from 'node:zlib';
 import { SystemClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { HttpConnection } from '../../test/support/http-connection.ts';
 import { beginWait } from '../blocking-query.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { createHttpServer } from './server.ts';
@@ -57,52 +56,12 @@ class Value {
   }
 }
 
-/** A client of one connection. */
-class Client {
-  readonly socket: Socket;
-  #bytes = Buffer.alloc(0);
-
-  constructor(port: number) {
-    this.socket = connect(port, '127.0.0.1');
-    this.socket.on('error', () => {});
-    this.socket.on('data', (chunk: Buffer) => {
-      this.#bytes = Buffer.concat([this.#bytes, chunk]);
-    });
-  }
-
-  ask(path: string, headers = ''): void {
-    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
-  }
-
-  /** The next answer. */
-  async answer(): Promise<{ head: string; body: string }> {
-    let found: { head: string; body: string } | undefined;
-    const look = () => {
-      found = this.#take();
-      return found !== undefined;
-    };
-    await eventually(look, { withinMs: 10_000 });
-    return found!;
-  }
-
-  #take(): { head: string; body: string } | undefined {
-    const end = this.#bytes.indexOf('\r\n\r\n');
-    if (end < 0) return undefined;
-    const head = this.#bytes.subarray(0, end).toString();
-    const size = Number(/content-length: (\d+)/i.exec(head)![1]);
-    if (this.#bytes.length < end + 4 + size) return undefined;
-    const body = this.#bytes.subarray(end + 4, end + 4 + size);
-    this.#bytes = this.#bytes.subarray(end + 4 + size);
-    return { head, body: (/content-encoding: gzip/i.test(head) ? gunzipSync(body) : body).toString() };
-  }
-}
-
 describe('requests that wait for the same URL', () => {
   let value: Value;
   let metrics: Metrics;
   let port: number;
   let stop: () => Promise<void>;
-  let clients: Client[];
+  let clients: HttpConnection[];
   beforeEach(async () => {
     value = new Value();
     metrics = new Metrics();
@@ -128,7 +87,7 @@ describe('requests that wait for the same URL', () => {
     await stop();
   });
   const client = () => {
-    const made = new Client(port);
+    const made = new HttpConnection(port);
     clients.push(made);
     return made;
   };

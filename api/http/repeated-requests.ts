@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { AppError } from '../../core/errors.ts';
 import type { LabelledCounter } from '../../core/metrics.ts';
 import { acceptsGzip } from './answer-form.ts';
@@ -6,10 +7,20 @@ import { type HeldGroup, type HeldRead, HeldReads } from './held-reads.ts';
 import type { HttpPolicy } from './http-policy.ts';
 import { isPlain, type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
 import type { RequestTimings } from './request-timings.ts';
-import { type AnswerForm, errorResponse, respond, respondAgain } from './respond.ts';
+import { type AnswerForm, errorResponse, type Prepared, prepared, respond, respondAgain } from './respond.ts';
 import type { RouteResponse } from './route.ts';
+import { type Seen, SeenRequests } from './seen-requests.ts';
 import type { HttpServerDeps } from './server-options.ts';
 import type { WaitingLimit } from './waiting-limit.ts';
+
+export interface RepeatedRequestsDeps extends HttpServerDeps {
+  readonly requests: LabelledCounter;
+  readonly waiting: WaitingLimit;
+  /** As it is now. */
+  readonly policy: () => HttpPolicy;
+  /** Whether nothing more of a connection is served. */
+  readonly isRefused: (socket: Socket) => boolean;
+}
 
 /**
  * Requests for URLs that others have asked for too: they are answered again with what was answered before while it is
@@ -22,21 +33,30 @@ export class RepeatedRequests {
   readonly #waiting: WaitingLimit;
   readonly #ready: ReadyAnswers;
   readonly #held: HeldReads;
+  readonly #seen: SeenRequests;
+  readonly #policy: () => HttpPolicy;
   /** What counts the answers of a route. */
   readonly #counts = new Map<string, () => void>();
   #stopped = false;
 
-  constructor(deps: HttpServerDeps & { readonly requests: LabelledCounter; readonly waiting: WaitingLimit }) {
+  constructor(deps: RepeatedRequestsDeps) {
     this.#requests = deps.requests;
     this.#timings = deps.timings;
     this.#log = deps.log;
     this.#waiting = deps.waiting;
     this.#ready = new ReadyAnswers((route) => this.#countOf(route));
     this.#held = new HeldReads(deps);
+    this.#policy = deps.policy;
+    this.#seen = new SeenRequests({
+      clock: deps.clock,
+      again: (seen, socket, maxBytes) =>
+        this.#stopped || deps.isRefused(socket) ? undefined : this.#unread(seen, maxBytes),
+    });
   }
 
   /** Answers the request, now or when there is something new; false when it has to be looked at. */
   answer(request: IncomingMessage, response: ServerResponse, policy: HttpPolicy): boolean {
+    this.#seen.found(request, response);
     if (request.method !== 'GET' || this.#stopped) return false;
     const ready = this.#ready.find(request);
     if (ready) return this.#answerAgain(ready, request, response, policy);
@@ -69,6 +89,7 @@ export class RepeatedRequests {
   forget(): void {
     this.#ready.clear();
     this.#held.closeAll();
+    this.#seen.forget();
   }
 
   /** Ends all waits; no request is answered from here any more. */
@@ -90,12 +111,29 @@ export class RepeatedRequests {
       ready.count();
       respondAgain(response, answer, form);
       this.#timings?.record('GET', ready.route, start);
+      this.#seen.answered(request, { ready, gzip: form.gzip });
     } catch (error) {
       const answer = errorResponse(error);
       this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
       respond(response, answer, form);
     }
     return true;
+  }
+
+  /** What goes wrong is answered when the request is read. */
+  #unread({ ready, gzip }: Seen, maxBytes: number): Prepared | undefined {
+    const extra = this.#policy().headers;
+    const start = this.#timings?.start() ?? 0;
+    try {
+      const answer = ready.again();
+      const sent = answer?.status === undefined && answer?.bytes ? prepared(answer, { gzip, extra }) : undefined;
+      if (!sent || sent.head.length + sent.bytes.length > maxBytes) return undefined;
+      ready.count();
+      this.#timings?.record('GET', ready.route, start);
+      return sent;
+    } catch {
+      return undefined;
+    }
   }
 
   #join(group: HeldGroup, request: IncomingMessage, response: ServerResponse, policy: HttpPolicy): boolean {

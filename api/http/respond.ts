@@ -26,7 +26,7 @@ export interface AnswerForm {
 }
 
 /** A client that takes nothing of its answer for so long is let go. */
-const STALLED_MS = 60_000;
+export const STALLED_MS = 60_000;
 
 type Headers = Record<string, string | number>;
 
@@ -35,6 +35,8 @@ export interface Prepared {
   readonly answer: RouteResponse;
   readonly extra: AnswerForm['extra'];
   readonly list: string[];
+  /** The status line of a 200 and the same headers, each with its end. */
+  readonly head: string;
   readonly bytes: Uint8Array;
   /** A short body as a text of one character a byte, which goes out with the headers in one piece. */
   readonly body: string | Uint8Array;
@@ -60,8 +62,11 @@ export function prepared(answer: WithForms, form: Pick<AnswerForm, 'gzip' | 'ext
   if (gzip) headers['content-encoding'] = 'gzip';
   headers['content-length'] = bytes.length;
   const list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
+  const head = `HTTP/1.1 200 OK\r\n${Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}`;
   const body = bytes.length <= MAX_JOINED_TEXT ? Buffer.from(bytes).toString('latin1') : bytes;
-  const made = { answer, extra: form.extra, list, bytes, body };
+  const made = { answer, extra: form.extra, list, head, bytes, body };
   answer[gzip ? PACKED : PLAIN] = made;
   return made;
 }

@@ -69,7 +69,13 @@ class RouteServer implements HttpServer {
       help: 'TLS handshakes of HTTP clients that failed, by listener',
       labels: ['listener'],
     });
-    this.#repeated = new RepeatedRequests({ ...deps, requests: this.#requests, waiting: this.#waiting });
+    this.#repeated = new RepeatedRequests({
+      ...deps,
+      requests: this.#requests,
+      waiting: this.#waiting,
+      policy: () => this.#followed(),
+      isRefused: (socket) => this.#connections?.isRefused(socket) ?? false,
+    });
   }
 
   address(): { host: string; port: number } {
@@ -120,7 +126,7 @@ class RouteServer implements HttpServer {
   #createListener(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       if (this.#connections?.isRefused(request.socket)) return;
-      if (this.#options.policy) this.#follow(this.#options.policy());
+      this.#followed();
       if (request.rawHeaders.length >= 2 * MAX_HEADERS) {
         this.#refuse(request, response, { status: 431, text: TOO_MANY_HEADERS });
         return;
@@ -181,11 +187,14 @@ class RouteServer implements HttpServer {
     respond(response, answer, { pretty: false, gzip: false, head: false, close: true, extra: this.#policy.headers });
   }
 
-  /** A changed policy counts for URLs too that were asked before. */
-  #follow(policy: HttpPolicy): void {
-    if (policy === this.#policy) return;
-    this.#policy = policy;
-    this.#repeated.forget();
+  /** The policy as it is now. A changed one counts for URLs too that were asked before. */
+  #followed(): HttpPolicy {
+    const policy = this.#options.policy?.() ?? DEFAULT_POLICY;
+    if (policy !== this.#policy) {
+      this.#policy = policy;
+      this.#repeated.forget();
+    }
+    return policy;
   }
 
   #mount(app: FastifyInstance): void {
