@@ -72,10 +72,15 @@ async function round(cluster: SplitCluster, split: Split): Promise<Times> {
   return { othersMs, firstMs, laterMs, backMs: await untilWritten(leader) };
 }
 
+/** An etcd that leads and is deaf goes on calling the others for an election timeout, and only then do they begin to wait. */
+function othersBar(name: string): number {
+  return name.includes('hear nobody') ? 5000 : 3000;
+}
+
 function figuresOf(name: string, all: readonly Times[]): Figure[] {
   const median = (of: (times: Times) => number) => all.map(of).sort((a, b) => a - b)[all.length >> 1]!;
   return [
-    { name: `${name}: another server writes`, value: median((times) => times.othersMs), bar: 3000 },
+    { name: `${name}: another server writes`, value: median((times) => times.othersMs), bar: othersBar(name) },
     { name: `${name}: it answers a write of that moment`, value: median((times) => times.firstMs), bar: 7500 },
     { name: `${name}: it answers a write of 3 s later`, value: median((times) => times.laterMs), bar: 5000 },
     { name: `${name}: mended, it writes`, value: median((times) => times.backMs), bar: 5000 },

@@ -153,7 +153,8 @@ export class EtcdClient {
   /** As `compact`, and waits until it is done at the member in use, for `ms` at most. */
   compactPhysically(revision: number, ms: number): Promise<HeaderOnly> {
     const body = encodeCompaction(revision, true);
-    return this.#once(this.#current, { path: '/etcdserverpb.KV/Compact', body, decode: decodeHeaderOnly }, ms);
+    const call = { path: '/etcdserverpb.KV/Compact', body, decode: decodeHeaderOnly, patient: true };
+    return this.#once(this.#current, call, ms);
   }
 
   /** Where the members are, as configured; their positions are those that the next calls take. */
@@ -169,7 +170,8 @@ export class EtcdClient {
 
   /** Gives back the free pages of one member's file, while which it answers nothing. */
   defragment(member: number, ms: number): Promise<HeaderOnly> {
-    const call = { path: '/etcdserverpb.Maintenance/Defragment', body: NOTHING, decode: decodeHeaderOnly };
+    const path = '/etcdserverpb.Maintenance/Defragment';
+    const call = { path, body: NOTHING, decode: decodeHeaderOnly, patient: true };
     return this.#once(member, call, ms);
   }
 

@@ -88,7 +88,8 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
   [/corrupt cluster/, CORRUPT],
   [/certificate has expired/, EXPIRED],
   [/certificate is not yet valid/, NOT_YET],
-  [/No connection established|Name resolution failed|Failed to connect|Waiting for LB pick/, NEVER_SENT],
+  [/No connection established|Name resolution failed|Failed to connect/, NEVER_SENT],
+  [/Waiting for LB pick|Channel closed before call started/, NEVER_SENT],
 ];
 
 /** gRPC status codes (grpc.io, "Status codes"). */

@@ -13,11 +13,13 @@ export interface EtcdTls {
   readonly serverName?: string;
 }
 
-/** A unary call; `deadline` by the machine's wall clock, as grpc-js measures it. */
+/** A unary call. */
 export interface MemberCall<T> {
   readonly path: string;
   readonly body: Buffer;
   readonly decode: (bytes: Buffer) => T;
+  /** The member is known to answer nothing while it does this. */
+  readonly patient?: boolean;
 }
 
 const CHANNEL_OPTIONS = {
@@ -86,8 +88,8 @@ export class MemberConnections {
     for (const member of this.#members) this.#renew(member);
   }
 
-  /** Rejects with grpc-js's error. */
-  unary<T>(at: number, { path, body, decode }: MemberCall<T>, deadline: number): Promise<T> {
+  /** `deadline` by the machine's wall clock, as grpc-js measures it. Rejects with grpc-js's error. */
+  unary<T>(at: number, { path, body, decode, patient }: MemberCall<T>, deadline: number): Promise<T> {
     const member = this.#members[at]!;
     const { channel, answers } = member;
     return new Promise((resolve, reject) => {
@@ -99,7 +101,7 @@ export class MemberConnections {
         if (error) reject(error);
         else resolve(value as T);
       });
-      member.underWay.add(call);
+      if (!patient) member.underWay.add(call);
     });
   }
 
@@ -115,7 +117,7 @@ export class MemberConnections {
     return member.channel.makeBidiStreamRequest(path, asIs, heard, metadata);
   }
 
-  /** The member does not answer: calls that wait for it end at once, the next ones go over a new connection. */
+  /** The member does not answer: calls that wait for it end, all but patient ones; the next ones go over a new connection. */
   giveUp(at: number): void {
     const member = this.#members[at]!;
     this.#renew(member);

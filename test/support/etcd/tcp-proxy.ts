@@ -3,6 +3,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 interface Pair {
   readonly client: Socket;
   readonly upstream: Socket;
+  /** Nothing passes any more, and neither side is told. */
+  lost: boolean;
 }
 
 /** Stands between a client and a port of 127.0.0.1, and breaks what a test wants broken. */
@@ -12,6 +14,7 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   #cut = false;
   #dropAnswers = false;
+  #losing = false;
   #onRequest: (bytes: Buffer) => void = () => {};
 
   private constructor(upstreamPort: number) {
@@ -49,6 +52,12 @@ export class TcpProxy {
     this.#dropAnswers = true;
   }
 
+  /** Packets vanish on all connections, for ever on those that are made before the end of it. */
+  loseConnections(): void {
+    this.#losing = true;
+    for (const pair of this.#pairs) pair.lost = true;
+  }
+
   /** Calls back with what the client sends next, before it goes on. */
   onRequest(callback: (bytes: Buffer) => void): void {
     this.#onRequest = callback;
@@ -59,6 +68,7 @@ export class TcpProxy {
     const broken = this.#dropAnswers;
     this.#cut = false;
     this.#dropAnswers = false;
+    this.#losing = false;
     this.#onRequest = () => {};
     // A connection that has lost bytes cannot go on.
     if (broken) this.breakConnections();
@@ -75,14 +85,14 @@ export class TcpProxy {
       return;
     }
     const upstream = connect(this.#upstreamPort, '127.0.0.1');
-    const pair = { client, upstream };
+    const pair: Pair = { client, upstream, lost: this.#losing };
     this.#pairs.add(pair);
     client.on('data', (bytes: Buffer) => {
       this.#onRequest(bytes);
-      if (!upstream.destroyed) upstream.write(bytes);
+      if (!pair.lost && !upstream.destroyed) upstream.write(bytes);
     });
     upstream.on('data', (bytes: Buffer) => {
-      if (!this.#dropAnswers && !client.destroyed) client.write(bytes);
+      if (!pair.lost && !this.#dropAnswers && !client.destroyed) client.write(bytes);
     });
     const end = (): void => {
       this.#pairs.delete(pair);
