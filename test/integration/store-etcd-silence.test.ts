@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import * as grpc from '@grpc/grpc-js';
 import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -15,6 +16,12 @@ import { eventually } from '../support/eventually.ts';
 
 const WITHIN = { withinMs: 60_000 };
 const clock = new SystemClock();
+
+/** Whether every thread has taken the signal (proc(5)). */
+function isStopped(pid: number): boolean {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  return tasks.every((task) => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8')));
+}
 
 describeEtcd(CURRENT_ETCD, 'an etcd that falls silent', (file) => {
   let cluster: EtcdCluster;
@@ -56,6 +63,7 @@ describeEtcd(CURRENT_ETCD, 'an etcd that falls silent', (file) => {
       await client.range({ key: Buffer.from('k') });
       const watch = client.watch({ key: Buffer.from('k'), startRevision: 1 }, { response() {}, lost() {} });
       cluster.process().pause();
+      await eventually(() => isStopped(cluster.process().pid), WITHIN);
       const defragmented = client.defragment(0, 600_000);
       const txn = client.txn({ compares: [], success: [], failure: [] });
       txn.catch(() => {}); // observed below
