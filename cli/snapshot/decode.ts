@@ -29,6 +29,11 @@ async function decode(file: string, flags: ClientFlags, { io, readArchive }: Dec
     if (io.stdout.write(`${JSON.stringify({ Type, Data })}\n`)) return;
     await once(io.stdout, 'drain', { signal: io.signal });
   };
-  await print('SnapshotHeader', meta);
-  await readArchive(file, (entry) => print(entry.kind, entry.data()));
+  try {
+    await print('SnapshotHeader', meta);
+    await readArchive(file, (entry) => print(entry.kind, entry.data()));
+  } catch (error) {
+    // Nobody reads on: `… | head`.
+    if (!io.signal.aborted) throw error;
+  }
 }

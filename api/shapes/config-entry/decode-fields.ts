@@ -96,7 +96,7 @@ function decodeStruct(
   for (const [key, item] of Object.entries(given)) {
     const field = fields.get(foldName(key));
     if (field) values.set(field.name, item);
-    else problems.unknownKey(join(path, key), key, fields);
+    else if (!saysNothing(item)) problems.unknownKey(join(path, key), key, fields);
   }
   const out: Record<string, unknown> = {};
   for (const { name, type } of fields.values()) {
@@ -104,6 +104,12 @@ function decodeStruct(
     if (decoded !== undefined) out[name] = decoded;
   }
   return out;
+}
+
+/** Go's zero values: newer clients send them for what they were not given, of fields too that are not known here. */
+function saysNothing(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return !value;
+  return Array.isArray(value) ? value.length === 0 : Object.values(value).every((item) => !item);
 }
 
 function decodeList(of: FieldType, given: unknown, path: string, problems: Problems): unknown[] | undefined {

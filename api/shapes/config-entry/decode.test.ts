@@ -26,6 +26,17 @@ describe('null in a configuration entry', () => {
   });
 });
 
+describe('a key that is not known', () => {
+  it('is refused by name, unless it says nothing: newer clients send what they do not use', () => {
+    const Rules = [{ Filters: { ExtProc: null, ExtAuthz: null }, Services: [{ Name: 'web', Limits: {} }] }];
+    expect(decodeConfigEntry({ Kind: 'http-route', Name: 'r', Rules })).not.toHaveProperty('Rules[0].Filters.ExtProc');
+    const gateway = { Kind: 'api-gateway', Name: 'g', TLS: { Enabled: false, SDS: null }, Listeners: [] };
+    expect(decodeConfigEntry(gateway)).not.toHaveProperty('TLS');
+    expect(() => decodeConfigEntry({ ...gateway, TLS: { Enabled: true } })).toThrow(/invalid config key "TLS"/);
+    expect(() => decodeConfigEntry({ ...gateway, Defaults: { MaxConnections: 1 } })).toThrow(/"Defaults"/);
+  });
+});
+
 describe('the form in which a configuration entry is shown', () => {
   // As Consul's Go client decodes it: durations without a spelling of their own are nanoseconds.
   it('has the durations of cookies and of filters of routes as nanoseconds', () => {
