@@ -179,6 +179,27 @@ describe('held reads', () => {
     expect(source.wakes.size).toBe(1);
   });
 
+  it('take a place each beside the one who watches, and give all of them back', async () => {
+    const { clock, source, held, answers, take } = setUp();
+    let places = 0;
+    const admit = () => {
+      if (places === 2) throw new AppError('rateLimited', 'too many');
+      places++;
+      return () => void places--;
+    };
+    const first = held.hold('/a', '/a', { ...source.read(clock), admit }, take);
+    held.find('/a')!.add(take);
+    held.find('/a')!.add(take);
+    expect(() => held.find('/a')!.add(take)).toThrow(expect.objectContaining({ code: 'rateLimited' }));
+    expect([source.wakes.size, places]).toEqual([1, 2]);
+    first();
+    expect([source.wakes.size, places]).toEqual([1, 1]);
+    source.change(11);
+    await clock.advance(1);
+    expect(answers).toHaveLength(2);
+    expect([source.wakes.size, places]).toEqual([0, 0]);
+  });
+
   it('all end when the server stops', () => {
     const { clock, source, held, answers, take, hold } = setUp();
     hold();

@@ -14,6 +14,8 @@ export interface HeldRead {
   begin(): Wait;
   run(): HeldReading;
   readonly watch: Watch;
+  /** A place for one more beside one who watches, where that is cheaper than to watch again; to be given back once. */
+  readonly admit?: (() => () => void) | undefined;
 }
 
 /** What the data is now, and the answer that says this index. */
@@ -27,7 +29,6 @@ export type Take = (answer: RouteResponse) => void;
 interface Holder {
   readonly take: Take;
   readonly wait: Wait;
-  readonly unwatch: () => void;
 }
 
 /** How long requests are answered in one go before other work gets its turn. */
@@ -92,6 +93,8 @@ export class HeldGroup {
   readonly #read: HeldRead;
   readonly #on: { readonly closed: () => void; readonly empty: () => void };
   readonly #holders = new Set<Holder>();
+  /** What gives back the place of each of them; the first one of them watches. */
+  readonly #places: (() => void)[] = [];
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #willLook = false;
@@ -112,7 +115,9 @@ export class HeldGroup {
   add(take: Take): () => boolean {
     const wait = this.#read.begin();
     // Read after subscribing: a change in between is never lost.
-    const holder = { take, wait, unwatch: this.#read.watch(this.#wake) };
+    const { watch, admit } = this.#read;
+    this.#places.push(admit && this.#places.length > 0 ? admit() : watch(this.#wake));
+    const holder = { take, wait };
     this.#holders.add(holder);
     try {
       const reading = this.#read.run();
@@ -190,7 +195,7 @@ export class HeldGroup {
   /** Whether it was there. */
   #remove(holder: Holder): boolean {
     if (!this.#holders.delete(holder)) return false;
-    holder.unwatch();
+    this.#places.pop()!();
     if (this.#holders.size > 0) return true;
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -14,6 +14,8 @@ export interface LiveRead<T> {
   /** The index that `run` would give now, for those who have its value already. Throws like `run`. */
   version?(): number;
   readonly watch: Watch;
+  /** A place for one more who waits beside one who watches; to be given back once. @throws AppError `rateLimited`. */
+  admit?(): () => void;
 }
 
 /** A node with the instances of one namespace. */

@@ -139,6 +139,7 @@ function blocked<T>(
       return { index, applied, answer: (told) => answer(deps, read, params, headers, reading, told) };
     },
     watch: live.watch,
+    admit: live.admit,
   };
   return request.hold(held);
 }

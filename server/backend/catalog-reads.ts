@@ -37,6 +37,7 @@ export function liveRead<T>(
         applied: state.applied,
       };
     },
+    admit: () => state.topics.admit(),
     watch: (wake) => state.topics.watch(typeof topics === 'function' ? topics() : topics, wake),
   };
 }
