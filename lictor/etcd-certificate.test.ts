@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FakeClock } from '../core/clock.ts';
-import { silentLogger } from '../core/log.ts';
+import { createLogger, silentLogger } from '../core/log.ts';
 import { type Pair, TestAuthority } from '../test/support/etcd/certificates.ts';
 import { removeFolder, tempFolder } from '../test/support/processes/temp-folder.ts';
 import { EtcdCertificate } from './etcd-certificate.ts';
@@ -36,18 +36,57 @@ function give(pair: Pair): void {
   writeFileSync(keyFile, pair.key);
 }
 const certificateAt = (ms: number) => new EtcdCertificate({ clock: new FakeClock(ms), log: silentLogger }, config);
+/** And what it says. */
+function saying(ms: number): { certificate: EtcdCertificate; clock: FakeClock; said: () => string[] } {
+  const clock = new FakeClock(ms);
+  const lines: string[] = [];
+  const log = createLogger({ level: 'warn', sink: { write: (line) => lines.push(line) } });
+  const said = (): string[] => lines.map((line) => (JSON.parse(line) as { text: string }).text);
+  return { certificate: new EtcdCertificate({ clock, log }, config), clock, said };
+}
 
 it('says what is wrong with the time of a certificate, with its file and what to do', async () => {
   give(await authority.issue());
   const now = Date.now();
-  expect(certificateAt(now - DAY_MS * 5).problem).toBeUndefined();
-  expect(certificateAt(now).problem).toMatch(
-    /cert\.pem expires at .*: replace .*cert\.pem and .*key\.pem, then reload/,
-  );
+  const [long, soon] = [saying(now - DAY_MS * 5), saying(now)];
+  for (const { certificate } of [long, soon]) certificate.look();
+  expect([long.certificate.problem, soon.certificate.problem]).toEqual([undefined, undefined]);
+  expect(long.said()).toEqual([]);
+  expect(soon.said()).toEqual([
+    expect.stringMatching(/cert\.pem expires at .*: replace .*cert\.pem and .*key\.pem, then reload/),
+  ]);
   expect(certificateAt(now + DAY_MS * 2).problem).toMatch(/cert\.pem expired at .*etcd refuses it: replace/);
   expect(certificateAt(now - DAY_MS * 20).problem).toMatch(
     /cert\.pem counts from .*etcd refuses it: set the clock, or replace/,
   );
+});
+
+it('says so at the moment at which a certificate expires, also of one that was read meanwhile', async () => {
+  const now = Date.now();
+  give(await authority.issue());
+  const { certificate, clock, said } = saying(now - DAY_MS * 5);
+  const stop = new AbortController();
+  const running = certificate.run({ signal: stop.signal, ready: () => {} });
+  give(await authority.issue({ notAfterMs: now - DAY_MS * 5 + 600_000 }));
+  certificate.prepare(() => {})();
+  await clock.advance(590_000);
+  expect(said().filter((text) => text.includes('expired'))).toEqual([]);
+  await clock.advance(11_000);
+  expect(said().at(-1)).toMatch(/cert\.pem expired at /);
+  stop.abort();
+  await running;
+});
+
+it('names the authorities of a file when none of them counts', async () => {
+  give(await authority.issue({ notAfterMs: Date.now() + 10 * DAY_MS }));
+  const other = await TestAuthority.make('other');
+  writeFileSync(caFile, Buffer.concat([authority.ca, other.ca]));
+  const now = Date.now();
+  expect(certificateAt(now).problem).toBeUndefined();
+  expect(certificateAt(now + 2 * DAY_MS).problem).toMatch(
+    /etcd\.ca_file: what is in .*ca\.pem counts from .* to .* and from .* to .*: set the clock, or replace .*ca\.pem/,
+  );
+  writeFileSync(caFile, authority.ca);
 });
 
 it('is used anew only when its files have changed, and not at all when they are wrong', async () => {

@@ -65,31 +65,73 @@ function certificateOf(key: string, path: string, pem: Buffer): X509Certificate 
   }
 }
 
-/** What is wrong with the time of our certificate for etcd and what to do; undefined when nothing is. */
+/** What is wrong with the time of our files for etcd, or soon will be, and what to do; undefined when nothing is. */
 export function etcdCertificateProblem(
   tls: EtcdTls | undefined,
-  files: Pick<EtcdConfig, 'certFile' | 'keyFile'>,
+  files: Pick<EtcdConfig, 'caFile' | 'certFile' | 'keyFile'>,
   nowMs: number,
-): string | undefined {
-  if (!tls?.cert) return undefined;
-  const { validFromDate, validToDate } = new X509Certificate(tls.cert);
-  const what = `etcd.cert_file: the certificate in ${files.certFile}`;
-  const advice = `replace ${files.certFile} and ${files.keyFile}, then reload the agent (lictor reload or SIGHUP)`;
-  if (nowMs >= validToDate.getTime())
-    return `${what} expired at ${validToDate.toISOString()}, etcd refuses it: ${advice}`;
-  if (nowMs < validFromDate.getTime()) {
-    return `${what} counts from ${validFromDate.toISOString()} on, etcd refuses it: set the clock, or ${advice}`;
-  }
-  if (nowMs >= validToDate.getTime() - SOON_MS) return `${what} expires at ${validToDate.toISOString()}: ${advice}`;
-  return undefined;
+): { readonly text: string; readonly soon: boolean } | undefined {
+  return ownProblem(tls, files, nowMs) ?? authorityProblem(tls, files, nowMs);
 }
 
-/** Says at once, after each reload, and every hour when our certificate for etcd does not count or soon will not. */
+function ownProblem(
+  tls: EtcdTls | undefined,
+  { certFile, keyFile }: Pick<EtcdConfig, 'certFile' | 'keyFile'>,
+  nowMs: number,
+): { text: string; soon: boolean } | undefined {
+  if (!tls?.cert) return undefined;
+  const { validFromDate, validToDate } = new X509Certificate(tls.cert);
+  const what = `etcd.cert_file: the certificate in ${certFile}`;
+  const advice = `replace ${certFile} and ${keyFile}, then reload the agent (lictor reload or SIGHUP)`;
+  const [from, to] = [validFromDate.toISOString(), validToDate.toISOString()];
+  if (nowMs >= validToDate.getTime()) return now(`${what} expired at ${to}, etcd refuses it: ${advice}`);
+  if (nowMs < validFromDate.getTime())
+    return now(`${what} counts from ${from} on, etcd refuses it: set the clock, or ${advice}`);
+  if (nowMs < validToDate.getTime() - SOON_MS) return undefined;
+  return { text: `${what} expires at ${to}: ${advice}`, soon: true };
+}
+
+function now(text: string): { text: string; soon: boolean } {
+  return { text, soon: false };
+}
+
+/** Of several authorities in a file, as while one takes another's place, one that counts is enough. */
+function authorityProblem(
+  tls: EtcdTls | undefined,
+  { caFile }: Pick<EtcdConfig, 'caFile'>,
+  nowMs: number,
+): { text: string; soon: boolean } | undefined {
+  const authorities = certificatesIn(tls?.ca);
+  if (authorities.length === 0) return undefined;
+  const counting = authorities.some((one) => nowMs >= one.validFromDate.getTime() && nowMs < one.validToDate.getTime());
+  if (counting) return undefined;
+  const times = authorities.map((one) => `from ${one.validFromDate.toISOString()} to ${one.validToDate.toISOString()}`);
+  return now(
+    `etcd.ca_file: what is in ${caFile} counts ${times.join(' and ')}, so no certificate of etcd does: set the clock, or ` +
+      `replace ${caFile}, then reload the agent (lictor reload or SIGHUP)`,
+  );
+}
+
+function certificatesIn(pem: Buffer | undefined): X509Certificate[] {
+  const texts = pem?.toString().match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return texts.map((text) => new X509Certificate(text));
+}
+
+/** Milliseconds until the next time at which something about our certificate changes. */
+function untilChange(tls: EtcdTls | undefined, nowMs: number): number {
+  if (!tls?.cert) return HOUR_MS;
+  const { validFromDate, validToDate } = new X509Certificate(tls.cert);
+  const times = [validFromDate.getTime(), validToDate.getTime() - SOON_MS, validToDate.getTime()];
+  return Math.min(HOUR_MS, ...times.filter((time) => time > nowMs).map((time) => time - nowMs));
+}
+
+/** Says at once, after each reload, when that changes, and every hour when our certificate for etcd does not count or soon will not. */
 export class EtcdCertificate implements Runnable {
   readonly name = 'etcd-certificate';
   readonly #deps: { readonly clock: Clock; readonly log: Logger };
   readonly #config: EtcdConfig;
   #tls: EtcdTls | undefined;
+  #rest = new AbortController();
 
   constructor(deps: { readonly clock: Clock; readonly log: Logger }, config: EtcdConfig) {
     this.#deps = deps;
@@ -101,7 +143,13 @@ export class EtcdCertificate implements Runnable {
     return this.#tls;
   }
 
+  /** Why etcd refuses us, as far as our files tell, and what to do. */
   get problem(): string | undefined {
+    const found = this.#found();
+    return found?.soon ? undefined : found?.text;
+  }
+
+  #found(): ReturnType<typeof etcdCertificateProblem> {
     return etcdCertificateProblem(this.#tls, this.#config, this.#deps.clock.now());
   }
 
@@ -114,19 +162,22 @@ export class EtcdCertificate implements Runnable {
       use(next);
       this.#deps.log.info('the certificates for etcd were read anew');
       this.look();
+      this.#rest.abort();
     };
   }
 
   look(): void {
-    const text = this.problem;
-    if (text !== undefined) this.#deps.log.warn('certificate', { text });
+    const found = this.#found();
+    if (found) this.#deps.log.warn('certificate', { text: found.text });
   }
 
   async run(ctx: RunContext): Promise<void> {
     ctx.ready();
     while (!ctx.signal.aborted) {
       this.look();
-      await this.#deps.clock.sleep(HOUR_MS, ctx.signal);
+      this.#rest = new AbortController();
+      const { clock } = this.#deps;
+      await clock.sleep(untilChange(this.#tls, clock.now()), AbortSignal.any([ctx.signal, this.#rest.signal]));
     }
   }
 }

@@ -136,8 +136,12 @@ async function openSharedStore(
   } catch (error) {
     // Etcd merely closes the connection of a certificate that does not count.
     const problem = certificate?.problem;
-    if (problem === undefined) throw error;
-    throw new AppError('config', `${problem} (${errorText(error)})`, { cause: error });
+    if (problem !== undefined) throw new AppError('config', `${problem} (${errorText(error)})`, { cause: error });
+    const about = tls && error instanceof AppError && error.code === 'unavailable';
+    const shown = about ? await (await import('./etcd-members.ts')).shownCertificates(endpoints, tls) : [];
+    throw shown.length === 0
+      ? error
+      : new AppError('unavailable', `${errorText(error)}; ${shown.join('; ')}`, { cause: error });
   }
 }
 

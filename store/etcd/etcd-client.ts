@@ -296,7 +296,7 @@ export class EtcdClient {
       return etcdError({ code: error.code, details: 'it has fallen silent' }, `${what} at ${this.#name(at)}`);
     }
     // Without grpc-js's note about the address, which is empty mostly.
-    const details = (error.details || errorText(error)).replace(/\s*\([^()]*Z\)\. Resolution note: *$/, '');
+    const details = (error.details || errorText(error)).replace(/(\s*\([^()]*Z\))?\. Resolution note: *$/, '');
     return etcdError({ code: error.code, details }, `${what} at ${this.#name(at)}`);
   }
 

@@ -73,6 +73,23 @@ const NOT_YET: Verdict = {
   ...NEVER_SENT,
   advice: 'set the clock of this machine, or give this etcd member a certificate that counts now',
 };
+const UNKNOWN_AUTHORITY: Verdict = {
+  ...NEVER_SENT,
+  advice: 'etcd.ca_file (-etcd-ca-file) must hold the authority that signed the certificate of this etcd member',
+};
+const OTHER_NAME: Verdict = {
+  ...NEVER_SENT,
+  advice: 'give this etcd member a certificate for that name, or name the one that it has in etcd.server_name',
+};
+const NO_TLS: Verdict = {
+  ...NEVER_SENT,
+  advice: 'this etcd member speaks no TLS: its endpoint must begin with http://',
+};
+const NOT_TRUSTED: Verdict = {
+  ...NEVER_SENT,
+  advice:
+    'etcd wants a certificate in etcd.cert_file (-etcd-cert-file) that counts now and is of an authority that it trusts',
+};
 const CUT_OFF: Verdict = { reason: 'unreachable', code: 'unavailable', sent: true };
 const LATE: Verdict = { reason: 'timeout', code: 'deadline', sent: true };
 const OTHER: Verdict = { reason: 'other', code: 'unavailable', sent: true };
@@ -88,6 +105,13 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
   [/corrupt cluster/, CORRUPT],
   [/certificate has expired/, EXPIRED],
   [/certificate is not yet valid/, NOT_YET],
+  [
+    /unable to verify the first certificate|unable to get (local )?issuer|self[- ]signed certificate/,
+    UNKNOWN_AUTHORITY,
+  ],
+  [/does not match certificate's altnames|not in the cert's list/, OTHER_NAME],
+  [/wrong version number|packet length too long/i, NO_TLS],
+  [/alert (bad|unknown|unsupported|expired|certificate|access|handshake)|alert number/i, NOT_TRUSTED],
   [/No connection established|Name resolution failed|Failed to connect/, NEVER_SENT],
   [/Waiting for LB pick|Channel closed before call started/, NEVER_SENT],
 ];

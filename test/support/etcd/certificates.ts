@@ -14,6 +14,18 @@ export interface Pair {
   readonly key: Buffer;
 }
 
+/** What a certificate is to be like. */
+export interface Issue {
+  /** Since yesterday. */
+  readonly expired?: boolean;
+  /** Default: ten days ago. */
+  readonly notBeforeMs?: number;
+  /** Default: a day from now. */
+  readonly notAfterMs?: number;
+  readonly dns?: string;
+  readonly ip?: string;
+}
+
 /** An authority of a test's own. */
 export class TestAuthority {
   readonly #issuer: Issuer;
@@ -40,8 +52,8 @@ export class TestAuthority {
     return Buffer.from(this.#issuer.certificate);
   }
 
-  /** For 127.0.0.1 as server and client; `expired`: since yesterday. */
-  async issue(options: { expired?: boolean; dns?: string; ip?: string } = {}): Promise<Pair> {
+  /** For 127.0.0.1 as server and client, unless told otherwise. */
+  async issue(options: Issue = {}): Promise<Pair> {
     const key = await generateKeyPem({ type: 'ec', bits: 256 });
     const now = Date.now();
     const cert = await issueLeaf({
@@ -51,8 +63,8 @@ export class TestAuthority {
       names: options.dns ? { dns: [options.dns] } : { ips: [options.ip ?? '127.0.0.1'] },
       serial: newSerial(random),
       usages: ['server', 'client'],
-      notBeforeMs: now - 10 * DAY_MS,
-      notAfterMs: options.expired ? now - DAY_MS : now + DAY_MS,
+      notBeforeMs: options.notBeforeMs ?? now - 10 * DAY_MS,
+      notAfterMs: options.expired ? now - DAY_MS : (options.notAfterMs ?? now + DAY_MS),
     });
     return { cert: Buffer.from(cert), key: Buffer.from(key) };
   }
