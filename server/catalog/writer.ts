@@ -2,6 +2,7 @@ import type { Verdict } from '../../api/shapes/agent-sync.ts';
 import type { OwnerState } from '../../api/shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import type { Clock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
 import { normalizeRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
 import { isAbandoned, planAbandonedNode, planDeregistration } from './plan-deregister.ts';
@@ -33,9 +34,19 @@ export class CatalogWriter {
 
   /** @throws AppError `badRequest` with Consul's texts, `notOwner`, `staleEpoch`, `queueFull`, what the store throws. */
   async register(registration: Registration, by: WriterIdentity, options: RegisterOptions): Promise<void> {
-    const { state, mesh, clock } = this.#deps;
+    const { state, writer, mesh, clock } = this.#deps;
     const normal = normalizeRegistration(registration);
-    await this.#deps.writer.write(() => planRegistration(state, normal, by, { ...options, mesh, nowMs: clock.now() }));
+    try {
+      await writer.write(() => planRegistration(state, normal, by, { ...options, mesh, nowMs: clock.now() }));
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'tooLarge')) throw error;
+      throw new AppError(
+        'tooLarge',
+        `the registration is too large to be stored at once (${error.message}); register the service first, then its ` +
+          'Checks in further requests',
+        { cause: error },
+      );
+    }
   }
 
   /** @throws AppError like `register`. What is unknown is no error. */

@@ -190,6 +190,8 @@ export class CommitQueue {
       const done = batch.ops.length === 0 ? await this.#confirm(content) : await this.#send(batch, content, taken);
       this.#failing = false;
       if (done) {
+        // One that was too large by itself must not keep the later batches small.
+        this.#maxTxns = Math.min(this.#maxTxns + 1, MAX_BATCH_TXNS);
         taken.forEach((one, i) => {
           one.resolve(batch.results[i]!);
         });

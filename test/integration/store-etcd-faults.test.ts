@@ -357,6 +357,25 @@ describeEtcd(CURRENT_ETCD, 'an etcd with lower limits than usual', (file) => {
     }
     expect(await write(store, put('after', '1'))).toBe(61);
   }, 60_000);
+
+  it('lets one that is too large fail alone, and takes many at once again soon after', async () => {
+    const cluster = await start({ file, args: ['--max-request-bytes', '200000'] });
+    const metrics = new Metrics();
+    const store = await open(cluster.endpoints, { metrics });
+    for (let round = 0; round < 3; round++) {
+      const large = store.commit({ compares: [], ops: [put('large', Buffer.alloc(300_000))] });
+      const others = Array.from({ length: 40 }, (_, i) => write(store, put(`r${round}-${i}`, '1')));
+      await expect(large).rejects.toMatchObject({ code: 'tooLarge' });
+      await Promise.all(others);
+    }
+    // The batches were halved until it was alone; they grow again.
+    for (let i = 0; i < 64; i++) await write(store, put('one', `${i}`));
+    const batches = async (): Promise<number> =>
+      Number(/lictor_store_batch_transactions_count (\d+)/.exec(await metrics.text())![1]);
+    const before = await batches();
+    await Promise.all(Array.from({ length: 120 }, (_, i) => write(store, put(`last${i}`, '1'))));
+    expect((await batches()) - before).toBeLessThan(10);
+  }, 60_000);
 });
 
 describeEtcd(CURRENT_ETCD, 'keys of the store', (file) => {
