@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { writeFileAtomically } from '../../agent/local-state/atomic-file.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
@@ -55,7 +57,8 @@ const MAX_LOG_BYTES = 32 * 2 ** 20;
 /** Etcd's last words once others have taken it out. */
 const REMOVED = /permanently removed from the cluster/;
 const LOOK_MS = 500;
-const START_MS = 60_000;
+/** An etcd that does not answer within this does not start. */
+export const START_MS = 60_000;
 const STOP_MS = 20_000;
 const RESTART_MS = 15_000;
 
@@ -77,9 +80,9 @@ export class EtcdProcess implements Runnable {
     this.members = new EtcdMembers(deps, options.clientUrl);
   }
 
-  /** Whether it has been a member before. */
+  /** Whether it has been a member before. Etcd puts its log there as a whole; without it, it begins anew. */
   get hasData(): boolean {
-    return existsSync(join(this.#options.folder, 'data', 'member'));
+    return existsSync(join(this.#options.folder, 'data', 'member', 'wal'));
   }
 
   /** Etcd's cluster that its data is of; '' when that is not known. */
@@ -91,8 +94,8 @@ export class EtcdProcess implements Runnable {
     }
   }
 
-  set clusterId(id: string) {
-    if (id !== this.clusterId) writeFileSync(join(this.#options.folder, 'cluster-id'), `${id}\n`, { mode: 0o600 });
+  async keepClusterId(id: string): Promise<void> {
+    if (id !== this.clusterId) await writeFileAtomically(join(this.#options.folder, 'cluster-id'), `${id}\n`);
   }
 
   /** Moves its data away, in the place of what was moved away before; where to. To be called while it does not run. */
@@ -113,6 +116,18 @@ export class EtcdProcess implements Runnable {
       return undefined;
     }
     return pid > 1 && isEtcdOf(pid, join(folder, 'data')) ? pid : undefined;
+  }
+
+  /** Finds one that runs although its process id was not written: its server was killed within that moment. */
+  adopt(): void {
+    const { folder } = this.#options;
+    if (this.pid !== undefined || !existsSync('/proc/self/cmdline')) return;
+    const found = readdirSync('/proc').find(
+      (name) => /^\d+$/.test(name) && isEtcdOf(Number(name), join(folder, 'data')),
+    );
+    if (found === undefined) return;
+    writeFileSync(join(folder, 'etcd.pid'), `${found}\n`, { mode: 0o600 });
+    this.#deps.log.info('etcd has been found', { pid: Number(found) });
   }
 
   /** @throws AppError `config` when the program is missing or too old. */
@@ -141,6 +156,8 @@ export class EtcdProcess implements Runnable {
     }
     const { folder, bin } = this.#options;
     makeFolder(folder, 0o700);
+    // Killed before it had a log, etcd must not take what else is there for data of this cluster.
+    if (initial && !this.hasData && existsSync(join(folder, 'data'))) this.setAside();
     const logFile = join(folder, 'etcd.log');
     if (existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES / 4) renameSync(logFile, `${logFile}.1`);
     const log = openSync(logFile, 'a', 0o600);

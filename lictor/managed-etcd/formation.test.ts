@@ -1,9 +1,18 @@
 import fc from 'fast-check';
-import { Formation, type ServerCard, type Step } from './formation.ts';
+import { Formation, type FormationMemory, type Step } from './formation.ts';
+import type { ServerCard } from './known-servers.ts';
 
-function server(name: string, more: { expect?: number; address?: string; datacenter?: string } = {}): Formation {
+interface Given {
+  readonly expect?: number;
+  readonly address?: string;
+  readonly datacenter?: string;
+  readonly id?: string;
+}
+
+function server(name: string, more: Given = {}, memory?: FormationMemory): Formation {
   const { expect: expected = 3, address = `${name}:8300`, datacenter = 'dc1' } = more;
-  return new Formation({ name, id: `id-${name}-${address}`, address, datacenter, expect: expected });
+  const { id = `id-${name}-${address}` } = more;
+  return new Formation({ name, id, address, datacenter, expect: expected }, memory);
 }
 
 /** `asker` asks `asked`: each hears the other, as one call does. */
@@ -62,6 +71,84 @@ describe('Formation', () => {
     a.formed('5');
     ask(late, a);
     expect(late.next()).toEqual({ kind: 'enter', through: 'a:8300' });
+  });
+
+  it('goes on with its pledge after a restart, and does not with that of a cluster it has heard of', () => {
+    const [a, b, c] = [server('a'), server('b'), server('c')];
+    for (const [one, other] of [
+      [b, a],
+      [c, a],
+      [b, c],
+      [a, b],
+      [a, c],
+    ] as const)
+      ask(one, other);
+    expect(a.next()).toEqual({ kind: 'bootstrap' });
+    const again = server('a', {}, a.memory());
+    expect(again.card().state).toBe('bootstrapping');
+    ask(again, server('0'));
+    expect(again.next()).toEqual({ kind: 'bootstrap' });
+    // Another one was there first: nobody can have entered this one's.
+    const other = server('z');
+    other.formed('9');
+    ask(again, other);
+    expect(again.next()).toEqual({ kind: 'enter', through: 'z:8300' });
+  });
+
+  it('begins no cluster any more once it has heard of one, also after a restart', () => {
+    const [a, b, c] = [server('a'), server('b'), server('c')];
+    const other = server('z');
+    other.formed('9');
+    ask(a, other);
+    const again = server('a', {}, a.memory());
+    for (const [one, two] of [
+      [b, again],
+      [c, again],
+      [b, c],
+      [again, b],
+      [again, c],
+    ] as const)
+      ask(one, two);
+    expect(why(again.next())).toBe('z at z:8300, which was in cluster 9, does not answer');
+    expect(again.addresses()).toContain('z:8300');
+    const third = server('y');
+    third.formed('8');
+    ask(again, third);
+    expect(why(again.next())).toMatch(/two clusters: z \(z:8300\) in 9, y \(y:8300\) in 8/);
+  });
+
+  it('follows a server to another address or name, and counts it once', () => {
+    const [a, b] = [server('a'), server('b')];
+    ask(a, b);
+    const moved = server('b', { address: 'x:1', id: 'id-b-b:8300' });
+    ask(moved, a);
+    expect(a.card().knows.map(({ address }) => address)).toEqual(['a:8300', 'x:1']);
+    // On a new disk it is known again by its name, once the old address is silent.
+    const anew = server('b', { address: 'y:1' });
+    ask(anew, a);
+    a.silent('x:1');
+    expect(a.card().knows.map(({ address }) => address)).toEqual(['a:8300', 'y:1']);
+    ask(server('c', { address: 'y:1', id: 'id-b-y:1' }), a);
+    expect(a.card().knows.map(({ name }) => name)).toEqual(['a', 'c']);
+  });
+
+  it('keeps a server whose address another one has got, until it comes back', () => {
+    const [a, b] = [server('a'), server('b')];
+    ask(a, b);
+    ask(server('d', { address: 'b:8300' }), a);
+    expect(a.card().knows.map(({ name }) => name)).toEqual(['a', 'b', 'd']);
+    expect(why(a.next())).toBe('b at b:8300 has not answered');
+  });
+
+  it('enters through one that answers', () => {
+    const [a, b, c] = [server('a'), server('b'), server('c')];
+    a.formed('9');
+    b.formed('9');
+    ask(c, a);
+    ask(c, b);
+    expect(c.next()).toEqual({ kind: 'enter', through: 'a:8300' });
+    c.silent('a:8300');
+    expect(c.next()).toEqual({ kind: 'enter', through: 'b:8300' });
   });
 
   it('begins one cluster at most, whatever order calls and answers take and however few are asked first', () => {

@@ -1,23 +1,22 @@
-/** A server as others know it. */
-export interface Peer {
-  readonly name: string;
-  /** Of its own port, `host:port`. */
-  readonly address: string;
+import { type KnownServer, KnownServers, MAX_SERVERS, type Peer, type ServerCard } from './known-servers.ts';
+
+/** What a server says of itself before it is in a cluster. */
+export type SelfCard = Omit<ServerCard, 'state' | 'clusterId' | 'knows'>;
+
+/** A server in a cluster. */
+export interface FormedPeer extends Peer {
+  /** Etcd's. */
+  readonly clusterId: string;
 }
 
-/** What a server tells others that ask it. */
-export interface ServerCard extends Peer {
-  /** The node's id. */
-  readonly id: string;
-  readonly datacenter: string;
-  /** -bootstrap-expect; 0: it only joins. */
-  readonly expect: number;
-  /** `bootstrapping`: it alone begins the cluster, whatever it hears from now on. */
-  readonly state: 'waiting' | 'bootstrapping' | 'formed';
-  /** Etcd's, once formed; '' before. */
-  readonly clusterId: string;
-  /** The servers that it has heard of which wait to form a cluster, itself among them. */
-  readonly knows: readonly Peer[];
+/** What a server may not forget by a restart while it forms a cluster. */
+export interface FormationMemory {
+  /** It begins a cluster, or has data of one. */
+  readonly pledged: boolean;
+  /** The servers that it has told others it knows. */
+  readonly counted: readonly KnownServer[];
+  /** One that was in a cluster when it was heard of: this server begins none any more. */
+  readonly formed?: FormedPeer | undefined;
 }
 
 /** What a server without a cluster does next. `why` is for people. */
@@ -28,49 +27,66 @@ export type Step =
   | { readonly kind: 'enter'; readonly through: string }
   | { readonly kind: 'refuse'; readonly why: string };
 
+const NOTHING: FormationMemory = { pledged: false, counted: [] };
+
 /**
  * How servers agree on who begins the cluster, without clocks and without I/O. Each tells the others which servers it
- * knows; that set only grows. The lowest name begins once as many as expected are known and each of them has said,
+ * knows; no name leaves that set. The lowest name begins once as many as expected are known and each of them has said,
  * while it waited, that it knows exactly these. Two cannot both begin when they have a third in common or know each
- * other: the one that is asked would have had to forget a server.
+ * other: the one that is asked would have had to forget a server. So `memory` has to be on disk before `card` is told and
+ * before `bootstrap` is carried out.
  */
 export class Formation {
-  readonly #self: Omit<ServerCard, 'state' | 'clusterId' | 'knows'>;
-  /** The servers that are counted, by address. */
-  readonly #known = new Map<string, Peer>();
-  readonly #cards = new Map<string, ServerCard>();
-  #bootstraps = false;
+  readonly #self: SelfCard;
+  readonly #servers: KnownServers;
+  #pledged: boolean;
+  #formed: FormedPeer | undefined;
   #clusterId = '';
 
-  constructor(self: Omit<ServerCard, 'state' | 'clusterId' | 'knows'>) {
+  constructor(self: SelfCard, memory: FormationMemory = NOTHING) {
     this.#self = self;
-    if (self.expect > 0) this.#known.set(self.address, { name: self.name, address: self.address });
+    this.#pledged = memory.pledged;
+    this.#formed = memory.formed;
+    const { id, name, address } = self;
+    this.#servers = new KnownServers({ id, name, address }, memory.counted, self.expect > 0);
   }
 
   /** What others are told. */
   card(): ServerCard {
-    const state = this.#clusterId !== '' ? 'formed' : this.#bootstraps ? 'bootstrapping' : 'waiting';
-    return { ...this.#self, state, clusterId: this.#clusterId, knows: this.#sorted() };
+    const state = this.#clusterId !== '' ? 'formed' : this.#pledged ? 'bootstrapping' : 'waiting';
+    const knows = this.#servers.counted.map(({ name, address }) => ({ name, address }));
+    return { ...this.#self, state, clusterId: this.#clusterId, knows };
+  }
+
+  memory(): FormationMemory {
+    return { pledged: this.#pledged, counted: this.#servers.counted, formed: this.#formed };
   }
 
   /** Servers to be asked besides those that are configured. */
   addresses(): string[] {
-    return [...this.#known.keys()].filter((address) => address !== this.#self.address);
+    const all = new Set(this.#servers.counted.map(({ address }) => address));
+    if (this.#formed) all.add(this.#formed.address);
+    all.delete(this.#self.address);
+    return [...all];
   }
 
   /** Takes what a server told, whether it was asked or asks. */
   heard(card: ServerCard): void {
     if (card.id === this.#self.id) return;
-    this.#cards.set(card.address, card);
-    if (card.state !== 'waiting' || card.expect === 0) return;
-    for (const { name, address } of [card, ...card.knows]) {
-      if (!this.#known.has(address)) this.#known.set(address, { name, address });
-    }
+    this.#servers.heard(card);
+    const { name, address, clusterId } = card;
+    if (card.state !== 'formed' || (this.#formed && this.#formed.address !== address)) return;
+    this.#formed = { name, address, clusterId };
+  }
+
+  /** No server answers at the address. */
+  silent(address: string): void {
+    this.#servers.silent(address);
   }
 
   /** Etcd's cluster of the server at an address; '' when it is not known. */
   clusterOf(address: string): string {
-    return this.#cards.get(address)?.clusterId ?? '';
+    return this.#servers.cardAt(address)?.clusterId ?? '';
   }
 
   /** This server is in a cluster. */
@@ -78,16 +94,26 @@ export class Formation {
     this.#clusterId = clusterId;
   }
 
+  /** Its data of a cluster that it was taken out of are away: it enters anew, and begins none, as it has heard of that. */
+  dataSetAside(): void {
+    this.#pledged = false;
+  }
+
   /** Decides; after `bootstrap` the card says so to everybody. */
   next(): Step {
-    const step = this.#refusal() ?? this.#entry() ?? this.#agreement();
-    if (step.kind === 'bootstrap') this.#bootstraps = true;
+    const step = this.#pledge() ?? this.#refusal() ?? this.#entry() ?? this.#agreement();
+    if (step.kind === 'bootstrap') this.#pledged = true;
     return step;
+  }
+
+  /** A pledge holds until another cluster is there: nobody can have entered one that has not come to be. */
+  #pledge(): Step | undefined {
+    return this.#pledged && this.#servers.formed.length === 0 ? { kind: 'bootstrap' } : undefined;
   }
 
   #refusal(): Step | undefined {
     const { name, address, expect, datacenter } = this.#self;
-    for (const card of this.#cards.values()) {
+    for (const card of this.#servers.cards) {
       if (card.datacenter !== datacenter) {
         const why = `${card.name} at ${card.address} is of datacenter ${card.datacenter}, this server of ${datacenter}; -retry-join must name servers of one datacenter`;
         return { kind: 'refuse', why };
@@ -101,7 +127,7 @@ export class Formation {
         return { kind: 'refuse', why };
       }
     }
-    const formed = [...this.#cards.values()].filter(({ state }) => state === 'formed');
+    const formed: FormedPeer[] = [...(this.#formed ? [this.#formed] : []), ...this.#servers.formed];
     const other = formed.find(({ clusterId }) => clusterId !== formed[0]!.clusterId);
     if (!other) return undefined;
     const both = [formed[0]!, other].map((card) => `${card.name} (${card.address}) in ${card.clusterId}`).join(', ');
@@ -112,11 +138,13 @@ export class Formation {
   }
 
   #entry(): Step | undefined {
-    for (const card of this.#cards.values()) {
-      if (card.state === 'formed') return { kind: 'enter', through: card.address };
-      if (card.state === 'bootstrapping') return { kind: 'wait', why: `${card.name} begins the cluster` };
-    }
-    return undefined;
+    const { formed, cards } = this.#servers;
+    if (formed[0]) return { kind: 'enter', through: formed[0].address };
+    const begins = cards.find(({ state }) => state === 'bootstrapping');
+    if (begins) return { kind: 'wait', why: `${begins.name} begins the cluster` };
+    if (!this.#formed) return undefined;
+    const { name, address, clusterId } = this.#formed;
+    return { kind: 'wait', why: `${name} at ${address}, which was in cluster ${clusterId}, does not answer` };
   }
 
   #agreement(): Step {
@@ -126,14 +154,11 @@ export class Formation {
         kind: 'wait',
         why: 'no server that -retry-join names is in a cluster, and -bootstrap-expect is not given',
       };
-    const list = this.#sorted();
+    const list = this.#servers.counted;
     const twice = list.find((peer, at) => list[at + 1]?.name === peer.name);
-    if (twice) {
-      const at = list.filter((peer) => peer.name === twice.name).map((peer) => peer.address);
-      return {
-        kind: 'refuse',
-        why: `two servers are named ${twice.name}: at ${at.join(' and ')}; give one another -node`,
-      };
+    if (twice) return this.#twice(list.filter((peer) => peer.name === twice.name));
+    if (list.length >= MAX_SERVERS) {
+      return { kind: 'refuse', why: `${list.length} servers are named; a cluster has five or seven at most` };
     }
     if (list.length < expect) {
       const names = list.map((peer) => peer.name).join(', ');
@@ -141,7 +166,7 @@ export class Formation {
     }
     for (const peer of list) {
       if (peer.address === address) continue;
-      const card = this.#cards.get(peer.address);
+      const card = this.#servers.cardOf(peer);
       if (!card) return { kind: 'wait', why: `${peer.name} at ${peer.address} has not answered` };
       if (!same(card.knows, list)) return { kind: 'wait', why: `${peer.name} does not know the same servers yet` };
     }
@@ -149,13 +174,15 @@ export class Formation {
     return { kind: 'wait', why: `${list[0]!.name}, the lowest name, begins the cluster` };
   }
 
-  #sorted(): Peer[] {
-    return [...this.#known.values()].sort((a, b) => order(a.name, b.name) || order(a.address, b.address));
+  /** Two that answer are two servers. Otherwise one has moved, and whoever asks it finds out. */
+  #twice(peers: readonly Peer[]): Step {
+    const { name } = peers[0]!;
+    const at = peers.map(({ address }) => address).join(' and ');
+    if (peers.every((peer) => this.#servers.answers(peer))) {
+      return { kind: 'refuse', why: `two servers are named ${name}: at ${at}; give one another -node` };
+    }
+    return { kind: 'wait', why: `${name} was at ${at}, and it is not known where it is now` };
   }
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function same(a: readonly Peer[], b: readonly Peer[]): boolean {

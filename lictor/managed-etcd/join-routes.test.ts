@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { AppError } from '../../core/errors.ts';
-import type { ServerCard } from './formation.ts';
 import { cardOf } from './join-routes.ts';
+import type { ServerCard } from './known-servers.ts';
 
 const CARD: ServerCard = {
   name: 'a',

@@ -1,6 +1,7 @@
 import type { Route } from '../../api/http/route.ts';
 import { AppError } from '../../core/errors.ts';
-import type { Formation, ServerCard } from './formation.ts';
+import type { Formation } from './formation.ts';
+import { MAX_SERVERS, type ServerCard } from './known-servers.ts';
 import type { EtcdMembers, Member, Membership } from './members.ts';
 
 /** Where servers ask each other who they are; the asker tells who it is. */
@@ -28,6 +29,8 @@ export interface EnterAnswer {
 
 export interface JoinRouteDeps {
   readonly formation: Formation;
+  /** What this server says of itself, once it cannot forget it. */
+  readonly told: () => Promise<ServerCard>;
   readonly members: EtcdMembers;
   /** Of the members' peer URLs. */
   readonly scheme: 'http' | 'https';
@@ -43,9 +46,9 @@ export function joinRoutes(deps: JoinRouteDeps): Route[] {
     {
       method: 'PUT',
       path: HELLO_PATH,
-      handle: ({ body }) => {
+      handle: async ({ body }) => {
         deps.formation.heard(cardOf(body));
-        return { json: deps.formation.card() };
+        return { json: await deps.told() };
       },
     },
     {
@@ -146,7 +149,9 @@ export function cardOf(body: Buffer): ServerCard {
   if (state !== 'waiting' && state !== 'bootstrapping' && state !== 'formed') {
     throw new AppError('badRequest', 'state must be waiting, bootstrapping or formed');
   }
-  if (!Array.isArray(knows) || knows.length > 100) throw new AppError('badRequest', 'knows must be up to 100 servers');
+  if (!Array.isArray(knows) || knows.length > MAX_SERVERS) {
+    throw new AppError('badRequest', `knows must be up to ${MAX_SERVERS} servers`);
+  }
   const peers = knows.map((one) => {
     const peer = objectOf(Buffer.from(JSON.stringify(one ?? null)));
     return { name: textOf(peer, 'name', NAME), address: textOf(peer, 'address') };

@@ -17,12 +17,15 @@ import type { ComposedServer } from '../../server/composition.ts';
 import type { EtcdTls } from '../../store/etcd/member-connections.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
-import { EtcdProcess, type EtcdProcessOptions } from './etcd-process.ts';
+import { EtcdProcess, type EtcdProcessOptions, START_MS } from './etcd-process.ts';
 import { forServers } from './for-servers.ts';
 import { Formation } from './formation.ts';
+import { FormationFile } from './formation-file.ts';
 import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
 import { JsonCalls } from './json-calls.ts';
+import type { ServerCard } from './known-servers.ts';
 import { MemberTls } from './member-tls.ts';
+import type { Membership } from './members.ts';
 import { turnToTls } from './turn-to-tls.ts';
 
 export interface ManagedEtcdDeps {
@@ -94,6 +97,7 @@ export async function openManagedEtcd(
   const { peerUrl } = withScheme(scheme);
   const process = new EtcdProcess({ ...deps, log, calls }, withScheme(scheme));
   log.info(await process.checkVersion(), { bin: ports.bin });
+  process.adopt();
   const hadTls = existsSync(at.folder);
   if (hadTls && !memberTls) forgetTls(process, at.folder);
   const begin = async (inner: AbortSignal): Promise<void> => {
@@ -119,18 +123,16 @@ export async function openManagedEtcd(
   }
   const address = hostPort(place.address, config.ports.server);
   const { datacenter, bootstrapExpect } = config;
-  const formation = new Formation({
-    name: nodeName,
-    id: place.nodeId,
-    address,
-    datacenter,
-    expect: bootstrapExpect,
-  });
+  const file = new FormationFile(join(dataDir, 'etcd'));
+  const self = { name: nodeName, id: place.nodeId, address, datacenter, expect: bootstrapExpect };
+  // With data of a cluster it never waits to form one, whatever it has said before.
+  const formation = new Formation(self, process.hasData ? { pledged: true, counted: [] } : await file.read());
   const isAlive = (url: string) => calls.isAlive(url);
-  const routes = forServers(joinRoutes({ formation, members: process.members, scheme, isAlive }), () =>
+  const told = () => toldCard(formation, process, file);
+  const routes = forServers(joinRoutes({ formation, told, members: process.members, scheme, isAlive }), () =>
     deps.reloads.current.tls.internalRpc.verifyIncoming ? rpcServerName(deps.reloads.current) : undefined,
   );
-  const joining = new Joining({ ...deps, log, formation, process, calls }, { config, peerUrl, address });
+  const joining = new Joining({ ...deps, log, formation, file, told, process, calls }, { config, peerUrl, address });
   await serveMeanwhile(config, deps, routes, signal, begin);
   return {
     endpoints: [process.members.url],
@@ -167,6 +169,13 @@ function forgetTls(process: EtcdProcess, folder: string): void {
     );
   }
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** What others are told is on disk before they hear it; etcd's data says more than that. */
+async function toldCard(formation: Formation, process: EtcdProcess, file: FormationFile): Promise<ServerCard> {
+  const card = formation.card();
+  if (!process.hasData) await file.save(formation.memory());
+  return card;
 }
 
 /** Only the server beside it speaks to an etcd, so it listens on the machine alone. */
@@ -210,6 +219,8 @@ async function serveMeanwhile(
 
 interface JoiningDeps extends ManagedEtcdDeps {
   readonly formation: Formation;
+  readonly file: FormationFile;
+  readonly told: () => Promise<ServerCard>;
   readonly process: EtcdProcess;
   readonly calls: JsonCalls;
 }
@@ -228,11 +239,14 @@ class Joining {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { process, clock } = this.#deps;
+    const { process, clock, formation, file } = this.#deps;
     if (process.hasData) return this.#goOn(signal);
+    // Its etcd was started and has nothing on disk yet.
+    if (process.pid !== undefined && formation.memory().pledged) return this.#bootstrap(signal);
     while (!signal.aborted) {
       await this.#askAll();
-      const step = this.#deps.formation.next();
+      const step = formation.next();
+      await file.save(formation.memory());
       if (step.kind === 'refuse') throw new AppError('config', `retry_join: ${step.why}`);
       if (step.kind === 'bootstrap') return this.#bootstrap(signal);
       if (step.kind === 'enter') {
@@ -254,23 +268,32 @@ class Joining {
     process.start({ members: `${config.nodeName}=${peerUrl}`, state: 'new', token: random.uuid() });
     const { clusterId } = await process.answers(signal);
     await this.#quorum(signal);
-    process.clusterId = clusterId;
+    await this.#formed(clusterId);
+  }
+
+  /** From here on the disk says which cluster it is in, and others may enter through it. */
+  async #formed(clusterId: string): Promise<void> {
+    const { process, file, formation } = this.#deps;
+    await process.keepClusterId(clusterId);
+    await file.remove();
     formation.formed(clusterId);
   }
 
   /** With the data of before. The others may be gone, so it waits for a quorum however long that takes. */
   async #goOn(signal: AbortSignal): Promise<void> {
-    const { process, formation, clock } = this.#deps;
+    const { process, formation, file, log } = this.#deps;
     await this.#askAll();
     const step = formation.next();
     if (step.kind === 'enter' && process.pid === undefined && (await this.#wasRemoved(step.through))) {
-      this.#deps.log.warn('this server was taken out while it was away, and enters anew', { old: process.setAside() });
+      formation.dataSetAside();
+      await file.save(formation.memory());
+      log.warn('this server was taken out while it was away, and enters anew', { old: process.setAside() });
       return this.run(signal);
     }
     process.start();
-    const { clusterId } = await process.answers(signal);
-    process.clusterId = clusterId;
-    const other = step.kind === 'enter' ? formation.clusterOf(step.through) : clusterId;
+    const { clusterId } = await this.#answersAsMember(signal);
+    const now = formation.next();
+    const other = now.kind === 'enter' ? formation.clusterOf(now.through) : clusterId;
     if (other !== clusterId) {
       await process.stop();
       throw new AppError(
@@ -280,20 +303,43 @@ class Joining {
       );
     }
     // Others may wait for this one to be asked.
-    formation.formed(clusterId);
-    while (!signal.aborted) {
-      const { members, ownId } = await process.answers(signal);
-      if (!members.find(({ id }) => id === ownId)?.learner) break;
-      if (step.kind === 'enter') await this.#enter(step.through, true).catch((error) => this.#say(errorText(error)));
-      await clock.sleep(ASK_MS, signal);
-    }
+    await this.#formed(clusterId);
     await this.#quorum(signal);
+  }
+
+  /** A learner answers nobody: as long as another server can promote it, it is asked to, and the wait goes on. */
+  async #answersAsMember(signal: AbortSignal): Promise<Membership> {
+    const { process, clock } = this.#deps;
+    let until = clock.monotonic() + START_MS;
+    for (;;) {
+      try {
+        return await process.answers(signal, ASK_MS);
+      } catch (error) {
+        signal.throwIfAborted();
+        const given = error instanceof AppError && error.code === 'config';
+        if (given || process.pid === undefined || clock.monotonic() > until) throw error;
+      }
+      await this.#askAll();
+      if (!this.#isOfItsCluster()) continue;
+      try {
+        await this.#becomeFull();
+      } catch (error) {
+        this.#say(`is not a full member yet: ${errorText(error)}`);
+        until = clock.monotonic() + START_MS;
+      }
+    }
+  }
+
+  /** Whether the servers that were asked are in the cluster that its data is of. */
+  #isOfItsCluster(): boolean {
+    const { process, formation } = this.#deps;
+    const step = formation.next();
+    return step.kind === 'enter' && process.clusterId !== '' && formation.clusterOf(step.through) === process.clusterId;
   }
 
   /** Whether the cluster that this server was in does not know it any more. */
   async #wasRemoved(through: string): Promise<boolean> {
-    const { process, formation } = this.#deps;
-    if (process.clusterId === '' || formation.clusterOf(through) !== process.clusterId) return false;
+    if (!this.#isOfItsCluster()) return false;
     try {
       return !(await this.#enter(through, true)).known;
     } catch (error) {
@@ -304,7 +350,7 @@ class Joining {
 
   /** Whether it is a full member now. What the other side refuses for now is tried again. */
   async #tryToEnter(through: string, signal: AbortSignal): Promise<boolean> {
-    const { process, formation, random, clock } = this.#deps;
+    const { process, random, clock } = this.#deps;
     let answer: EnterAnswer;
     try {
       answer = await this.#enter(through, false);
@@ -312,10 +358,12 @@ class Joining {
       this.#say(`cannot enter through ${through} yet: ${errorText(error)}`);
       return false;
     }
+    // Should it be taken out before it has ever served, it finds out by this.
+    await process.keepClusterId(answer.clusterId);
     process.start({ members: answer.members, state: 'existing', token: random.uuid() });
     while (!signal.aborted) {
       try {
-        if ((await this.#enter(through, true)).promoted) break;
+        if (await this.#becomeFull()) break;
       } catch (error) {
         this.#say(`is not a full member yet: ${errorText(error)}`);
       }
@@ -324,9 +372,14 @@ class Joining {
     }
     await process.answers(signal);
     await this.#quorum(signal);
-    process.clusterId = answer.clusterId;
-    formation.formed(answer.clusterId);
+    await this.#formed(answer.clusterId);
     return true;
+  }
+
+  /** Asks to be promoted, through whoever answers; whether it is a full member. */
+  async #becomeFull(): Promise<boolean> {
+    const step = this.#deps.formation.next();
+    return step.kind === 'enter' && (await this.#enter(step.through, true)).promoted;
   }
 
   async #quorum(signal: AbortSignal): Promise<void> {
@@ -354,15 +407,16 @@ class Joining {
   }
 
   async #askAll(): Promise<void> {
-    const { formation } = this.#deps;
-    const { scheme } = this.#deps.calls;
+    const { formation, told, calls } = this.#deps;
+    const { scheme } = calls;
+    const card = await told();
     const known = formation.addresses().map((address) => `${scheme}://${address}`);
     const origins = new Set([...this.#at.config.retryJoin.map((target) => serverOrigin(target, scheme)), ...known]);
     origins.delete(`${scheme}://${this.#at.address}`);
     await Promise.all(
       [...origins].map(async (origin) => {
         try {
-          formation.heard(cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, formation.card()))));
+          formation.heard(cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, card))));
         } catch (error) {
           this.#unreachable(origin, error);
         }
@@ -384,7 +438,11 @@ class Joining {
   }
 
   async #put(url: string, body: object): Promise<string> {
-    const { status, text } = await this.#deps.calls.call('PUT', url, body, CALL_MS);
+    const { calls, formation } = this.#deps;
+    const { status, text } = await calls.call('PUT', url, body, CALL_MS).catch((error) => {
+      formation.silent(new URL(url).host);
+      throw error;
+    });
     if (status === 200) return text;
     const facts = status === 403 ? { tls: text.slice(0, 500) } : {};
     throw new AppError('unavailable', `${url}: ${status} ${text.slice(0, 500)}`, { facts });

@@ -168,6 +168,7 @@ export class AgentProcess extends LictorProcess {
     place: Place = HERE,
     readyMs?: number,
     bin?: string,
+    waitUntilReady = true,
   ): Promise<AgentProcess> {
     const { address, inside } = place;
     const fixed = ['agent', `-http-port=${ports.http}`, `-dns-port=${ports.dns}`, `-data-dir=${join(folder, 'data')}`];
@@ -181,7 +182,7 @@ export class AgentProcess extends LictorProcess {
       readyMs,
       bin,
     };
-    return new AgentProcess(launch, await launchProcess(launch), ports, address);
+    return new AgentProcess(launch, await launchProcess(launch, waitUntilReady), ports, address);
   }
 }
 
@@ -195,10 +196,18 @@ async function agentPorts(): Promise<AgentPorts> {
   return { http: await freePort(), dns: await freePort(), server: await freePort() };
 }
 
+export interface ServerStart {
+  readonly node?: string;
+  readonly args?: readonly string[];
+  readonly place?: Place;
+  readonly readyMs?: number;
+  readonly bin?: string;
+  /** True when not given. */
+  readonly waitUntilReady?: boolean;
+}
+
 /** Starts `lictor agent -server` on free ports with an empty data folder; ready when reads are answered. */
-export async function startServer(
-  options: { node?: string; args?: readonly string[]; place?: Place; readyMs?: number; bin?: string } = {},
-): Promise<AgentProcess> {
+export async function startServer(options: ServerStart = {}): Promise<AgentProcess> {
   const ports = await agentPorts();
   const node = options.node ?? 'server-1';
   const args = [
@@ -217,6 +226,7 @@ export async function startServer(
     options.place,
     options.readyMs,
     options.bin,
+    options.waitUntilReady,
   );
 }
 

@@ -1,0 +1,265 @@
+import fc from 'fast-check';
+import { Formation, type FormationMemory } from '../../lictor/managed-etcd/formation.ts';
+import type { ServerCard } from '../../lictor/managed-etcd/known-servers.ts';
+
+interface Disk {
+  readonly id: string;
+  memory?: FormationMemory;
+  /** With whose disks its pledge was agreed on. */
+  agreed?: ReadonlySet<string>;
+  /** Of a cluster that it has begun and that may not serve yet. */
+  data?: string;
+  /** The one that it is in. */
+  cluster?: string;
+}
+
+/** A server with its disk, which outlives its process, and all that it has said. */
+class Server {
+  readonly name: string;
+  readonly expect: number;
+  readonly joins: readonly string[];
+  /** Another disk is another server to everybody that remembers it. */
+  disk: Disk;
+  moves = 0;
+  up: Formation | undefined;
+  /** Whose disk spoke last at an address, as this process has heard. */
+  heardIds = new Map<string, string>();
+
+  constructor(name: string, expected: number, joins: readonly string[]) {
+    this.name = name;
+    this.expect = expected;
+    this.joins = joins;
+    this.disk = { id: `${name}#0` };
+  }
+
+  get address(): string {
+    return `${this.name}.${this.moves}:8300`;
+  }
+
+  start(): void {
+    const { name, address, expect: expected } = this;
+    const { id, memory, data } = this.disk;
+    const self = { name, id, address, datacenter: 'dc1', expect: expected };
+    // As the process does it: one with data of a cluster never waits to form one.
+    this.up = new Formation(self, data === undefined ? memory : { pledged: true, counted: [] });
+    this.heardIds = new Map();
+    if (this.disk.cluster !== undefined) this.up.formed(this.disk.cluster);
+  }
+
+  /** What others are told is on disk before. */
+  card(): ServerCard {
+    if (this.disk.cluster === undefined) this.disk.memory = structuredClone(this.up!.memory());
+    return structuredClone(this.up!.card());
+  }
+
+  hears(card: ServerCard): void {
+    this.up!.heard(card);
+    this.heardIds.set(card.address, card.id);
+  }
+}
+
+interface Begun {
+  readonly by: Server;
+  readonly id: string;
+  /** The disks that agreed. */
+  readonly agreed: ReadonlySet<string>;
+}
+
+interface Message {
+  readonly to: string;
+  readonly card: ServerCard;
+  readonly wantsAnswer: boolean;
+}
+
+const DEATHS = ['no', 'no', 'before it is on disk', 'before etcd has data', 'before it is formed'] as const;
+type Death = (typeof DEATHS)[number];
+
+/** Any number of servers, messages that are lost, late and in any order, and processes and disks that are lost. */
+class World {
+  readonly servers: Server[];
+  readonly begun: Begun[] = [];
+  #underWay: Message[] = [];
+  #clusters = 0;
+
+  constructor(servers: Server[]) {
+    this.servers = servers;
+  }
+
+  at(address: string): Server | undefined {
+    return this.servers.find((one) => one.up && one.address === address);
+  }
+
+  /** Sends its card to those that it knows; who is nowhere is silent. */
+  ask(server: Server): void {
+    if (!server.up || server.disk.cluster !== undefined) return;
+    const targets = new Set([...server.joins.map((name) => this.#named(name).address), ...server.up.addresses()]);
+    targets.delete(server.address);
+    for (const to of targets) this.#underWay.push({ to, card: server.card(), wantsAnswer: true });
+  }
+
+  deliver(pick: number, lost: boolean): void {
+    const [message] = this.#underWay.splice(pick % Math.max(1, this.#underWay.length), 1);
+    if (!message || lost) return;
+    const { to, card, wantsAnswer } = message;
+    const server = this.at(to);
+    if (!server) {
+      // Refused: the asker hears that nobody is there.
+      if (wantsAnswer) this.at(card.address)?.up?.silent(to);
+      return;
+    }
+    server.hears(card);
+    if (wantsAnswer) this.#underWay.push({ to: card.address, card: server.card(), wantsAnswer: false });
+  }
+
+  /** One decision; `dies` says after what. */
+  step(server: Server, dies: Death): void {
+    const { up, disk } = server;
+    if (!up || disk.cluster !== undefined) return;
+    if (disk.data !== undefined) {
+      this.#formed(server, disk.data);
+      return;
+    }
+    const step = up.next();
+    if (step.kind === 'enter') this.#enter(server, step.through);
+    else if (step.kind === 'bootstrap') this.#bootstrap(server, dies);
+    // Its supervisor starts it again.
+    else if (step.kind === 'refuse') this.crash(server);
+  }
+
+  #enter(server: Server, through: string): void {
+    const other = this.at(through);
+    if (other?.disk.cluster !== undefined) this.#formed(server, other.disk.cluster);
+    else server.up!.silent(through);
+  }
+
+  #bootstrap(server: Server, dies: Death): void {
+    const { disk } = server;
+    if (dies !== 'before it is on disk') {
+      disk.memory = structuredClone(server.up!.memory());
+      disk.agreed ??= new Set([disk.id, ...server.up!.addresses().map((address) => server.heardIds.get(address)!)]);
+    }
+    if (dies === 'before it is on disk' || dies === 'before etcd has data') {
+      this.crash(server);
+      return;
+    }
+    disk.data = `${++this.#clusters}`;
+    this.begun.push({ by: server, id: disk.id, agreed: disk.agreed! });
+    if (dies === 'before it is formed') this.crash(server);
+    else this.#formed(server, disk.data);
+  }
+
+  crash(server: Server): void {
+    server.up = undefined;
+  }
+
+  loseDisk(server: Server, times: number): void {
+    server.up = undefined;
+    server.disk = { id: `${server.name}#${times}` };
+  }
+
+  /** Everything works from now on: all are asked and answer, until nobody has anything to do. */
+  settle(rounds: number): void {
+    this.#underWay = [];
+    for (let round = 0; round < rounds; round++) {
+      for (const server of this.servers) {
+        if (!server.up) server.start();
+        this.ask(server);
+        while (this.#underWay.length > 0) this.deliver(0, false);
+        this.step(server, 'no');
+      }
+    }
+  }
+
+  /** Those begun on disks that are still there. */
+  alive(): Begun[] {
+    return this.begun.filter(({ by, id }) => by.disk.id === id);
+  }
+
+  #formed(server: Server, cluster: string): void {
+    server.up!.formed(cluster);
+    server.disk = { id: server.disk.id, cluster, data: cluster };
+  }
+
+  #named(name: string): Server {
+    return this.servers.find((one) => one.name === name)!;
+  }
+}
+
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
+
+type Event = readonly [kind: number, server: number, pick: number];
+
+function play(world: World, events: readonly Event[], faults: { disks: boolean }): void {
+  let lost = 0;
+  for (const [kind, at, pick] of events) {
+    const server = world.servers[at % world.servers.length]!;
+    if (kind < 25) world.ask(server);
+    else if (kind < 70) world.deliver(pick, kind >= 66);
+    else if (kind < 88) {
+      world.step(server, DEATHS[pick % DEATHS.length]!);
+    } else if (kind < 91) world.crash(server);
+    else if (kind < 93 && !server.up) server.moves += 1;
+    else if (kind === 93 && faults.disks) world.loseDisk(server, ++lost);
+    else if (!server.up) server.start();
+  }
+}
+
+function worlds() {
+  const joins = fc.array(fc.array(fc.nat(5), { minLength: 1, maxLength: 3 }), { minLength: 6, maxLength: 6 });
+  return fc
+    .record({ count: fc.integer({ min: 2, max: 6 }), expected: fc.integer({ min: 2, max: 6 }), joins })
+    .map((w) => {
+      const names = NAMES.slice(0, w.count);
+      const expected = Math.min(w.expected, w.count);
+      const named = (list: readonly number[]) => list.map((at) => names[at % w.count]!);
+      const servers = names.map((name, at) => new Server(name, expected, named(w.joins[at]!)));
+      // The others come late.
+      for (const server of servers.slice(0, expected)) server.start();
+      return new World(servers);
+    });
+}
+
+const EVENTS = fc.array(fc.tuple(fc.nat(99), fc.nat(5), fc.nat(1000)), { size: 'max', maxLength: 400 });
+
+describe('servers that form a cluster', () => {
+  it('never begin two when those who agreed to both have one in common that has kept its disk', () => {
+    let pairs = 0;
+    fc.assert(
+      fc.property(worlds(), EVENTS, (world, events) => {
+        play(world, events, { disks: true });
+        const alive = world.alive();
+        for (const one of alive) {
+          for (const other of alive) {
+            if (one === other) continue;
+            pairs += 1;
+            expect([...one.agreed].filter((id) => other.agreed.has(id))).toEqual([]);
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    // Those without anybody in common may; else nothing was looked at.
+    expect(pairs).toBeGreaterThan(0);
+  });
+
+  it('come to one cluster in the end when all can talk, whatever was lost before but disks', () => {
+    let begun = 0;
+    fc.assert(
+      fc.property(worlds(), EVENTS, (world, events) => {
+        // So many are expected that any two such sets have a server in common, and all are told to ask the first one.
+        const { length } = world.servers;
+        const expected = Math.max(world.servers[0]!.expect, Math.floor(length / 2) + 1);
+        const servers = world.servers.map(({ name, joins }) => new Server(name, expected, [...joins, 'a']));
+        const all = new World(servers);
+        for (const server of servers.slice(0, expected)) server.start();
+        play(all, events, { disks: false });
+        all.settle(12);
+        expect(all.begun.length).toBe(1);
+        expect(servers.map(({ disk }) => disk.cluster)).toEqual(servers.map(() => '1'));
+        begun += 1;
+      }),
+      { numRuns: 1000 },
+    );
+    expect(begun).toBe(1000);
+  });
+});
