@@ -37,6 +37,20 @@ describe('parseAgentConfig', () => {
     expect(parse('-dev').config).toMatchObject({ mode: 'dev', dataDir: '', bindAddress: '127.0.0.1' });
   });
 
+  it('listens on several addresses where several are given', () => {
+    const client = 'client_addr = "127.0.0.1 10.0.0.1 127.0.0.1"';
+    const { config } = parse('-dev -config-file a.hcl', {
+      'a.hcl': `${client} addresses { http = "unix:///run/l.sock 10.0.0.2" }`,
+    });
+    expect(config).toMatchObject({
+      clientAddress: '127.0.0.1',
+      httpAddress: 'unix:///run/l.sock',
+      httpsAddress: '127.0.0.1',
+      dnsAddress: '127.0.0.1',
+      furtherAddresses: { http: ['10.0.0.2'], https: ['10.0.0.1'], dns: ['10.0.0.1'] },
+    });
+  });
+
   it('takes an empty file for one without keys', () => {
     const { config, warnings } = parse('-dev -config-file a.json -config-file b.hcl', { 'a.json': ' \n', 'b.hcl': '' });
     expect([config.mode, warnings]).toEqual(['dev', []]);
@@ -277,7 +291,9 @@ describe('parseAgentConfig', () => {
       /bind_addr: "GetPrivteIP" is not a known function here; did you mean GetPrivateIP/,
     ],
     ['bind_addr = "{{ GetPrivateIP }}"', /finds no address on this machine/],
-    ['client_addr = "10.0.0.1 127.0.0.1"', /must be one IP address/],
+    ['bind_addr = "10.0.0.1 127.0.0.1"', /bind_addr: .* must be one IP address/],
+    ['client_addr = "10.0.0.1 web"', /client_addr: "web" must be an IP address/],
+    ['addresses { dns = "127.0.0.1 unix:///x" }', /addresses.dns: a unix socket serves HTTP only/],
     ['services = [1]', /services must be an object or a list of objects/],
   ])('refuses %s', (text, message) => {
     expect(() => parse('-dev -config-file a.hcl', { 'a.hcl': text })).toThrow(message);

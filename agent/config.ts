@@ -94,7 +94,10 @@ function kvBytes(values: Values, key: string, byDefault: number): number {
 
 function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
   const mode = dev ? 'dev' : values.bool('server') ? 'server' : 'client';
-  const clientAddress = address(values.string('client_addr', '127.0.0.1'), 'client_addr', world);
+  const clientAddresses = addressList(values.string('client_addr', '127.0.0.1'), 'client_addr', world);
+  const served = (key: 'addresses.http' | 'addresses.https' | 'addresses.dns') =>
+    addressList(values.string(key, clientAddresses.join(' ')), key, world, key !== 'addresses.dns');
+  const [http, https, dnsServed] = [served('addresses.http'), served('addresses.https'), served('addresses.dns')];
   const datacenter = values.string('datacenter', 'dc1').toLowerCase();
   const enableScriptChecks = values.bool('enable_script_checks');
   const enableLocalScriptChecks = enableScriptChecks || values.bool('enable_local_script_checks');
@@ -109,12 +112,16 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     datacenter,
     primaryDatacenter: values.string('primary_datacenter', datacenter).toLowerCase(),
     dataDir: values.string('data_dir', ''),
-    bindAddress: address(values.string('bind_addr', dev ? '127.0.0.1' : '0.0.0.0'), 'bind_addr', world),
+    bindAddress: address(
+      evaluated(values.string('bind_addr', dev ? '127.0.0.1' : '0.0.0.0'), 'bind_addr', world),
+      'bind_addr',
+    ),
     advertiseAddress: evaluated(values.string('advertise_addr', ''), 'advertise_addr', world),
-    clientAddress,
-    httpAddress: address(values.string('addresses.http', clientAddress), 'addresses.http', world, true),
-    httpsAddress: address(values.string('addresses.https', clientAddress), 'addresses.https', world, true),
-    dnsAddress: address(values.string('addresses.dns', clientAddress), 'addresses.dns', world),
+    clientAddress: clientAddresses[0]!,
+    httpAddress: http[0]!,
+    httpsAddress: https[0]!,
+    dnsAddress: dnsServed[0]!,
+    furtherAddresses: { http: http.slice(1), https: https.slice(1), dns: dnsServed.slice(1) },
     ports: ports(values, mode),
     tls: { https: tlsSettings(values, 'https'), internalRpc: rpcTlsSettings(values) },
     httpsHandshakeTimeoutMs: values.number('limits.https_handshake_timeout', 5_000),
@@ -334,8 +341,15 @@ function logLevel(text: string): LogLevel {
 }
 
 /** One IP address; templates are evaluated, and `unix` allows the path of a socket. */
-function address(given: string, key: string, world: ConfigFiles, unix = false): string {
-  const text = evaluated(given, key, world);
+/** One address, or several with spaces between them; at least one. */
+function addressList(given: string, key: string, world: ConfigFiles, unix = false): string[] {
+  const parts = evaluated(given, key, world)
+    .split(/\s+/)
+    .filter((part) => part !== '');
+  return parts.length === 0 ? [address('', key, unix)] : [...new Set(parts.map((part) => address(part, key, unix)))];
+}
+
+function address(text: string, key: string, unix = false): string {
   if (isIP(text) !== 0 || text === 'localhost') return text === 'localhost' ? '127.0.0.1' : text;
   if (text.startsWith('unix://')) {
     if (unix && text.length > 'unix://'.length) return text;

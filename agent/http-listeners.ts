@@ -22,11 +22,11 @@ export interface HttpListenersDeps {
   readonly reloads?: ConfigReloads | undefined;
 }
 
-/** Where an agent serves its API; undefined what its configuration switches off. */
+/** Where an agent serves its API: of several addresses the first; undefined what its configuration switches off. */
 export interface HttpListeners {
   readonly http: HttpServer | undefined;
   readonly https: HttpServer | undefined;
-  /** Both, and what watches over the certificate. */
+  /** All of them, and what watches over the certificate. */
   readonly members: readonly Runnable[];
 }
 
@@ -54,38 +54,37 @@ export function agentHttpListeners(
     socketFile: socketOwner(config.unixSockets, deps.files.readFile),
     policy: () => policy,
   };
-  const { ports } = config;
-  const http =
-    ports.http < 0
-      ? undefined
-      : createHttpServer(deps, { ...shared, host: config.httpAddress, port: ports.http, portFlag: '-http-port' });
-  if (ports.https < 0 || config.tls.https.certFile === '') {
-    return { http, https: undefined, members: http ? [http] : [] };
-  }
+  const { ports, furtherAddresses: further } = config;
+  const plain = (host: string) => createHttpServer(deps, { ...shared, host, port: ports.http, portFlag: '-http-port' });
+  const [http, ...others] = ports.http < 0 ? [] : [config.httpAddress, ...further.http].map(plain);
+  const unencrypted = http ? [http, ...others] : [];
+  if (ports.https < 0 || config.tls.https.certFile === '') return { http, https: undefined, members: unencrypted };
   const read = (from: AgentConfig): Served => {
     const settings = from.tls.https;
     return { settings, certificate: readServerCertificate(settings, deps.files) };
   };
   let served = read(config);
-  const https = createHttpServer(deps, {
-    ...shared,
-    name: 'https',
-    host: config.httpsAddress,
-    port: ports.https,
-    portFlag: '-https-port',
-    tls: served.certificate.tls,
-    handshakeTimeoutMs: config.httpsHandshakeTimeoutMs,
-  });
+  const encrypted = [config.httpsAddress, ...further.https].map((host) =>
+    createHttpServer(deps, {
+      ...shared,
+      name: 'https',
+      host,
+      port: ports.https,
+      portFlag: '-https-port',
+      tls: served.certificate.tls,
+      handshakeTimeoutMs: config.httpsHandshakeTimeoutMs,
+    }),
+  );
   const watch = new CertificateWatch(deps, () => served);
   deps.reloads?.add((next) => {
     const changed = read(next);
     return () => {
       served = changed;
-      https.setTls(changed.certificate.tls);
+      for (const https of encrypted) https.setTls(changed.certificate.tls);
       watch.look();
     };
   });
-  return { http, https, members: [...(http ? [http] : []), https, watch] };
+  return { http, https: encrypted[0], members: [...unencrypted, ...encrypted, watch] };
 }
 
 /** What an agent's configuration says of requests to its API. */

@@ -23,6 +23,8 @@ export interface ListenerOptions {
 export interface DnsOptions extends Partial<Omit<AnswerSettings, 'soa'>>, Partial<ListenerOptions> {
   /** An IP address; '0.0.0.0' or '::' for all. */
   readonly host: string;
+  /** Where it listens too, on the same port. */
+  readonly furtherHosts?: readonly string[];
   /** 0 takes a free port, the same for UDP and TCP. */
   readonly port: number;
   readonly datacenter: string;

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { RunGroup } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
@@ -42,10 +43,16 @@ export function createDns(deps: DnsDeps, options: DnsOptions): DnsServer {
     );
   let current = responderFor(options);
   const responder: Responder = { respond: (...question) => current.respond(...question) };
-  const listener = createDnsListener({ ...deps, log, responder }, options);
+  const listen = (host: string) => createDnsListener({ ...deps, log, responder }, { ...options, host });
+  const listener = listen(options.host);
+  const { name } = listener;
+  const all = new RunGroup(
+    { ...deps, log },
+    { name, members: [listener, ...(options.furtherHosts ?? []).map(listen)] },
+  );
   return {
-    name: listener.name,
-    run: (ctx) => listener.run(ctx),
+    name,
+    run: (ctx) => all.run(ctx),
     address: () => listener.address(),
     prepare: (next) => {
       const prepared = responderFor(next);

@@ -7,6 +7,7 @@ export function dnsOptions(config: AgentConfig): DnsOptions {
   const seconds = (ms: number) => Math.floor(ms / 1_000);
   return {
     host: config.dnsAddress,
+    furtherHosts: config.furtherAddresses.dns,
     port: config.ports.dns,
     datacenter: config.datacenter,
     domain: dns.domain,

@@ -40,10 +40,10 @@ export function stableConfig(config: AgentConfig, identity: AgentIdentity): obje
 /** `DebugConfig`: what tools read of the configuration in force, under Consul's names. Never secrets. */
 export function debugConfig(config: AgentConfig, identity: AgentIdentity): object {
   const { ports, dns, http } = config;
-  const at = (scheme: string, host: string, port: number) => {
-    if (port < 0) return [];
-    return [host.startsWith('unix:') ? host : `${scheme}://${hostPort(host, port)}`];
-  };
+  const at = (scheme: string, hosts: readonly string[], port: number) =>
+    port < 0 ? [] : hosts.map((host) => (host.startsWith('unix:') ? host : `${scheme}://${hostPort(host, port)}`));
+  const further = config.furtherAddresses;
+  const dnsHosts = [config.dnsAddress, ...further.dns];
   return {
     ACLsEnabled: false,
     AllowWriteHTTPFrom: http.allowWriteFrom,
@@ -58,7 +58,7 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     DiscardCheckOutput: config.discardCheckOutput,
     ClientAddrs: [config.clientAddress],
     ConnectEnabled: config.connect.enabled,
-    DNSAddrs: [...at('tcp', config.dnsAddress, ports.dns), ...at('udp', config.dnsAddress, ports.dns)],
+    DNSAddrs: [...at('tcp', dnsHosts, ports.dns), ...at('udp', dnsHosts, ports.dns)],
     DNSAltDomain: dns.altDomain,
     DNSDomain: `${dns.domain}.`,
     DNSEnableTruncate: dns.enableTruncate,
@@ -76,13 +76,13 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     EnableRemoteScriptChecks: config.enableScriptChecks,
     GRPCPort: ports.grpc,
     GRPCTLSPort: ports.grpcTls,
-    HTTPAddrs: at('tcp', config.httpAddress, ports.http),
+    HTTPAddrs: at('tcp', [config.httpAddress, ...further.http], ports.http),
     HTTPBlockEndpoints: http.blockEndpoints,
     HTTPMaxConnsPerClient: config.maxConnectionsPerClient,
     HTTPMaxHeaderBytes: config.maxHeaderBytes,
     HTTPPort: ports.http,
     HTTPResponseHeaders: http.responseHeaders,
-    HTTPSAddrs: at('tcp', config.httpsAddress, ports.https),
+    HTTPSAddrs: at('tcp', [config.httpsAddress, ...further.https], ports.https),
     HTTPSHandshakeTimeout: seconds(config.httpsHandshakeTimeoutMs),
     HTTPSPort: ports.https,
     HTTPUseCache: http.useCache,

@@ -135,6 +135,12 @@ export interface AgentConfig {
   readonly httpAddress: string;
   readonly httpsAddress: string;
   readonly dnsAddress: string;
+  /** Where they listen too: addresses may be given several at a time. */
+  readonly furtherAddresses: {
+    readonly http: readonly string[];
+    readonly https: readonly string[];
+    readonly dns: readonly string[];
+  };
   readonly ports: AgentPorts;
   readonly tls: { readonly https: TlsSettings; readonly internalRpc: RpcTlsSettings };
   readonly httpsHandshakeTimeoutMs: number;
