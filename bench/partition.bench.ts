@@ -1,6 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { INSTALLED_ETCD } from '../test/support/etcd/binaries.ts';
-import { PAUSED_ETCD, SPLITS, type Split, SplitCluster } from '../test/support/etcd/split-cluster.ts';
+import { ETCD_FAULTS, SPLITS, type Split, SplitCluster } from '../test/support/etcd/split-cluster.ts';
 import { CAN_HAVE_NETWORK, NETWORK_NEEDS } from '../test/support/network/broken-network.ts';
 import type { AgentProcess } from '../test/support/processes/lictor.ts';
 import type { Figure } from './run.ts';
@@ -11,7 +11,7 @@ import type { Figure } from './run.ts';
  * later, when the leader knows, another one. Then all is mended.
  */
 const SHORT = process.argv.includes('--short');
-const ROUNDS = SHORT ? 1 : 5;
+const ROUNDS = SHORT ? 1 : 3;
 /** So long that TCP pauses for longer than the bar between two attempts. */
 const CUT_MS = 14_000;
 /** Until a split has taken hold of everything; counted with what follows. */
@@ -92,7 +92,7 @@ async function main(): Promise<void> {
   if (!CAN_HAVE_NETWORK) throw new Error(`this bench runs ${NETWORK_NEEDS}`);
   const cluster = await SplitCluster.start(INSTALLED_ETCD.file);
   try {
-    for (const [name, split] of [...Object.entries(SPLITS), ["etcd's leader paused", PAUSED_ETCD] as const]) {
+    for (const [name, split] of Object.entries({ ...SPLITS, ...ETCD_FAULTS })) {
       const all: Times[] = [];
       for (let n = 0; n < ROUNDS; n++) all.push(await round(cluster, split));
       for (const figure of figuresOf(name, all)) console.log(JSON.stringify(figure));

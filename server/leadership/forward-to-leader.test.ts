@@ -86,6 +86,17 @@ describe('what is handed to the leader', () => {
     expect(third.error).toMatchObject({ code: 'noLeader', message: 'No cluster leader' });
   });
 
+  it('is refused naming the leader where that is known but cannot be reached', async () => {
+    const { clock, leadership, ask } = bench(unsent);
+    leadership.known = OTHER;
+    const answer = ask('PUT');
+    await clock.advance(7100);
+    expect(answer.error).toMatchObject({
+      code: 'noLeader',
+      message: 'No cluster leader: b leads and cannot be reached from here: it does not answer',
+    });
+  });
+
   it('goes to the next leader as soon as there is one', async () => {
     const { clock, leadership, ask } = bench(done);
     const answer = ask('PUT');

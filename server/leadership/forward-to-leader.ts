@@ -5,7 +5,7 @@ import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
 import { FORWARDED_HEADER } from './handed-writes.ts';
 import type { LeaderClient } from './leader-client.ts';
-import type { Leadership } from './leadership.ts';
+import type { Leadership, ServerPlace } from './leadership.ts';
 
 export interface ForwardDeps {
   readonly clock: Clock;
@@ -61,6 +61,7 @@ async function elsewhere(
   if (held.count >= MAX_HELD) throw new AppError('queueFull', `${MAX_HELD} requests already wait for the leader`);
   const holdMs = Math.max(HOLD_MS - leadership.lastContactMs(), MIN_HOLD_MS);
   let until = clock.monotonic() + holdMs;
+  let reason = '';
   held.count++;
   try {
     for (;;) {
@@ -70,11 +71,12 @@ async function elsewhere(
         const begun = clock.monotonic();
         const sent = await client.send(leader.address, request);
         if (sent.answered) return sent.response;
+        reason = sent.reason;
         // A blocking query whose leader was lost meanwhile.
         if (clock.monotonic() - begun > HOLD_MS) until = clock.monotonic() + HOLD_MS;
       }
       const leftMs = until - clock.monotonic();
-      if (request.signal.aborted || leftMs <= 0) throw noLeader(deps);
+      if (request.signal.aborted || leftMs <= 0) throw leader ? unreachable(leader, reason) : noLeader(deps);
       // A leader that is known but does not answer, or one that nobody knows.
       await leadership.changed(leader ? RETRY_MS : leftMs, request.signal);
     }
@@ -93,6 +95,11 @@ function isLeaders({ method, query }: RouteRequest, leadership: Leadership): boo
   } catch {
     return false;
   }
+}
+
+/** As `noLeader`: another server leads, which this one does not reach. */
+function unreachable({ name }: ServerPlace, reason: string): AppError {
+  return new AppError('noLeader', `No cluster leader: ${name} leads and cannot be reached from here: ${reason}`);
 }
 
 /** Consul's text, which clients look for, and why it will stay so. */

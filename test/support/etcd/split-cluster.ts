@@ -75,11 +75,18 @@ export const SPLITS: Readonly<Record<string, Split>> = {
   },
 };
 
-/** Etcd's leader is stopped (SIGSTOP); the leader of the servers goes on as soon as etcd has another one. */
-export const PAUSED_ETCD: Split = async ({ on }) => {
-  const paused = on.etcd.process(await on.etcd.leader());
-  paused.pause();
-  return async () => paused.resume();
+/** Those that leave the servers a leader, as soon as etcd has another one. */
+export const ETCD_FAULTS: Readonly<Record<string, Split>> = {
+  "etcd's leader paused": async ({ on }) => {
+    const paused = on.etcd.process(await on.etcd.leader());
+    paused.pause();
+    return async () => paused.resume();
+  },
+  "etcd's leader cut off from the other members": async ({ on, network }) => {
+    const leader = await on.etcd.leader();
+    await network.bothWays([leader], on.others(leader), NOTHING_PASSES);
+    return () => network.heal();
+  },
 };
 
 /** The host of the server at a position; its etcd is on the host of that number. */
