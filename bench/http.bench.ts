@@ -1,19 +1,23 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { call, drive, poolOf, registration, sleep, wrk, wrkRegistrations } from './load.ts';
-import { show, syncsPerSecond } from './measure.ts';
+import type { Answer } from './http-server.ts';
+import { call, drive, type Load, poolOf, registration, sleep, wrk, wrkRegistrations } from './load.ts';
+import { median, show, syncsPerSecond } from './measure.ts';
 import { ServerProcess } from './server-process.ts';
 
 /**
  * The HTTP API of one server process on core 0, asked from the other core over loopback: durable registrations by 64
- * clients and by one, then health reads of services with ten instances, with and without changes going on, beside a bare
- * node:http server that sends the same bytes in the same run.
+ * clients and by one, then health reads of services with ten instances, with and without changes going on. Beside it, in
+ * turns, a bare node:http server that sends one such answer to all, which its processor's cache holds, and one that sends
+ * to each URL the same bytes as the server.
  */
 const SHORT = process.argv.includes('--short');
 const SHAPE = { services: SHORT ? 1_000 : 5_000, nodes: 500 };
 const INSTANCES = SHAPE.services * 10;
-const READ_SECONDS = SHORT ? 3 : 8;
+/** Short turns, so that a busy neighbour meets all servers alike. */
+const READ_ROUNDS = SHORT ? 3 : 9;
+const READ_SECONDS = SHORT ? 1 : 2;
 const WRITE_SECONDS = SHORT ? 3 : 8;
 const CHANGES_PER_SECOND = 50;
 const PATH = '/v1/health/service/svc-{n}?passing';
@@ -77,35 +81,69 @@ async function fill(port: number): Promise<void> {
   await pool.destroy();
 }
 
-async function reads(port: number, folder: string): Promise<void> {
-  const pool = poolOf(port, 1);
-  const { text } = await call(pool, PATH.replace('{n}', '7'));
+/** What the server answers to each of the paths, as a bare server sends it. */
+async function answersOf(port: number): Promise<Answer[]> {
+  const pool = poolOf(port, 8);
+  const answers: Answer[] = [];
+  for (let n = 0; n < SHAPE.services; n++) {
+    const url = PATH.replace('{n}', String(n));
+    const answer = await pool.request({ path: url, method: 'GET' });
+    const { date: _, connection: __, 'keep-alive': ___, ...headers } = answer.headers as Record<string, string>;
+    answers.push({ url, headers, body: await answer.body.text() });
+  }
   await pool.destroy();
-  writeFileSync(join(folder, 'body'), text());
+  return answers;
+}
+
+interface Read extends Load {
+  /** Of the server's processor, for each answer. */
+  readonly cpuMicroseconds: number;
+}
+
+async function read(server: ServerProcess, seconds = READ_SECONDS): Promise<Read> {
+  const before = (await server.usage()).cpuSeconds;
+  const load = await wrk(server.port, PATH, SHAPE.services, seconds);
+  const used = (await server.usage()).cpuSeconds - before;
+  return { ...load, cpuMicroseconds: (used / (load.perSecond * seconds)) * 1e6 };
+}
+
+async function reads(lictor: ServerProcess, folder: string): Promise<void> {
+  const answers = await answersOf(lictor.port);
+  writeFileSync(join(folder, 'body'), answers[7]!.body);
+  writeFileSync(join(folder, 'answers'), JSON.stringify(answers));
   const bare = await ServerProcess.start('bare', join(folder, 'body'));
-  await wrk(port, PATH, SHAPE.services, 2);
-  await wrk(bare.port, PATH, SHAPE.services, 1);
-  // The two take turns, so that a busy neighbour meets both.
-  const rounds = [];
-  for (let round = 0; round < (SHORT ? 1 : 3); round++) {
-    const limit = await wrk(bare.port, PATH, SHAPE.services, READ_SECONDS);
-    const ours = await wrk(port, PATH, SHAPE.services, READ_SECONDS);
-    const changing = await withChanges(port, () => wrk(port, PATH, SHAPE.services, READ_SECONDS));
-    rounds.push({ limit, ours, changing });
+  const same = await ServerProcess.start('same', join(folder, 'answers'));
+  for (const server of [lictor, bare, same]) await read(server);
+  const rounds: Readonly<Record<'limit' | 'ours' | 'twin' | 'changing', Read>>[] = [];
+  for (let round = 0; round < READ_ROUNDS; round++) {
+    const limit = await read(bare);
+    const ours = await read(lictor);
+    const twin = await read(same);
+    const changing = await withChanges(lictor.port, () => read(lictor));
+    rounds.push({ limit, twin, ours, changing });
   }
   await bare.stop();
-  rounds.sort((a, b) => a.ours.perSecond / a.limit.perSecond - b.ours.perSecond / b.limit.perSecond);
-  const { limit, ours, changing } = rounds[rounds.length >> 1]!;
-  show({ name: 'bare node:http, the same bytes', value: limit.perSecond, unit: '/s', bar: null });
-  show({ name: 'health reads of 10 instances', value: ours.perSecond, unit: '/s', bar: null });
-  const ratio = (name: string, value: number, bar: number) =>
-    show({ name, value, unit: 'ratio', bar, better: 'higher' });
-  ratio('health reads to bare node:http', ours.perSecond / limit.perSecond, 0.7);
-  ratio(`the same with ${CHANGES_PER_SECOND} changes a second`, changing.perSecond / limit.perSecond, 0.6);
+  await same.stop();
+  type Round = (typeof rounds)[number];
+  const middle = (of: (round: Round) => number) => of(median(rounds, of));
+  show({ name: 'bare node:http, one answer', value: middle((r) => r.limit.perSecond), unit: '/s', bar: null });
+  show({ name: 'bare node:http, the same answers', value: middle((r) => r.twin.perSecond), unit: '/s', bar: null });
+  show({ name: 'health reads of 10 instances', value: middle((r) => r.ours.perSecond), unit: '/s', bar: null });
+  const ratio = (name: string, of: (round: Round) => number, bar: number | null) =>
+    show({ name, value: middle(of), unit: 'ratio', bar, better: 'higher' });
+  ratio('health reads to bare node:http with one answer', (r) => r.ours.perSecond / r.limit.perSecond, 0.7);
+  ratio(`the same with ${CHANGES_PER_SECOND} changes a second`, (r) => r.changing.perSecond / r.limit.perSecond, 0.6);
+  ratio('health reads to bare node:http with the same answers', (r) => r.ours.perSecond / r.twin.perSecond, null);
+  ratio(
+    'processor time of bare node:http with one answer to that of a health read',
+    (r) => r.limit.cpuMicroseconds / r.ours.cpuMicroseconds,
+    null,
+  );
+  const bareP99Ms = middle((r) => r.limit.p99Ms);
   // The bar of 10 ms is for a machine of its own: where the bare server is slower than that, it is the measure.
-  const p99Bar = Math.max(10, limit.p99Ms * 2);
-  show({ name: 'health reads, p99', value: ours.p99Ms, unit: 'ms', bar: p99Bar, better: 'lower' });
-  show({ name: 'bare node:http, p99', value: limit.p99Ms, unit: 'ms', bar: null });
+  const p99Bar = Math.max(10, bareP99Ms * 2);
+  show({ name: 'health reads, p99', value: middle((r) => r.ours.p99Ms), unit: 'ms', bar: p99Bar, better: 'lower' });
+  show({ name: 'bare node:http, p99', value: bareP99Ms, unit: 'ms', bar: null });
 }
 
 const folder = mkdtempSync(join(dirname(fileURLToPath(import.meta.url)), '..', '.cache', 'bench-http-'));
@@ -113,7 +151,7 @@ try {
   const lictor = await ServerProcess.start('lictor', join(folder, 'store'));
   await writes(lictor.port, folder);
   await fill(lictor.port);
-  await reads(lictor.port, folder);
+  await reads(lictor, folder);
   await lictor.stop();
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -37,7 +37,7 @@ export class ServerProcess {
     });
   }
 
-  /** Ready when it listens. `lictor FOLDER`, `bare BODY-FILE` or `parked BODY-FILE`. */
+  /** Ready when it listens. The arguments are those of `http-server.ts`. */
   static async start(...args: readonly string[]): Promise<ServerProcess> {
     const server = new ServerProcess(args);
     server.port = Number(await server.#line());
