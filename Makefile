@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ARGS ?=
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help install demo test unit golden lint format typecheck lock crds cli-docs api-docs kube clients etcd dist bench fuzz upgrade-test chaos clean
+.PHONY: help install demo test unit golden lint format typecheck lock crds cli-docs api-docs kube clients consul-api-tests etcd dist bench fuzz upgrade-test chaos clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ kube: ## Build the kube-apiserver that the integration tests use (needs Go; minu
 
 clients: ## Make the Consul clients that test/clients runs (needs Go, Python, Maven; minutes the first time)
 	@scripts/install-clients
+
+consul-api-tests: install ## Consul's own tests of its Go client against lictor (needs Go; some 8 minutes)
+	@scripts/consul-api-tests $(ARGS)
 
 etcd: ## Build the current etcd that the store's tests use beside the installed one (needs Go)
 	@scripts/build-etcd

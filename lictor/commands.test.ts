@@ -194,6 +194,11 @@ describe('a symlink named consul', () => {
       Version: string;
     };
     expect(version.Version).toMatch(/^1\.(1[4-9]|[2-9]\d)\.\d+$/);
+    // Roles of configuration tools take the second word of the first line.
+    for (const flag of ['version', '--version', '-v']) {
+      const [first] = execFileSync(consul, [flag], { encoding: 'utf8' }).split('\n');
+      expect([flag, first]).toEqual([flag, `Consul v${version.Version}`]);
+    }
     expect(execFileSync(consul, ['--help'], { encoding: 'utf8' })).toContain('Usage: consul <command>');
     rmSync(folder, { recursive: true });
   });
