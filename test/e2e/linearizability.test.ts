@@ -6,6 +6,7 @@ import { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { checkKey } from '../support/linearizability/check-key.ts';
 import { KvClient } from '../support/linearizability/kv-client.ts';
+import { LapsingClient } from '../support/linearizability/lapsing-client.ts';
 import { minimalHistory } from '../support/linearizability/minimal-history.ts';
 import { torment } from '../support/linearizability/nemesis.ts';
 import { History, type Operation, operationLine } from '../support/linearizability/operations.ts';
@@ -21,6 +22,9 @@ const CLIENTS = 5;
 /** New keys now and then keep each history short enough to decide. */
 const KEYS_FOR_MS = 20_000;
 const KEYS = ['kv-1', 'kv-2', 'kv-3', 'lock-1', 'lock-2', 'pair-1', 'pair-2', 'service-1', 'service-2'];
+const LAPSING_CLIENTS = 3;
+const LAPSING_KEYS = ['lock-of-lapsing-1', 'lock-of-lapsing-2'];
+const TTL_MS = 1000;
 /** Of things that are paused or cut off. */
 const LASTS_MS = process.env.CHAOS_SECONDS ? { min: 5000, max: 60_000 } : { min: 1000, max: 5000 };
 const FOLDER_BYTES = 2 ** 30;
@@ -63,7 +67,7 @@ describeReal(
       smallDisk = { member: SMALL, folder: await network.mountDisk(data, SMALL_DISK_BYTES) };
       const places = HOSTS.map((host) => network.place(host, { disks: true }));
       etcd = await EtcdCluster.start({ file: INSTALLED_ETCD.file!, members: 3, places, folder });
-      const args = [`-etcd-endpoints=${etcd.endpoints.join(',')}`];
+      const args = [`-etcd-endpoints=${etcd.endpoints.join(',')}`, '-hcl=session_ttl_min = "1s"'];
       servers = await Promise.all(
         HOSTS.map((host) => startServer({ node: `server-${host + 1}`, args, place: network.place(host) })),
       );
@@ -81,19 +85,24 @@ describeReal(
         const urls = servers.map(({ url }) => url);
         const begun = performance.now();
         const over = () => performance.now() - begun > SECONDS * 1000;
-        const keys = () => {
+        const current = (names: readonly string[]) => () => {
           const generation = Math.floor((performance.now() - begun) / KEYS_FOR_MS);
-          return KEYS.map((key) => `chaos/${generation}/${key}`);
+          return names.map((key) => `chaos/${generation}/${key}`);
         };
         const clients = Array.from({ length: CLIENTS }, (_, i) => {
           const random = new SeededRandom(SEED * 1000 + i);
-          return new KvClient({ name: `c${i}`, history, random, servers: urls, keys });
+          return new KvClient({ name: `c${i}`, history, random, servers: urls, keys: current(KEYS) });
+        });
+        const lapsing = Array.from({ length: LAPSING_CLIENTS }, (_, i) => {
+          const random = new SeededRandom(SEED * 1000 + 500 + i);
+          const keys = current(LAPSING_KEYS);
+          return new LapsingClient({ name: `t${i}`, history, random, servers: urls, keys, ttlMs: TTL_MS });
         });
         for (const client of clients) await eventually(() => client.begin(), { withinMs: 60_000 });
         const random = new SeededRandom(SEED);
         const [faults] = await Promise.all([
           torment({ servers, etcd, network, smallDisk, random, lastsMs: LASTS_MS }, over),
-          ...clients.map((client) => client.run(over)),
+          ...[...clients, ...lapsing].map((client) => client.run(over)),
         ]);
 
         // Everything is mended: what was acknowledged is there, at each server.
@@ -105,10 +114,12 @@ describeReal(
         }
 
         const problems = [...history.byKey()].flatMap(([key, operations]) => problem(key, operations) ?? []);
+        problems.push(...lapsing.flatMap((client) => client.problems));
         if (problems.length > 0 || process.env.CHAOS_REPORT) console.log(report(faults, clients, history));
         if (process.env.CHAOS_REPORT) process.stderr.write(`${resultLine(problems.length, faults, history)}\n`);
         expect(problems.join('\n\n')).toBe('');
         expect(faults.length).toBeGreaterThan(1);
+        expect(lapsing.reduce((sum, { ended }) => sum + ended, 0)).toBeGreaterThan(SECONDS / 20);
         expect(history.operations.filter(({ end }) => end !== Infinity).length).toBeGreaterThan(SECONDS * 5);
       },
       (SECONDS * 2 + 240) * 1000,

@@ -2,7 +2,7 @@ import { checkKey } from './check-key.ts';
 import { minimalHistory } from './minimal-history.ts';
 import { type Answer, type Call, History, type Operation, operationLine } from './operations.ts';
 
-type Line = readonly [call: Call, start: number, end: number, answer?: Answer];
+type Line = readonly [call: Call, start: number, end: number, answer?: Answer, by?: number];
 
 const read = { kind: 'read' } as const;
 const remove = { kind: 'delete' } as const;
@@ -16,10 +16,36 @@ const seen = (value: string, index: number, session?: string) => ({ value, index
 const LATER = Infinity;
 
 function history(lines: readonly Line[]): Operation[] {
-  return lines.map(([call, start, end, answer], i) => ({ client: `c${i}`, key: 'k', call, start, end, answer }));
+  return lines.map(([call, start, end, answer, by], i) => ({
+    client: `c${i}`,
+    key: 'k',
+    call,
+    start,
+    end,
+    answer,
+    by,
+  }));
 }
 
 const good: [string, Line[]][] = [
+  [
+    'a lock that may lapse from some time on, and does so later',
+    [
+      [acquire('a', 's1'), 0, 1, true],
+      [destroy('s1'), 2, LATER],
+      [acquire('b', 's2'), 3, 4, false],
+      [acquire('c', 's2'), 5, 6, true],
+    ],
+  ],
+  [
+    'an unknown acquire before the end of its session',
+    [
+      [acquire('a', 's1'), 0, LATER, undefined, 5],
+      [destroy('s1'), 1, 4, true],
+      [read, 2, 3, seen('a', 5, 's1')],
+      [read, 6, 7, seen('a', 6)],
+    ],
+  ],
   ['nothing', []],
   ['a read before any write', [[read, 0, 1, undefined]]],
   [
@@ -132,6 +158,40 @@ const good: [string, Line[]][] = [
 ];
 
 const bad: [string, Line[]][] = [
+  [
+    'a lock that is free before it may lapse',
+    [
+      [acquire('a', 's1'), 0, 1, true],
+      [acquire('b', 's2'), 2, 3, true],
+      [destroy('s1'), 4, LATER],
+    ],
+  ],
+  [
+    'a lock that is held by a session that has lapsed',
+    [
+      [acquire('a', 's1'), 0, 1, true],
+      [destroy('s1'), 2, 3, true],
+      [read, 4, 5, seen('a', 5, 's1')],
+    ],
+  ],
+  [
+    'a lock that lapses and comes back',
+    [
+      [acquire('a', 's1'), 0, 1, true],
+      [destroy('s1'), 2, LATER],
+      [read, 3, 4, seen('a', 6)],
+      [read, 5, 6, seen('a', 5, 's1')],
+    ],
+  ],
+  [
+    'an unknown acquire that takes effect after the end of its session',
+    [
+      [acquire('a', 's1'), 0, LATER, undefined, 3],
+      [destroy('s1'), 1, 2, true],
+      [read, 4, 5, undefined],
+      [read, 6, 7, seen('a', 5, 's1')],
+    ],
+  ],
   ['a read of what nobody wrote', [[read, 0, 1, seen('a', 5)]]],
   [
     'a stale read',
@@ -290,7 +350,11 @@ describe('History', () => {
     written.begin('c4', 'a', write('3')).failed();
     second.done(true);
     first.unknown();
-    expect(written.byKey().get('a')).toEqual([{ client: 'c1', key: 'a', call: write('1'), start: 0, end: Infinity }]);
+    first.over();
+    second.over();
+    expect(written.byKey().get('a')).toEqual([
+      { client: 'c1', key: 'a', call: write('1'), start: 0, end: Infinity, by: 5 },
+    ]);
     expect(written.byKey().get('b')).toMatchObject([{ start: 1, end: 4, answer: true }]);
   });
 });

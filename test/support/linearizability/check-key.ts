@@ -17,6 +17,8 @@ interface Frame {
   next: number;
   /** The operation that led here. */
   readonly taken: number;
+  /** The latest beginning of those that are in the order. */
+  readonly latest: number;
 }
 
 /**
@@ -50,7 +52,7 @@ class Search {
   }
 
   run(): Verdict {
-    const stack: Frame[] = [this.#frame(NO_KEY, -1)];
+    const stack: Frame[] = [this.#frame(NO_KEY, -1, -1)];
     while (this.#open > 0) {
       const frame = stack.at(-1);
       if (!frame) return 'broken';
@@ -70,6 +72,7 @@ class Search {
     while (frame.next < frame.candidates.length) {
       const candidate = frame.candidates[frame.next++]!;
       const operation = this.#operations[candidate]!;
+      if (operation.by !== undefined && frame.latest > operation.by) continue;
       const state = step(frame.state, operation);
       // An unknown one without an effect is as good as left out.
       if (state === undefined || (state === frame.state && operation.end === Infinity)) continue;
@@ -77,7 +80,7 @@ class Search {
       const configuration = String.fromCharCode(...this.#bits) + stateText(state);
       if (!this.#seen.has(configuration)) {
         this.#seen.add(configuration);
-        return this.#frame(state, candidate);
+        return this.#frame(state, candidate, Math.max(frame.latest, operation.start));
       }
       this.#mark(candidate, false);
     }
@@ -85,7 +88,7 @@ class Search {
   }
 
   /** What may come next: what began before the first end of those that are still open. Unknown ones come last. */
-  #frame(state: KeyState, taken: number): Frame {
+  #frame(state: KeyState, taken: number, latest: number): Frame {
     const answered: number[] = [];
     const unknown: number[] = [];
     let firstEnd = Infinity;
@@ -97,7 +100,7 @@ class Search {
       firstEnd = Math.min(firstEnd, end);
     }
     answered.sort((a, b) => this.#operations[a]!.end - this.#operations[b]!.end);
-    return { state, candidates: [...answered, ...unknown], next: 0, taken };
+    return { state, candidates: [...answered, ...unknown], next: 0, taken, latest };
   }
 
   #mark(index: number, taken: boolean): void {

@@ -107,11 +107,12 @@ export class KvClient {
   }
 }
 
-type Outcome =
+export type Outcome =
   | { readonly kind: 'done'; readonly answer: Answer; readonly why?: undefined }
   | { readonly kind: 'failed' | 'unknown'; readonly why: string };
 
-async function ask(server: string, key: string, call: Call, consistent: boolean): Promise<Outcome> {
+/** One request; what came of it. */
+export async function ask(server: string, key: string, call: Call, consistent: boolean): Promise<Outcome> {
   const { method, path, body, answer } = requestOf(key, call, consistent);
   try {
     const response = await fetch(`${server}${path}`, { method, body, signal: AbortSignal.timeout(ANSWER_MS) });
@@ -119,6 +120,7 @@ async function ask(server: string, key: string, call: Call, consistent: boolean)
     const { status, headers } = response;
     const known = [200, 404, 409].includes(status) ? answer(status, text) : undefined;
     if (known) return { kind: 'done', answer: known.is };
+    if (status === 500 && text.includes('invalid session')) return { kind: 'failed', why: 'invalid session' };
     const code = headers.get('x-lictor-error') ?? text.slice(0, 80);
     return { kind: code === 'noLeader' ? 'failed' : 'unknown', why: `${status} ${code}` };
   } catch (error) {

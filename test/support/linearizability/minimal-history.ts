@@ -28,7 +28,10 @@ export function minimalHistory(
 function beginning(operations: readonly Operation[], until: number): Operation[] {
   return operations
     .filter(({ start, end, call }) => start <= until && (end <= until || call.kind !== 'read'))
-    .map((operation) => (operation.end <= until ? operation : { ...operation, end: Infinity, answer: undefined }))
+    .map((operation) => {
+      const by = operation.by !== undefined && operation.by <= until ? operation.by : undefined;
+      return operation.end <= until ? operation : { ...operation, end: Infinity, by, answer: undefined };
+    })
     .toSorted((a, b) => a.start - b.start);
 }
 

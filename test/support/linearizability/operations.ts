@@ -32,6 +32,8 @@ export interface Operation {
   readonly start: number;
   /** `Infinity`: the outcome is unknown; it took effect at any time after `start`, or will, or never. */
   readonly end: number;
+  /** Of one with an unknown outcome: the event after which it certainly takes no effect any more. */
+  readonly by?: number;
   readonly answer?: Answer;
 }
 
@@ -40,6 +42,8 @@ export interface Begun {
   done(answer: Answer): void;
   /** It may have taken effect or may still do so. */
   unknown(): void;
+  /** One of unknown outcome: from now on it takes no effect any more, if it has taken none. */
+  over(): void;
   /** It certainly took no effect. */
   failed(): void;
 }
@@ -51,13 +55,19 @@ export class History {
 
   begin(client: string, key: string, call: Call): Begun {
     const start = this.#events++;
+    let unknown: (Operation & { by?: number }) | undefined;
     return {
       done: (answer) => {
         this.operations.push({ client, key, call, start, end: this.#events++, answer });
       },
       unknown: () => {
         // A read that was not answered says nothing.
-        if (call.kind !== 'read') this.operations.push({ client, key, call, start, end: Infinity });
+        if (call.kind === 'read') return;
+        unknown = { client, key, call, start, end: Infinity };
+        this.operations.push(unknown);
+      },
+      over: () => {
+        if (unknown) unknown.by = this.#events++;
       },
       failed: () => {},
     };
@@ -69,8 +79,9 @@ export class History {
 }
 
 /** One line for people. */
-export function operationLine({ client, call, start, end, answer }: Operation): string {
+export function operationLine({ client, call, start, end, by, answer }: Operation): string {
   const { kind, ...args } = call;
-  const outcome = end === Infinity ? 'unknown' : (JSON.stringify(answer) ?? 'no key');
+  const unknown = by === undefined ? 'unknown' : `unknown, at ${by} at the latest`;
+  const outcome = end === Infinity ? unknown : (JSON.stringify(answer) ?? 'no key');
   return `${String(start).padStart(6)} .. ${String(end).padEnd(8)} ${client}: ${kind} ${JSON.stringify(args)} -> ${outcome}`;
 }
