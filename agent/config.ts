@@ -136,6 +136,8 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     logLevel: logLevel(values.string('log_level', dev ? 'debug' : 'info')),
     etcd: etcd(values),
     retryJoin: values.list('retry_join', 'start_join'),
+    retryIntervalMs: values.get('retry_interval'),
+    retryMax: values.number('retry_max', 0),
     autoReload: values.bool('auto_reload_config'),
     services: declaredServices(values.list<object>('service', 'services'), policy),
     checks: declaredChecks(values.list<object>('check', 'checks'), policy),
@@ -187,6 +189,8 @@ function verify(config: AgentConfig): void {
   if (config.mode === 'client' && (config.bootstrap || config.bootstrapExpect > 0)) {
     throw wrong('bootstrap', 'needs server mode (flag -server)');
   }
+  if (config.retryMax < 0) throw wrong('retry_max', `${config.retryMax} must be a count; 0 tries for ever`);
+  if ((config.retryIntervalMs ?? 1) <= 0) throw wrong('retry_interval', 'must be a time, e.g. 10s');
   for (const target of config.retryJoin) {
     if (/^provider=/.test(target))
       throw wrong('retry_join', `${JSON.stringify(target)}: providers are not supported yet; give host or host:port`);

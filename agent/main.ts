@@ -17,6 +17,7 @@ import { agentHttpListeners } from './http-listeners.ts';
 import { HttpCatalogSource } from './local-view/http-catalog-source.ts';
 import { LocalView } from './local-view/local-view.ts';
 import { HttpServerCatalog } from './server-pool/http-server-catalog.ts';
+import { JoinLimit } from './server-pool/join-limit.ts';
 import { ServerPool } from './server-pool/server-pool.ts';
 import { RpcTls } from './tls/rpc-tls.ts';
 
@@ -48,7 +49,12 @@ export interface ClientAgent {
   readonly listeners: readonly Runnable[];
   /** Closes the connections to the servers when it stops: to be started first. */
   readonly connections: Runnable;
+  /** Ends the agent when it cannot join. */
+  readonly joinLimit: Runnable;
 }
+
+/** Consul's, when it is not given. */
+const RETRY_INTERVAL_MS = 30_000;
 
 /** Puts a client agent together; nothing runs yet. @throws AppError `config` for bad server addresses. */
 export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): ClientAgent {
@@ -72,7 +78,8 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
   const routes = [...agent.routes, ...forwardRoutes({ pool }, config)];
   const { http, members } = agentHttpListeners(config, { ...deps, timings, files: systemConfigFiles }, routes);
   const connections = runnable('server-connections', async () => () => pool.close());
-  return { agent, view, http, listeners: members, connections };
+  const tries = { intervalMs: config.retryIntervalMs ?? RETRY_INTERVAL_MS, max: config.retryMax };
+  return { agent, view, http, listeners: members, connections, joinLimit: new JoinLimit({ ...deps, pool }, tries) };
 }
 
 /**
@@ -86,8 +93,8 @@ export async function runClientAgent(
   listeners: (view: LocalView) => readonly Runnable[] = () => [],
 ): Promise<void> {
   const client = composeClientAgent(config, deps);
-  const { agent, view, connections } = client;
-  const members = [connections, agent.localState, ...client.listeners, ...listeners(view), view, agent.work];
+  const { agent, view, connections, joinLimit } = client;
+  const members = [connections, joinLimit, agent.localState, ...client.listeners, ...listeners(view), view, agent.work];
   await new RunGroup(deps, { name: 'agent', members }).run(ctx);
 }
 

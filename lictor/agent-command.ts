@@ -59,6 +59,7 @@ Identity and role:
   -datacenter NAME         name of the datacenter (default dc1)
   -bootstrap, -bootstrap-expect N
   -retry-join HOST[:PORT]  a server to join; may be repeated (default port 8300)
+  -retry-interval 30s, -retry-max N    give up when none has answered N times (default 0: never)
 
 Servers of a cluster share an etcd, and elect the one that takes the writes:
   -etcd-endpoints URL[,URL]  http(s)://host:port of its members

@@ -166,6 +166,10 @@ export interface AgentConfig {
   readonly etcd: EtcdConfig;
   /** `host` or `host:port` of servers. */
   readonly retryJoin: readonly string[];
+  /** Until a server that does not answer is asked again, and how long a try to join takes; undefined when not given. */
+  readonly retryIntervalMs: number | undefined;
+  /** Tries to join before the agent ends; 0: for ever. */
+  readonly retryMax: number;
   readonly services: readonly AgentService[];
   readonly checks: readonly { readonly check: AgentCheck; readonly namespace: string | undefined }[];
   readonly watches: readonly WatchConfig[];

@@ -62,6 +62,11 @@ export class Formation {
     return { pledged: this.#pledged, counted: this.#servers.counted, formed: this.#formed };
   }
 
+  /** Whether it has heard of no other server since it started. */
+  get alone(): boolean {
+    return this.#servers.cards.length === 0;
+  }
+
   /** Servers to be asked besides those that are configured. */
   addresses(): string[] {
     const all = new Set(this.#servers.counted.map(({ address }) => address));

@@ -22,6 +22,7 @@ import { forServers } from './for-servers.ts';
 import { Formation } from './formation.ts';
 import { FormationFile } from './formation-file.ts';
 import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './join-routes.ts';
+import { JoinTries } from './join-tries.ts';
 import { JsonCalls } from './json-calls.ts';
 import type { ServerCard } from './known-servers.ts';
 import { MemberTls } from './member-tls.ts';
@@ -60,6 +61,9 @@ export interface ManagedEtcd {
 const DEFAULT_EXPECT = 3;
 const ASK_MS = 500;
 const CALL_MS = 15_000;
+const HELLO_MS = 5000;
+/** A round of asking does not wait longer for answers. */
+const ROUND_MS = 1000;
 
 /**
  * Forms a cluster with the servers that -retry-join names, enters theirs, or goes on with the data of before.
@@ -229,6 +233,9 @@ interface JoiningDeps extends ManagedEtcdDeps {
 class Joining {
   readonly #deps: JoiningDeps;
   readonly #at: { readonly config: AgentConfig; readonly peerUrl: string; readonly address: string };
+  readonly #tries: JoinTries;
+  /** The servers that are being asked. */
+  readonly #asking = new Set<string>();
   #said = '';
   /** What was said of each server that cannot be spoken to. */
   readonly #warned = new Map<string, string>();
@@ -236,6 +243,8 @@ class Joining {
   constructor(deps: JoiningDeps, at: { config: AgentConfig; peerUrl: string; address: string }) {
     this.#deps = deps;
     this.#at = at;
+    const { retryIntervalMs: intervalMs, retryMax: max } = at.config;
+    this.#tries = new JoinTries(deps, { intervalMs, max });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -247,6 +256,8 @@ class Joining {
       await this.#askAll();
       const step = formation.next();
       await file.save(formation.memory());
+      const over = step.kind === 'wait' && formation.alone ? this.#tries.refusal(this.#joined) : undefined;
+      if (over !== undefined) throw new AppError('unavailable', over);
       if (step.kind === 'refuse') throw new AppError('config', `retry_join: ${step.why}`);
       if (step.kind === 'bootstrap') return this.#bootstrap(signal);
       if (step.kind === 'enter') {
@@ -282,7 +293,7 @@ class Joining {
   /** With the data of before. The others may be gone, so it waits for a quorum however long that takes. */
   async #goOn(signal: AbortSignal): Promise<void> {
     const { process, formation, file, log } = this.#deps;
-    await this.#askAll();
+    await this.#askAll(HELLO_MS);
     const step = formation.next();
     if (step.kind === 'enter' && process.pid === undefined && (await this.#wasRemoved(step.through))) {
       formation.dataSetAside();
@@ -406,22 +417,40 @@ class Joining {
     return JSON.parse(text) as EnterAnswer;
   }
 
-  async #askAll(): Promise<void> {
-    const { formation, told, calls } = this.#deps;
-    const { scheme } = calls;
+  /** Those that are told to be joined, without this one. */
+  get #joined(): string[] {
+    const { scheme } = this.#deps.calls;
+    const { config, address } = this.#at;
+    const origins = config.retryJoin.map((target) => serverOrigin(target, scheme));
+    return [...new Set(origins)].filter((origin) => origin !== `${scheme}://${address}`);
+  }
+
+  /** One that does not answer at once does not hold up the others: what it answers counts when it comes. */
+  async #askAll(withinMs = ROUND_MS): Promise<void> {
+    const { formation, told, calls, clock } = this.#deps;
     const card = await told();
-    const known = formation.addresses().map((address) => `${scheme}://${address}`);
-    const origins = new Set([...this.#at.config.retryJoin.map((target) => serverOrigin(target, scheme)), ...known]);
-    origins.delete(`${scheme}://${this.#at.address}`);
-    await Promise.all(
-      [...origins].map(async (origin) => {
-        try {
-          formation.heard(cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, card))));
-        } catch (error) {
-          this.#unreachable(origin, error);
-        }
-      }),
-    );
+    const known = formation.addresses().map((address) => `${calls.scheme}://${address}`);
+    const due = this.#tries.due(new Set([...this.#joined, ...known])).filter((origin) => !this.#asking.has(origin));
+    const over = new AbortController();
+    const all = Promise.all(due.map((origin) => this.#ask(origin, card)));
+    await Promise.race([all, clock.sleep(withinMs, over.signal)]);
+    over.abort();
+  }
+
+  async #ask(origin: string, card: ServerCard): Promise<void> {
+    const { formation } = this.#deps;
+    this.#asking.add(origin);
+    try {
+      const heard = cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, card, HELLO_MS)));
+      if (heard.id === card.id) throw new AppError('config', `${origin}: is this server itself`);
+      formation.heard(heard);
+      this.#tries.answered(origin);
+    } catch (error) {
+      this.#tries.failed(origin, errorText(error));
+      this.#unreachable(origin, error);
+    } finally {
+      this.#asking.delete(origin);
+    }
   }
 
   /** A server that has not begun is nothing new; one that TLS keeps apart does not come by itself. */
@@ -437,9 +466,9 @@ class Joining {
     log.warn('a server cannot be spoken to', { server, why });
   }
 
-  async #put(url: string, body: object): Promise<string> {
+  async #put(url: string, body: object, withinMs = CALL_MS): Promise<string> {
     const { calls, formation } = this.#deps;
-    const { status, text } = await calls.call('PUT', url, body, CALL_MS).catch((error) => {
+    const { status, text } = await calls.call('PUT', url, body, withinMs).catch((error) => {
       formation.silent(new URL(url).host);
       throw error;
     });

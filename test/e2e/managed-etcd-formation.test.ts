@@ -1,9 +1,15 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { SeededRandom } from '../../core/random.ts';
 import { INSTALLED_ETCD } from '../support/etcd/binaries.ts';
 import { etcdFile, killEtcd, ManagedServers, putKey, readKey } from '../support/etcd/managed-servers.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/processes/free-port.ts';
 import type { AgentProcess } from '../support/processes/lictor.ts';
+import { runLictor } from '../support/processes/run-lictor.ts';
+import { removeFolder, tempFolder } from '../support/processes/temp-folder.ts';
 import { describeReal } from '../support/require-real.ts';
 
 const { file, install } = INSTALLED_ETCD;
@@ -76,5 +82,38 @@ describeReal('etcd', file !== undefined, install, 'servers that are killed while
       await expectOneCluster(servers);
     },
     300_000,
+  );
+
+  it.each([
+    ['a server', ['-server', '-bootstrap-expect=3', `-etcd-bin=${file}`]],
+    ['an agent in client mode', []],
+  ])(
+    'say what each address answered when %s finds nobody within its tries',
+    async (_, flags) => {
+      const folder = tempFolder('alone');
+      const [nobody, http, own] = [await freePort(), await freePort(), await freePort()];
+      const other = createServer((_request, response) => response.writeHead(404).end('not here')).listen(
+        0,
+        '127.0.0.1',
+      );
+      await once(other, 'listening');
+      const { port } = other.address() as AddressInfo;
+      // Whatever answers an agent in client mode counts as an answer to it.
+      const targets = [`127.0.0.1:${nobody}`, ...(flags.length > 0 ? [`127.0.0.1:${port}`] : [])];
+      const args = [...flags, '-retry-interval=300ms', '-retry-max=4', ...targets.map((to) => `-retry-join=${to}`)];
+      const ports = [`-http-port=${http}`, '-dns-port=-1', `-server-port=${own}`];
+      const begun = performance.now();
+      const ended = await runLictor(['agent', `-data-dir=${folder}`, '-bind=127.0.0.1', ...ports, ...args]);
+      other.close();
+      removeFolder(folder);
+      expect(ended.code).toBe(1);
+      expect(performance.now() - begun).toBeGreaterThan(1200);
+      expect(ended.stderr).toMatch(/retry_join: no server has answered within 4 × 0.3 s/);
+      const line = ended.stderr.trimEnd().split('\n').at(-1);
+      for (const target of targets) expect(line).toContain(target);
+      expect(line).toMatch(/ECONNREFUSED/);
+      if (targets.length > 1) expect(line).toMatch(/404 not here/);
+    },
+    120_000,
   );
 });
