@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { CliCertificates } from '../support/cli-certificates.ts';
 import { CURRENT_ETCD, INSTALLED_ETCD } from '../support/etcd/binaries.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/processes/free-port.ts';
@@ -13,43 +14,6 @@ import { describeReal } from '../support/require-real.ts';
 
 const SOON = { withinMs: 60_000, everyMs: 100 };
 const addressOf = (n: number) => `127.0.0.${30 + n}`;
-
-/** Certificates as an operator makes them, by `lictor tls`. */
-class Certificates {
-  readonly folder: string;
-
-  constructor(folder: string) {
-    this.folder = folder;
-    mkdirSync(folder);
-  }
-
-  static async create(folder: string): Promise<Certificates> {
-    const made = new Certificates(folder);
-    await made.#run('ca', 'create');
-    return made;
-  }
-
-  get ca(): string {
-    return join(this.folder, 'consul-agent-ca.pem');
-  }
-
-  /** Makes a certificate and moves it and its key to `into`, replacing what was there. */
-  async issue(into: string, ...flags: string[]): Promise<void> {
-    await this.#run('cert', 'create', ...flags);
-    const kind = flags[0]!.slice(1);
-    for (const [from, to] of [
-      [`dc1-${kind}-consul-0-key.pem`, `${into}-key.pem`],
-      [`dc1-${kind}-consul-0.pem`, `${into}.pem`],
-    ] as const) {
-      renameSync(join(this.folder, from), to);
-    }
-  }
-
-  async #run(...args: string[]): Promise<void> {
-    const { code, stderr } = await runLictor(['tls', ...args], { cwd: this.folder });
-    if (code !== 0) throw new Error(stderr);
-  }
-}
 
 interface Listed {
   readonly name: string;
@@ -89,7 +53,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
   const what = `servers that run ${etcd.name} themselves with TLS`;
   describeReal('etcd', etcd.file !== undefined, etcd.install, what, () => {
     let folder: string;
-    let ours: Certificates;
+    let ours: CliCertificates;
     let ports: { server: number; client: number; peer: number };
     let servers: AgentProcess[] = [];
     const pair = (name: string) => join(folder, name);
@@ -115,13 +79,24 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       `-etcd-peer-port=${at.peer}`,
       ...[1, 2, 3].map((other) => `-retry-join=${addressOf(other)}:${at.server}`),
     ];
+    const start = (n: number): Promise<AgentProcess> =>
+      startServer({
+        node: `server-${n}`,
+        readyMs: 120_000,
+        place: { address: addressOf(n), inside: [] },
+        args: [...flags(n), ...tlsFlags(`server-${n}`)],
+      });
     /** Runs a server that cannot join until it has said the line, or ends; what it said, and its exit code. */
     const outsider = async (name: string, more: readonly string[], line?: RegExp) => {
       const n = 4;
       const own = ['agent', '-server', `-node=${name}`, `-bind=${addressOf(n)}`, `-client=${addressOf(n)}`];
       const rest = ['-http-port=0', '-dns-port=-1', `-data-dir=${pair(`data-${name}`)}`, ...flags(n), ...more];
+      let ended = false;
       const seen = (text: string, end: () => void) => {
-        if (line?.test(text)) end();
+        // A second Ctrl-C would end it out of order.
+        if (ended || !line?.test(text)) return;
+        ended = true;
+        end();
       };
       return runLictor([...own, ...rest], { onStderr: seen, onOutput: seen });
     };
@@ -172,23 +147,14 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
 
     beforeAll(async () => {
       folder = tempFolder('managed-etcd-tls');
-      ours = await Certificates.create(pair('ours'));
+      ours = await CliCertificates.create(pair('ours'));
       copyFileSync(ours.ca, pair('ca.pem'));
       for (const n of [1, 2, 3, 4]) {
         await ours.issue(pair(`server-${n}`), '-server', '-additional-ipaddress', addressOf(n));
       }
       await ours.issue(pair('agent'), '-client');
       ports = { server: await freePort(), client: await freePort(), peer: await freePort() };
-      servers = await Promise.all(
-        [1, 2, 3].map((n) =>
-          startServer({
-            node: `server-${n}`,
-            readyMs: 120_000,
-            place: { address: addressOf(n), inside: [] },
-            args: [...flags(n), ...tlsFlags(`server-${n}`)],
-          }),
-        ),
-      );
+      servers = await Promise.all([1, 2, 3].map((n) => start(n)));
     }, 240_000);
     afterAll(async () => {
       for (const server of servers) await end(server);
@@ -224,7 +190,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       expect(clear.stdout + clear.stderr).toMatch(
         /it speaks TLS alone, give this server tls\.internal_rpc as the others/,
       );
-      const theirs = await Certificates.create(pair('theirs'));
+      const theirs = await CliCertificates.create(pair('theirs'));
       await theirs.issue(pair('stranger'), '-server', '-additional-ipaddress', addressOf(4));
       const config = tlsFlags('stranger');
       const mixed = await outsider('mixed', config);
@@ -286,7 +252,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       expect(etcdPid(second!)).toBe(before);
       expect(await put(second!, '/v1/kv/b', '2')).toBe('true');
 
-      const next = await Certificates.create(pair('next'));
+      const next = await CliCertificates.create(pair('next'));
       writeFileSync(pair('ca.pem'), readFileSync(ours.ca, 'utf8') + readFileSync(next.ca, 'utf8'));
       for (const server of servers) await reload(server);
       expect(etcdPid(second!)).not.toBe(before);
@@ -303,6 +269,24 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       }
       for (const server of servers) expect(await read(server, 'd')).toBe('2');
     }, 240_000);
+
+    it('take in a fourth, and one out that is dead', async () => {
+      const next = new CliCertificates(pair('next'));
+      await next.issue(pair('server-4'), '-server', '-additional-ipaddress', addressOf(4));
+      servers.push(await start(4));
+      expect(await read(servers[3]!, 'd')).toBe('2');
+      const [, , dead] = servers;
+      const pid = etcdPid(dead!);
+      await dead!.kill();
+      process.kill(pid, 'SIGKILL');
+      await eventually(
+        async () => {
+          const names = (await members()).map(({ name }) => name).sort();
+          expect(names).toEqual(['server-1', 'server-2', 'server-4']);
+        },
+        { withinMs: 180_000, everyMs: 500 },
+      );
+    }, 300_000);
 
     it('keep the old certificate where the new one would not do', async () => {
       const [first] = servers;
