@@ -107,7 +107,7 @@ export async function openManagedEtcd(
   const begin = async (inner: AbortSignal): Promise<void> => {
     if (memberTls && !hadTls && process.hasData) {
       const plain = new EtcdProcess({ ...deps, log, calls: new JsonCalls(undefined) }, withScheme('http'));
-      await turnToTls(plain, peerUrl, { ...deps, log }, inner);
+      await turnToTls(plain, peerUrl, { ...deps, log, othersTurned: () => joining.othersGoOn() }, inner);
       if (inner.aborted) return;
     }
     memberTls?.save();
@@ -339,6 +339,12 @@ class Joining {
         until = clock.monotonic() + START_MS;
       }
     }
+  }
+
+  /** Asks whether other servers are in the cluster that its data is of. */
+  async othersGoOn(): Promise<boolean> {
+    await this.#askAll();
+    return this.#isOfItsCluster();
   }
 
   /** Whether the servers that were asked are in the cluster that its data is of. */
