@@ -40,8 +40,8 @@ export function sessionRoutes(deps: ReadRouteDeps, backend: SessionBackend, opti
       return { key: keyOf('session', namespace, id), live: backend.byId(namespace, id), json };
     }),
     write(deps, '/v1/session/create', async (request) => {
-      const content = decodeSession(request.body, { node: agentOf(request) ?? options.nodeName });
-      const made = await backend.create(namespaceOf(request), content);
+      const { content, namespace } = decodeSession(request.body, { node: agentOf(request) ?? options.nodeName });
+      const made = await backend.create(namespace ?? namespaceOf(request), content);
       return 'refused' in made ? failed(made.refused) : { json: { ID: made.id } };
     }),
     write(deps, '/v1/session/destroy/:id', async (request) => {

@@ -1,6 +1,7 @@
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
 import { BOOL, decodeBody, INT, list, map, object, STRING } from '../decode.ts';
+import { checkedNamespace } from '../http/request-params.ts';
 import type { HealthEntry, Indexed } from './catalog.ts';
 
 export interface QueryFailover {
@@ -17,6 +18,8 @@ export interface QueryTarget {
 /** Which instances a prepared query gives. */
 export interface QueryService {
   readonly Service: string;
+  /** Of the service; absent = that of whoever asks. */
+  readonly Namespace?: string;
   /** Always '': sameness groups do not exist here. */
   readonly SamenessGroup: string;
   readonly Failover: QueryFailover;
@@ -58,6 +61,7 @@ const TARGET = object({ Peer: STRING, Datacenter: STRING }, ['Partition', 'Names
 const SERVICE = object(
   {
     Service: STRING,
+    Namespace: STRING,
     SamenessGroup: STRING,
     Failover: object({ NearestN: INT, Datacenters: list(STRING), Targets: list(TARGET) }),
     OnlyPassing: BOOL,
@@ -69,7 +73,7 @@ const SERVICE = object(
     Connect: BOOL,
     Peer: STRING,
   },
-  ['Namespace', 'Partition'],
+  ['Partition'],
 );
 export const QUERY_BODY = object(
   {
@@ -111,6 +115,7 @@ function serviceOf(given: NonNullable<GivenQuery['Service']>): QueryService {
   const { Failover: failover } = given;
   return {
     Service: given.Service ?? '',
+    ...(given.Namespace ? { Namespace: checkedNamespace(given.Namespace) } : {}),
     SamenessGroup: given.SamenessGroup ?? '',
     Failover: {
       NearestN: failover?.NearestN ?? 0,

@@ -1,6 +1,7 @@
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
 import { ANY, decodeBody, list, object, STRING } from '../decode.ts';
+import { checkedNamespace } from '../http/request-params.ts';
 
 /** A check of a service that a session depends on. */
 export interface SessionServiceCheck {
@@ -45,6 +46,7 @@ export const SESSION_BODY = object(
     NodeChecks: list(STRING),
     ServiceChecks: list(object({ ID: STRING, Namespace: STRING })),
     Checks: list(STRING),
+    Namespace: STRING,
   },
   ['ID', 'CreateIndex', 'ModifyIndex'],
 );
@@ -58,11 +60,23 @@ interface Decoded {
   NodeChecks?: string[];
   ServiceChecks?: { ID?: string; Namespace?: string }[];
   Checks?: string[];
+  Namespace?: string;
 }
 
-/** Reads the body of a session's creation; an empty one asks for the defaults. @throws AppError `badRequest`. */
-export function decodeSession(body: Buffer, defaults: { readonly node: string }): SessionContent {
+/**
+ * Reads the body of a session's creation; an empty one asks for the defaults. The namespace is undefined when the body does not name
+ * one. @throws AppError `badRequest`.
+ */
+export function decodeSession(
+  body: Buffer,
+  defaults: { readonly node: string },
+): { readonly content: SessionContent; readonly namespace: string | undefined } {
   const given = (body.length === 0 ? {} : (decodeBody(SESSION_BODY, body) ?? {})) as Decoded;
+  const namespace = given.Namespace ? checkedNamespace(given.Namespace) : undefined;
+  return { content: contentOf(given, defaults), namespace };
+}
+
+function contentOf(given: Decoded, defaults: { readonly node: string }): SessionContent {
   return {
     Name: given.Name ?? '',
     Node: given.Node || defaults.node,

@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import { ANY, decodeBody, INT, list, map, object, objectOf, type Schema, STRING } from '../decode.ts';
+import { checkedNamespace } from '../http/request-params.ts';
 import { CHECK, SERVICE } from './decode-registration.ts';
 import { parseUint64 } from './kv.ts';
 import type { CheckRegistration, ServiceRegistration } from './registration.ts';
@@ -12,6 +13,8 @@ export interface KvOp {
   readonly flags: bigint;
   readonly index: bigint;
   readonly session: string;
+  /** undefined = that of the request. */
+  readonly namespace?: string;
 }
 
 export interface TxnNode {
@@ -89,7 +92,15 @@ export const TXN_BODY = list(
 );
 
 interface DecodedOp {
-  KV?: { Verb?: string; Key?: string; Value?: string; Flags?: unknown; Index?: unknown; Session?: string };
+  KV?: {
+    Verb?: string;
+    Key?: string;
+    Value?: string;
+    Flags?: unknown;
+    Index?: unknown;
+    Session?: string;
+    Namespace?: string;
+  };
   Node?: { Verb?: string; Node?: TxnNode };
   Service?: { Verb?: string; Node?: string; Service?: ServiceOp['service'] };
   Check?: { Verb?: string; Check?: CheckOp['check'] };
@@ -118,6 +129,7 @@ function opOf(op: DecodedOp, at: number): TxnOp | undefined {
       flags: uint64(op.KV.Flags, `[${at}].KV.Flags`),
       index: uint64(op.KV.Index, `[${at}].KV.Index`),
       session: op.KV.Session ?? '',
+      ...(op.KV.Namespace ? { namespace: checkedNamespace(op.KV.Namespace) } : {}),
     };
   }
   if (op.Node) return { kind: 'Node', verb: op.Node.Verb ?? '', node: op.Node.Node ?? {} };

@@ -122,6 +122,19 @@ describe('prepared queries', () => {
     expect(await create({ Name: 'bound', Service: { Service: 's' } })).not.toBe('');
   });
 
+  it('of a service in a namespace of its own find it from everywhere', async () => {
+    for (const Namespace of ['team', 'default']) {
+      await server.register({ Node: Namespace, Address: '10.0.0.1', Namespace, Service: { Service: 's' } });
+    }
+    const id = await create({ Name: 'theirs', Service: { Service: 's', Namespace: 'Team' } });
+    expect(nodesOf(await execute('theirs'))).toEqual(['team']);
+    const { json } = await server.get<{ Service: { Namespace?: string } }[]>(`/v1/query/${id}`);
+    expect(json[0]?.Service.Namespace).toBe('team');
+    await create({ Name: 'anyones', Service: { Service: 's' } });
+    expect(nodesOf(await execute('anyones'))).toEqual(['default']);
+    expect(nodesOf(await execute('anyones', '?ns=team'))).toEqual(['team']);
+  });
+
   it('are not written in another datacenter', async () => {
     const id = await create({ Service: { Service: 's' }, Name: 'here' });
     const answers = [

@@ -71,12 +71,13 @@ export class StateQueryBackend implements QueryBackend {
     const { state, random } = this.#deps;
     const { query } = resolved;
     const name = query.Service.Service;
+    const namespace = query.Service.Namespace ?? options.namespace;
     const connect = options.connect || query.Service.Connect;
     const topics = connect
-      ? [QUERIES_TOPIC, topicOf.instances(options.namespace)]
-      : [QUERIES_TOPIC, topicOf.service(options.namespace, name.toLowerCase())];
+      ? [QUERIES_TOPIC, topicOf.instances(namespace)]
+      : [QUERIES_TOPIC, topicOf.service(namespace, name.toLowerCase())];
     return liveRead(state, topics, () => {
-      const entries = connect ? this.#deps.connect(options.namespace, name) : state.service(options.namespace, name);
+      const entries = connect ? this.#deps.connect(namespace, name) : state.service(namespace, name);
       const Nodes = inAnswerOrder(
         selectInstances(entries, query.Service),
         { distance: this.#distance(options), limit: options.limit },

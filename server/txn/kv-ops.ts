@@ -45,7 +45,7 @@ const WRITES = new Set(['set', 'cas', 'lock', 'unlock', 'delete', 'delete-cas'])
 /** What must be stored before the operation can be tried, because a session has ended; undefined: nothing. */
 export function endingBefore(deps: KvOpDeps, namespace: string, op: KvOp): Promise<void> | undefined {
   if (!WRITES.has(op.verb)) return undefined;
-  return deps.sessions.ending(kvRest(namespace, op.key), op.verb === 'lock' ? op.session : undefined);
+  return deps.sessions.ending(kvRest(op.namespace ?? namespace, op.key), op.verb === 'lock' ? op.session : undefined);
 }
 
 /** What is wrong with the operation itself. */
@@ -59,6 +59,7 @@ export class KvOperation {
   readonly #deps: KvOpDeps;
   readonly #context: TxnContext;
   readonly #op: KvOp;
+  readonly #namespace: string;
   readonly #rest: string;
   readonly #place: Key;
 
@@ -66,7 +67,8 @@ export class KvOperation {
     this.#deps = deps;
     this.#context = context;
     this.#op = op;
-    this.#rest = kvRest(context.namespace, op.key);
+    this.#namespace = op.namespace ?? context.namespace;
+    this.#rest = kvRest(this.#namespace, op.key);
     this.#place = context.state.keys.table(deps.keys.segment, this.#rest);
   }
 
@@ -141,7 +143,7 @@ export class KvOperation {
     const { sessions } = this.#deps;
     const { key, session } = this.#op;
     if (session === '') throw new TxnRefusal(NO_SESSION);
-    const found = sessions.find(session, this.#context.namespace);
+    const found = sessions.find(session, this.#namespace);
     if (!found) throw new TxnRefusal(`invalid session ${q(session)}`);
     const delayed = before?.session === session ? undefined : sessions.delayedUntil(this.#rest);
     if (delayed !== undefined) {

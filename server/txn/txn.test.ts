@@ -102,6 +102,24 @@ describe('a transaction over the catalog', () => {
     }
   });
 
+  it('works in the namespace that an operation names, else in that of the request', async () => {
+    const set = (Key: string, Namespace?: string) => ({ KV: { Verb: 'set', Key, Value: 'eA==', Namespace } });
+    const answer = await server.call('PUT', '/v1/txn?ns=own', { body: [set('a'), set('b', 'Team')] });
+    expect(answer.status ?? 200).toBe(200);
+    const keys = async (ns: string) => (await server.get<string[]>(`/v1/kv/?keys&ns=${ns}`)).json;
+    expect([await keys('own'), await keys('team'), await keys('default')]).toEqual([['a'], ['b'], []]);
+    await txn(node('set'));
+    const body = { Node: 'n', NodeChecks: [], Namespace: 'team' };
+    const { ID: Session } = jsonOf(await server.call('PUT', '/v1/session/create', { body })) as { ID: string };
+    const lock = (Namespace: string) => txn({ KV: { Verb: 'lock', Key: 'b', Value: 'eA==', Session, Namespace } });
+    expect((await lock('own')).errors?.[0]?.What).toBe(`invalid session "${Session}"`);
+    expect((await lock('team')).status).toBe(200);
+    await expect(server.call('PUT', '/v1/txn', { body: [set('a', 'no/name')] })).rejects.toMatchObject({
+      code: 'badRequest',
+      message: expect.stringContaining('Invalid namespace "no/name"'),
+    });
+  });
+
   it('ends a session together with what it writes', async () => {
     await txn(node('set'));
     const made = await server.call('PUT', '/v1/session/create', { body: { Node: 'n', NodeChecks: [] } });

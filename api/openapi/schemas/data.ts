@@ -83,6 +83,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   }),
   QueryService: record<QueryService>({
     Service: text(),
+    'Namespace?': text('Of the service; that of whoever asks when it is not there.'),
     SamenessGroup: text(),
     Failover: record<QueryFailover>({
       NearestN: int(),
