@@ -56,6 +56,10 @@ export interface InitialCluster {
 const MAX_LOG_BYTES = 32 * 2 ** 20;
 /** Etcd's last words once others have taken it out. */
 const REMOVED = /permanently removed from the cluster/;
+/** Etcd's words (raft's log.go) when the others know more of its log than it has itself. */
+const FORGETS = /tocommit\(\d+\) is out of range/;
+/** A trace of Go's stack follows. */
+const TRACE_BYTES = 64 * 1024;
 const LOOK_MS = 500;
 /** An etcd that does not answer within this does not start. */
 export const START_MS = 60_000;
@@ -73,6 +77,8 @@ export class EtcdProcess implements Runnable {
   readonly #options: EtcdProcessOptions;
   #initial: InitialCluster | undefined;
   #restarts = false;
+  /** Where the log of the present run begins. */
+  #logFrom = 0;
 
   constructor(deps: EtcdProcessDeps, options: EtcdProcessOptions) {
     this.#deps = deps;
@@ -150,6 +156,7 @@ export class EtcdProcess implements Runnable {
   start(initial?: InitialCluster): void {
     this.#initial = initial ?? this.#initial;
     const running = this.pid;
+    this.#logFrom = this.#logBytes();
     if (running !== undefined) {
       this.#deps.log.info('etcd runs already', { pid: running });
       return;
@@ -159,7 +166,10 @@ export class EtcdProcess implements Runnable {
     // Killed before it had a log, etcd must not take what else is there for data of this cluster.
     if (initial && !this.hasData && existsSync(join(folder, 'data'))) this.setAside();
     const logFile = join(folder, 'etcd.log');
-    if (existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES / 4) renameSync(logFile, `${logFile}.1`);
+    if (this.#logFrom > MAX_LOG_BYTES / 4) {
+      renameSync(logFile, `${logFile}.1`);
+      this.#logFrom = 0;
+    }
     const log = openSync(logFile, 'a', 0o600);
     const child = spawn(bin, this.#args(), { stdio: ['ignore', log, log], detached: true });
     closeSync(log);
@@ -182,6 +192,7 @@ export class EtcdProcess implements Runnable {
       } catch (error) {
         if (error instanceof AppError && error.code === 'config') throw error;
         const over = this.pid === undefined || clock.monotonic() > until;
+        if (this.pid === undefined) this.#assertRemembers();
         if (over) throw new AppError('unavailable', `etcd does not serve (${errorText(error)}): ${this.lastWords()}`);
       }
       await clock.sleep(LOOK_MS / 5, signal);
@@ -195,6 +206,33 @@ export class EtcdProcess implements Runnable {
       return readFileSync(join(this.#options.folder, 'etcd.log'), 'utf8').trimEnd().slice(-1000);
     } catch {
       return 'it has written no log';
+    }
+  }
+
+  /**
+   * For one that has ended: whether that was because it lacks what it had confirmed to the others. They have all of its
+   * data, and it can only do harm with what is left: it is set aside.
+   * @throws AppError `unavailable`.
+   */
+  #assertRemembers(): void {
+    const bytes = this.#logBytes();
+    // The file is cut when it gets long.
+    const from = Math.max(this.#logFrom > bytes ? 0 : this.#logFrom, bytes - TRACE_BYTES);
+    if (!FORGETS.test(this.#logAfter(from))) return;
+    const what = 'the data of the etcd here is older than what it had confirmed to the others, as with an old disk';
+    const old = this.setAside();
+    throw new AppError('unavailable', `${what}; it was moved to ${old}: start this server again, and it enters anew`);
+  }
+
+  #logBytes(): number {
+    return statSync(join(this.#options.folder, 'etcd.log'), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  #logAfter(from: number): string {
+    try {
+      return readFileSync(join(this.#options.folder, 'etcd.log')).subarray(from).toString();
+    } catch {
+      return '';
     }
   }
 
@@ -218,6 +256,7 @@ export class EtcdProcess implements Runnable {
         const what = 'this server was taken out of the cluster while it could not be reached';
         throw new AppError('unavailable', `${what}; start it again, and it enters anew`);
       }
+      this.#assertRemembers();
       const waitMs = backoff.next();
       log.error('etcd has ended and is started again', {
         waitMs: Math.round(waitMs),

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CURRENT_ETCD, INSTALLED_ETCD } from '../support/etcd/binaries.ts';
 import { eventually } from '../support/eventually.ts';
@@ -128,6 +128,37 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       }
       const listed = await members();
       expect(listed.map(({ name }) => name).sort()).toEqual(['server-1', 'server-2', 'server-3', 'server-4']);
+      expect(listed.filter(({ isLearner }) => isLearner)).toEqual([]);
+    }, 240_000);
+
+    it('do not go on with an old disk of one of them: it says so, and enters anew', async () => {
+      const server = servers[2]!;
+      const names = (await members()).map(({ name }) => name).sort();
+      const data = join(server.folder, 'data', 'etcd', 'data');
+      const disk = join(server.folder, 'old-disk');
+      const stop = async (): Promise<void> => {
+        const pid = etcdPid(server);
+        await server.kill();
+        process.kill(pid, 'SIGKILL');
+        await eventually(() => !isRunning(pid), SOON);
+      };
+      await stop();
+      cpSync(data, disk, { recursive: true });
+      await server.restart();
+      for (let n = 0; n < 50; n++) await eventually(() => put(servers[0]!, 'd', `${n}`), SOON);
+      expect(await read(server, 'd')).toBe('49');
+      await stop();
+      removeFolder(data);
+      cpSync(disk, data, { recursive: true });
+      await server.restart({ waitUntilReady: false });
+      await eventually(() => server.process.exit !== undefined, SOON);
+      expect(server.log()).toMatch(
+        /older than what it had confirmed to the others.*moved to .*data\.old: start this server again/,
+      );
+      await server.restart();
+      expect(await read(server, 'd')).toBe('49');
+      const listed = await members();
+      expect(listed.map(({ name }) => name).sort()).toEqual(names);
       expect(listed.filter(({ isLearner }) => isLearner)).toEqual([]);
     }, 240_000);
 
