@@ -1,12 +1,12 @@
 #!/bin/sh
-# The real programs that tests and benches need beside Node: wrk, etcd, dig, strace, ip, unshare, mount, haproxy, kubectl, Python
+# The real programs that tests and benches need beside Node: wrk, etcd, dig, strace, ip, unshare, mount, haproxy, faketime, kubectl, Python
 # with venv, a JDK with Maven. As root on Debian or Ubuntu the missing ones are installed; elsewhere the script only says
 # what to install. Run again, it changes nothing.
 set -u
 
 # program:package on Debian
 wanted="wrk:wrk etcd:etcd-server dig:bind9-dnsutils strace:strace ip:iproute2 unshare:util-linux haproxy:haproxy"
-wanted="$wanted python3:python3-minimal mount:mount javac:default-jdk-headless mvn:maven"
+wanted="$wanted faketime:faketime python3:python3-minimal mount:mount javac:default-jdk-headless mvn:maven"
 
 missing=""
 for pair in $wanted; do
@@ -52,6 +52,6 @@ fi
 echo "test tools: installing$missing"
 # shellcheck disable=SC2086 # a list of packages
 apt-get install -y -qq --no-install-recommends $missing >/dev/null || exit 1
-for program in wrk etcd dig strace ip unshare haproxy javac mvn kubectl; do
+for program in wrk etcd dig strace ip unshare haproxy faketime javac mvn kubectl; do
   command -v "$program" >/dev/null 2>&1 || echo "test tools: $program is still missing"
 done

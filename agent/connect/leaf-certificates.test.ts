@@ -17,7 +17,7 @@ function setUp() {
   let rootId = 'r1';
   let listener = () => {};
   const signed: string[] = [];
-  const state = { fails: false };
+  const state = { fails: false, offsetMs: 0, ttlMs: 72 * HOUR };
   const roots = {
     get known(): KnownRoots {
       const known = { ActiveRootID: rootId, TrustDomain: 't.consul', Roots: [] } satisfies CaRoots;
@@ -38,8 +38,8 @@ function setUp() {
         SerialNumber: `0${signed.length}`,
         CertPEM: 'pem',
         URI: uri,
-        ValidAfter: certificateTime(clock.now()),
-        ValidBefore: certificateTime(clock.now() + 72 * HOUR),
+        ValidAfter: certificateTime(clock.now() + state.offsetMs),
+        ValidBefore: certificateTime(clock.now() + state.offsetMs + state.ttlMs),
         RootID: rootId,
         Index: 7,
       };
@@ -80,6 +80,36 @@ describe('leaf certificates', () => {
     await settled(() => woken === 1);
     const second = await leaves.get(WEB);
     expect(second.leaf.ModifyIndex).toBeGreaterThan(first.leaf.ModifyIndex);
+  });
+
+  it.each([
+    ['an hour ahead', HOUR],
+    ['an hour behind', -HOUR],
+  ])('are renewed in time, not again and again, when the servers’ clock is %s', async (_, offsetMs) => {
+    const { clock, leaves, signed, state } = setUp();
+    state.offsetMs = offsetMs;
+    state.ttlMs = HOUR;
+    await leaves.get(WEB);
+    leaves.watch(WEB, () => {});
+    expect(await leaves.get(WEB)).toMatchObject({ hit: true });
+    await clock.advance(HOUR * 0.6 - 1000);
+    expect(signed).toHaveLength(1);
+    await clock.advance(HOUR * 0.3 + 1000);
+    await settled(() => signed.length === 2 && leaves.peek(WEB)?.leaf.SerialNumber === '02');
+    expect(await leaves.get(WEB)).toMatchObject({ hit: true });
+  });
+
+  it('are renewed in time when the wall clock was set back, and once when it was set forward', async () => {
+    const { clock, leaves, signed, state } = setUp();
+    state.ttlMs = HOUR;
+    await leaves.get(WEB);
+    clock.jumpWall(-HOUR);
+    await clock.advance(HOUR * 0.9);
+    await settled(() => signed.length === 2 && leaves.peek(WEB)?.leaf.SerialNumber === '02');
+    clock.jumpWall(2 * HOUR);
+    expect(await leaves.get(WEB)).toMatchObject({ hit: false });
+    expect(await leaves.get(WEB)).toMatchObject({ hit: true });
+    expect(signed).toHaveLength(3);
   });
 
   it('are renewed within 30 s of a new root, and at once for who asks', async () => {

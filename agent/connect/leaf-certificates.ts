@@ -22,13 +22,17 @@ export interface LeafCertificatesOptions {
   readonly maxLeaves: number;
 }
 
-/** A certificate that is kept, and since when (monotonic). */
+/**
+ * A certificate that is kept, since when (monotonic, and by the wall clock), and how long it is good. Only spans of time
+ * count: the servers' clocks may be hours apart from this one.
+ */
 export interface KeptLeaf {
   readonly leaf: LeafCertificate;
   readonly rootId: string;
   readonly atMs: number;
-  readonly renewAtMs: number;
-  readonly expiresAtMs: number;
+  readonly atWallMs: number;
+  readonly renewAfterMs: number;
+  readonly expiresAfterMs: number;
 }
 
 interface Entry {
@@ -47,6 +51,8 @@ const UNUSED_MS = 72 * 3_600_000;
 const RENEW_FROM = 0.6;
 const RENEW_SPAN = 0.3;
 const ROOT_SPREAD_MS = 30_000;
+/** Near the end of a root certificates get short: they are not asked for without a pause. */
+const MIN_KEPT_MS = 10_000;
 
 /** The certificates of this agent's identities: made when first asked for, and renewed while they are used. */
 export class LeafCertificates {
@@ -79,7 +85,7 @@ export class LeafCertificates {
       await this.#fetch(entry);
     } catch (error) {
       // The old one is good for a while yet: better than none.
-      if (!entry.kept || entry.kept.expiresAtMs <= this.#deps.clock.now()) {
+      if (!entry.kept || this.#deps.clock.monotonic() - entry.kept.atMs >= entry.kept.expiresAfterMs) {
         if (!entry.kept) this.#drop(entry);
         throw error;
       }
@@ -138,7 +144,13 @@ export class LeafCertificates {
 
   #fresh(kept: KeptLeaf): boolean {
     const active = this.#deps.roots.known?.roots.ActiveRootID;
-    return this.#deps.clock.now() < kept.renewAtMs && (active === undefined || active === kept.rootId);
+    return this.#untilRenewal(kept) > 0 && (active === undefined || active === kept.rootId);
+  }
+
+  /** By whichever clock says that more has passed: the monotonic one stands still while the machine sleeps. */
+  #untilRenewal({ atMs, atWallMs, renewAfterMs }: KeptLeaf): number {
+    const { clock } = this.#deps;
+    return renewAfterMs - Math.max(clock.monotonic() - atMs, clock.now() - atWallMs);
   }
 
   /** All who need it wait for one. */
@@ -174,12 +186,20 @@ export class LeafCertificates {
       },
       rootId: issued.RootID,
       atMs: clock.monotonic(),
-      renewAtMs: from + (until - from) * (RENEW_FROM + random.next() * RENEW_SPAN),
-      expiresAtMs: until,
+      atWallMs: clock.now(),
+      renewAfterMs: Math.max(MIN_KEPT_MS, (until - from) * (RENEW_FROM + random.next() * RENEW_SPAN)),
+      expiresAfterMs: until - from,
     };
+    if (from > clock.now() || until <= clock.now()) this.#sayClocksDiffer(uri, issued);
     entry.backoff.reset();
-    this.#schedule(entry, entry.kept.renewAtMs - clock.now());
+    this.#schedule(entry, entry.kept.renewAfterMs);
     for (const wake of [...entry.watchers]) wake();
+  }
+
+  #sayClocksDiffer(uri: string, { ValidAfter, ValidBefore }: { ValidAfter: string; ValidBefore: string }): void {
+    const text = 'a new certificate does not count by the clock of this machine: set it, or that of the servers (NTP)';
+    const now = new Date(this.#deps.clock.now()).toISOString();
+    this.#deps.log.warn(text, { uri, from: ValidAfter, until: ValidBefore, now });
   }
 
   #schedule(entry: Entry, ms: number): void {
@@ -195,7 +215,7 @@ export class LeafCertificates {
     }
     // A timer of many weeks ends early.
     if (entry.kept && this.#fresh(entry.kept)) {
-      this.#schedule(entry, entry.kept.renewAtMs - clock.now());
+      this.#schedule(entry, this.#untilRenewal(entry.kept));
       return;
     }
     try {

@@ -32,6 +32,8 @@ export interface ScheduleOptions {
 
 /** Large archives take long; the signal ends it sooner. */
 const FETCH_MS = 3600_000;
+/** What is named by a later time than this was not named by a clock. */
+const MAX_AHEAD_NS = 30n * 24n * 3600n * 1_000_000_000n;
 /** Failed tries follow each other at these pauses, never longer than the interval. */
 const RETRY = { baseMs: 5000, maxMs: 300_000, jitter: 0.2 };
 
@@ -71,7 +73,7 @@ export class SnapshotSchedule {
   /** One snapshot; its id. @throws AppError. */
   async save(signal: AbortSignal): Promise<string> {
     const { api, target, readArchive, say } = this.#deps;
-    const id = this.#nextId();
+    const id = await this.#nextId(signal);
     const folder = await this.#scratch();
     const file = join(folder, `${id}.snap`);
     try {
@@ -104,10 +106,24 @@ export class SnapshotSchedule {
     }
   }
 
-  #nextId(): string {
+  async #nextId(signal: AbortSignal): Promise<string> {
     const now = BigInt(Math.trunc(this.#deps.clock.now())) * 1_000_000n;
+    if (this.#lastId === 0n) this.#lastId = await this.#newestThere(now, signal);
     this.#lastId = now > this.#lastId ? now : this.#lastId + 1n;
     return String(this.#lastId);
+  }
+
+  /** The newest that is there may have been taken under a clock that was ahead: the next one must not count as older. */
+  async #newestThere(now: bigint, signal: AbortSignal): Promise<bigint> {
+    const { target } = this.#deps;
+    if (!target.keepsSeveral) return 0n;
+    try {
+      const ids = (await target.list(signal)).map(BigInt).filter((id) => id < now + MAX_AHEAD_NS);
+      return ids.reduce((newest, id) => (id > newest ? id : newest), 0n);
+    } catch {
+      // Where it cannot be listed, storing tells what is wrong.
+      return 0n;
+    }
   }
 
   async #scratch(): Promise<string> {

@@ -61,7 +61,7 @@ async function started(store: Store, caConfig: Record<string, unknown> = {}, caO
     });
   };
   const configure = (body: object) => call('PUT', '/v1/connect/ca/configuration', body);
-  return { authority, roots, configure, ended };
+  return { authority, roots, configure, ended, clock: deps.clock };
 }
 
 async function eventually<T>(read: () => Promise<T>): Promise<T> {
@@ -135,6 +135,17 @@ describe('certificate authority', () => {
     );
     await expect(authority.sign(await request(TrustDomain, '/svc/web'))).rejects.toThrow('no identity');
     await expect(authority.sign('x')).rejects.toThrow('must be one certificate request in PEM');
+  });
+
+  it('signs for the whole of the time also when its clock is behind that of the server that made the root', async () => {
+    const { authority, roots, configure, clock } = await started(openMemoryStore());
+    const csr = await request((await eventually(roots)).TrustDomain);
+    await configure({ Provider: 'consul', Config: { LeafCertTTL: '1h' } });
+    clock.jumpWall(-2 * 3_600_000);
+    expect(await authority.sign(csr)).toMatchObject({
+      ValidAfter: '2025-12-31T23:59:00Z',
+      ValidBefore: '2026-01-01T00:59:00Z',
+    });
   });
 
   it('signs no more than CSRMaxPerSecond', async () => {

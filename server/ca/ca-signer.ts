@@ -69,7 +69,8 @@ export class CaSigner {
     const serial = newSerial(random);
     const now = clock.now();
     const notBeforeMs = wholeSecond(Math.max(now - CLOCK_SKEW_MS, root.notBeforeMs));
-    const notAfterMs = wholeSecond(Math.min(now + ttlMs, root.notAfterMs));
+    // The root may have been made under a clock that was ahead of this one.
+    const notAfterMs = wholeSecond(Math.min(Math.max(now, notBeforeMs) + ttlMs, root.notAfterMs));
     const pem = await issueLeaf({
       issuer: { certificate: root.pem, keys: await this.#keys.keys },
       publicKey,
