@@ -24,6 +24,29 @@ describe('lock delays', () => {
     expect(leftOf({ agoMs: 5000, loading: true })).toBe(DELAY_MS - 5000);
   });
 
+  it('that begin with the end of a session go on when they are stored later', async () => {
+    const clock = new FakeClock();
+    const delays = new LockDelays({ clock });
+    const record: LockDelayRecord = { untilMs: clock.now() + DELAY_MS, delayMs: DELAY_MS };
+    delays.begin('default/a', record, { loading: false });
+    clock.jumpWall(HOUR_MS);
+    await clock.advance(5000);
+    expect(delays.left('default/a')).toBe(DELAY_MS - 5000);
+    const value = Buffer.from(JSON.stringify(record));
+    delays.put('default/a', { key: 'k', value, createRevision: 1, modRevision: 1 }, { loading: false });
+    expect(delays.left('default/a')).toBe(DELAY_MS - 5000);
+    await clock.advance(DELAY_MS);
+    expect(delays.over(10)).toEqual(['default/a']);
+  });
+
+  it('that were never stored are forgotten when they are over', async () => {
+    const clock = new FakeClock();
+    const delays = new LockDelays({ clock });
+    delays.begin('default/a', { untilMs: clock.now() + DELAY_MS, delayMs: DELAY_MS }, { loading: false });
+    await clock.advance(DELAY_MS);
+    expect([delays.over(10), delays.left('default/a')]).toEqual([[], 0]);
+  });
+
   it.each([HOUR_MS, -HOUR_MS])('begin anew after a restart with a wall clock that is %d ms off', (offMs) => {
     expect(leftOf({ agoMs: 5000, offMs, loading: true })).toBe(DELAY_MS);
   });

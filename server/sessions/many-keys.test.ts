@@ -164,6 +164,41 @@ describe.each(BEHAVIORS)('a session that holds more than a transaction takes (%s
     await keys.server.stop();
   }, 60_000);
 
+  it.each(['node', 'check'])(
+    'ends whole with the %s that it is bound to',
+    async (bound) => {
+      const memory = openMemoryStore();
+      const keys = await started(memory);
+      const check = (Status: string) =>
+        keys.server.register({ ...NODE, Check: { CheckID: 'c', Name: 'c', Status } } as never);
+      await check('passing');
+      const id = await keys.create({ Behavior, NodeChecks: ['c'] });
+      await keys.hold(id);
+      const counts = new Set<string>();
+      let reading = true;
+      const reader = (async () => {
+        while (reading) {
+          const { rows } = await keys.rows();
+          counts.add(`${rows.length} keys, ${rows.filter(({ Session }) => Session !== undefined).length} held`);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+      if (bound === 'check') await check('critical');
+      else await keys.server.call('PUT', '/v1/catalog/deregister', { body: { Node: 'n1' } });
+      expect(await keys.sessions()).toEqual([]);
+      await eventually(async () => expectAllLetGo(await keys.rows()), { withinMs: 20_000 });
+      await eventually(() => isTidied(memory), { withinMs: 20_000 });
+      reading = false;
+      await reader;
+      expect([...counts]).toEqual([
+        `${COUNT} keys, ${COUNT} held`,
+        `${Behavior === 'delete' ? 0 : COUNT} keys, 0 held`,
+      ]);
+      await keys.server.stop();
+    },
+    60_000,
+  );
+
   it('can end within a transaction, beside a write of what it holds', async () => {
     const memory = openMemoryStore();
     const keys = await started(memory);

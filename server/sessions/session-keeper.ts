@@ -20,11 +20,15 @@ export interface SessionKeeperDeps {
 
 interface Deadline {
   atMs: number;
+  /** It was put off once because this process had been stopped. */
+  spared: boolean;
   timer: Timer;
 }
 
 /** A session lives this many times its TTL after its last sign of life: Consul leaves clients time for slow renewals. */
 const TTL_FACTOR = 2;
+/** A timer this late means that the process was stopped itself: renewals may wait to be read. */
+const OWN_GAP_MS = 1000;
 /** Ends under way at a time. */
 const MAX_ENDING = 16;
 /** Dead sessions whose keys are tidied up at a time: nobody waits for that, others are to write meanwhile. */
@@ -149,22 +153,37 @@ export class SessionKeeper implements Runnable {
     const atMs = clock.monotonic() + TTL_FACTOR * ttl;
     const known = this.#deadlines.get(id);
     // Renewals come often: the timer that runs looks again when it fires.
-    if (known) known.atMs = atMs;
-    else this.#deadlines.set(id, { atMs, timer: clock.after(TTL_FACTOR * ttl, () => this.#due(id)) });
+    if (known) Object.assign(known, { atMs, spared: false });
+    else this.#deadlines.set(id, { atMs, spared: false, timer: clock.after(TTL_FACTOR * ttl, () => this.#due(id)) });
   }
 
   #due(id: string): void {
     const deadline = this.#deadlines.get(id);
     if (!deadline) return;
-    const left = deadline.atMs - this.#deps.clock.monotonic();
+    const { clock } = this.#deps;
+    const left = deadline.atMs - clock.monotonic();
     if (left > 0) {
-      deadline.timer = this.#deps.clock.after(left, () => this.#due(id));
+      deadline.timer = clock.after(left, () => this.#due(id));
+      return;
+    }
+    if (left < -OWN_GAP_MS && !deadline.spared) {
+      this.#spare(id, deadline);
       return;
     }
     this.#deadlines.delete(id);
     this.#deps.log.info('a session was not renewed in time', { session: id });
     this.#deps.table.markEnding(id, { wallMs: this.#deps.clock.now() });
     this.#ends.add(id);
+  }
+
+  /** Its client gets one time to live more: it could not renew while this process was stopped. */
+  #spare(id: string, deadline: Deadline): void {
+    const { clock, table } = this.#deps;
+    const entry = table.find(id);
+    if (!entry) return;
+    const ttl = ttlMs(entry.shape);
+    Object.assign(deadline, { atMs: clock.monotonic() + ttl, spared: true });
+    deadline.timer = clock.after(ttl, () => this.#due(id));
   }
 
   #check(entry: SessionEntry, index: number): void {

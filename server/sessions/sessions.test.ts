@@ -74,6 +74,22 @@ describe('a session', () => {
     await server.stop();
   });
 
+  it('can still be renewed after its server was stopped for longer, but not for ever', async () => {
+    const clock = new FakeClock();
+    const { server, create, lives } = await started({ clock });
+    const [renewed, silent] = [await create({ TTL: '10s' }), await create({ TTL: '10s' })];
+    await clock.advance(5_000);
+    await clock.stall(60_000);
+    expect((await server.call('PUT', `/v1/session/renew/${renewed}`)).status ?? 200).toBe(200);
+    await clock.advance(9_000);
+    expect([await lives(renewed), await lives(silent)]).toEqual([true, true]);
+    await clock.advance(2_000);
+    expect([await lives(renewed), await lives(silent)]).toEqual([true, false]);
+    await clock.advance(10_000);
+    expect(await lives(renewed)).toBe(false);
+    await server.stop();
+  });
+
   it('gets its full time again when another server has loaded it', async () => {
     const clock = new FakeClock();
     const store = openMemoryStore();
