@@ -152,8 +152,12 @@ async function put(api: HttpApi, given: string, body: Buffer, flags: PutFlags, i
     if (release) throw new CommandExit(1, 'Error! Did not release lock');
     throw new CommandExit(1, `Error! Did not write to ${key}: CAS failed`);
   }
-  const text = acquire ? 'Lock acquired on' : release ? 'Lock released on' : 'Data written to';
-  io.stdout.write(`Success! ${text}: ${key}\n`);
+  const [text, name] = acquire
+    ? ['Lock acquired on', 'Acquired']
+    : release
+      ? ['Lock released on', 'Released']
+      : ['Data written to', 'Written'];
+  io.stdout.write(flags.format === 'json' ? json({ [name]: key }) : `Success! ${text}: ${key}\n`);
 }
 
 function addDelete(kv: Program, io: CommandIo): void {
@@ -176,7 +180,8 @@ async function remove(api: HttpApi, given: string, flags: DeleteFlags, io: Comma
   const query = { recurse: recurse ? '' : undefined, cas: cas ? number('-modify-index', modifyIndex!) : undefined };
   const done = await api.delete<boolean>(kvPath(key), { query });
   if (!done) throw new CommandExit(1, `Error! Did not delete key ${key}: CAS failed`);
-  io.stdout.write(recurse ? `Success! Deleted keys with prefix: ${key}\n` : `Success! Deleted key: ${key}\n`);
+  const text = recurse ? `Success! Deleted keys with prefix: ${key}\n` : `Success! Deleted key: ${key}\n`;
+  io.stdout.write(flags.format === 'json' ? json(recurse ? { DeletedPrefix: key } : { Deleted: key }) : text);
 }
 
 function addExport(kv: Program, io: CommandIo): void {
@@ -216,9 +221,11 @@ function addImport(kv: Program, io: CommandIo): void {
           if (!(await api.put<boolean>(kvPath(target), { query: { flags: number }, body }))) {
             throw new CommandExit(1, `Error! Failed writing data for key ${target}`);
           }
-          io.stdout.write(`Imported: ${target}\n`);
+          if (flags.format !== 'json') io.stdout.write(`Imported: ${target}\n`);
         }
       });
+      if (flags.format === 'json')
+        io.stdout.write(json({ Imported: entries.map(({ key }) => `${flags.prefix}${key}`) }));
     });
 }
 

@@ -90,6 +90,11 @@ describe('the commands for keys and sessions, against a server', () => {
   });
 
   it('check before they set or delete', async () => {
+    expect(JSON.parse((await kv('put', '-format=json', 'j/a', '1')).out)).toEqual({ Written: 'j/a' });
+    const imported = ['import', '-format=json', '-prefix=j/', '[{"key":"b","value":"eA=="}]'];
+    expect(JSON.parse((await kv(...imported)).out)).toEqual({ Imported: ['j/b'] });
+    expect(JSON.parse((await kv('delete', '-format=json', 'j/a')).out)).toEqual({ Deleted: 'j/a' });
+    expect(JSON.parse((await kv('delete', '-format=json', '-recurse', 'j/')).out)).toEqual({ DeletedPrefix: 'j/' });
     expect(await kv('put', '-cas', 'c', '1')).toEqual(ok('Success! Data written to: c\n'));
     expect(await kv('put', '-cas', '-modify-index=1', 'c', '2')).toEqual(
       failed('Error! Did not write to c: CAS failed'),
