@@ -111,7 +111,7 @@ export class RepeatedRequests {
       ready.count();
       respondAgain(response, answer, form);
       this.#timings?.record('GET', ready.route, start);
-      this.#seen.answered(request, { ready, gzip: form.gzip });
+      this.#seen.answered(request, { ...ready, gzip: form.gzip });
     } catch (error) {
       const answer = errorResponse(error);
       this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
@@ -121,15 +121,16 @@ export class RepeatedRequests {
   }
 
   /** What goes wrong is answered when the request is read. */
-  #unread({ ready, gzip }: Seen, maxBytes: number): Prepared | undefined {
+  #unread(seen: Seen, maxBytes: number): Prepared | undefined {
     const extra = this.#policy().headers;
     const start = this.#timings?.start() ?? 0;
     try {
-      const answer = ready.again();
-      const sent = answer?.status === undefined && answer?.bytes ? prepared(answer, { gzip, extra }) : undefined;
+      const answer = seen.again();
+      const sent =
+        answer?.status === undefined && answer?.bytes ? prepared(answer, { gzip: seen.gzip, extra }) : undefined;
       if (!sent || sent.head.length + sent.bytes.length > maxBytes) return undefined;
-      ready.count();
-      this.#timings?.record('GET', ready.route, start);
+      seen.count();
+      this.#timings?.record('GET', seen.route, start);
       return sent;
     } catch {
       return undefined;

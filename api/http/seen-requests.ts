@@ -17,8 +17,7 @@ const REST_BYTES = 256;
 const END = '\r\n\r\n';
 
 /** How to answer a request that was seen before, for whom it was remembered. */
-export interface Seen {
-  readonly ready: ReadyAnswer;
+export interface Seen extends ReadyAnswer {
   readonly gzip: boolean;
 }
 

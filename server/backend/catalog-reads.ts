@@ -11,7 +11,7 @@ import { ALL_NAMESPACES, type HealthCheck, type HealthEntry, type Node } from '.
 import type { CatalogLookups } from '../catalog/lookups.ts';
 import type { ServiceEntry } from '../catalog/service-index.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { topicOf } from '../catalog/topics.ts';
+import { type KnownTopic, topicOf } from '../catalog/topics.ts';
 
 /**
  * A read of the state that depends on these topics. The value is made when it is first asked for. Where it depends on what
@@ -45,10 +45,13 @@ export function liveRead<T>(
 /** What gives the newest version of the topics; a read of one of them is asked for again and again. */
 function versionOf(state: CatalogState, topics: readonly string[] | (() => readonly string[])): () => number {
   if (typeof topics !== 'function' && topics.length === 1) {
-    const read = state.topics.reader(topics[0]!);
+    const [name] = topics as readonly [string];
+    const all = state.topics;
+    let topic: KnownTopic | undefined;
     return () => {
       state.assertLoaded();
-      return read();
+      if (!topic || topic.forgotten) topic = all.find(name);
+      return topic ? all.versionOf(topic) : all.version(name);
     };
   }
   const present = typeof topics === 'function' ? topics : () => topics;

@@ -2,12 +2,17 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 
 /** Something that can be waited for: all data of one service, of one node, the list of nodes, … */
-interface Topic {
+export interface KnownTopic {
+  readonly version: number;
+  /** Whether its version is no longer kept here. */
+  readonly forgotten: boolean;
+}
+
+interface Topic extends KnownTopic {
   version: number;
   /** Whether its data exists; a topic without data is kept only while it is watched or remembered. */
   live: boolean;
   watchers: Set<() => void> | undefined;
-  /** Whether its version is no longer kept here. */
   forgotten: boolean;
 }
 
@@ -52,16 +57,14 @@ export class Topics {
     return topic ? Math.max(topic.version, this.#floor) : Math.max(this.#absentFloor, this.#floor);
   }
 
-  /** What gives the version of a topic, for who asks for it again and again: it is looked for only while it is absent. */
-  reader(name: string): () => number {
-    let topic: Topic | undefined;
-    return () => {
-      if (!topic || topic.forgotten) {
-        topic = this.#topics.get(name);
-        if (!topic) return Math.max(this.#absentFloor, this.#floor);
-      }
-      return Math.max(topic.version, this.#floor);
-    };
+  /** A topic that is known, for who asks for its version again and again; to be found anew once it is forgotten. */
+  find(name: string): KnownTopic | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** The version of a topic that was found and is not forgotten. */
+  versionOf(topic: KnownTopic): number {
+    return Math.max(topic.version, this.#floor);
   }
 
   /**
