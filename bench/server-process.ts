@@ -6,7 +6,13 @@ import { findProgram } from '../test/support/require-real.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 /** As bin/lictor starts a server. */
-const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16'];
+const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', '--heap-growing-percent=100'];
+const ENVIRONMENT = {
+  ...process.env,
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+};
 const TASKSET = findProgram('taskset');
 
 /** What a server process has used so far. */
@@ -28,7 +34,7 @@ export class ServerProcess {
   private constructor(args: readonly string[]) {
     const words = [process.execPath, ...FLAGS, join(HERE, 'http-server.ts'), ...args];
     if (TASKSET) words.unshift(TASKSET, '-c', '0');
-    this.#child = spawn(words[0]!, words.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(words[0]!, words.slice(1), { stdio: ['pipe', 'pipe', 'inherit'], env: ENVIRONMENT });
     this.#lines = createInterface({ input: this.#child.stdout! });
     this.#lines.on('line', (line) => {
       const waiting = this.#waiting.shift();
