@@ -9,7 +9,7 @@ export const leaveCommand = command({
     return withClientFlags(
       program(
         'lictor leave',
-        'Makes the agent leave in good order: its node and services leave the catalog, and its process ends.',
+        'Makes the agent leave in good order: its node and services leave the catalog, and its process ends. A server that runs its etcd is taken out of the cluster; it is refused when the others would have no quorum.',
         ['lictor leave', 'lictor leave -http-addr 10.0.0.5:8500'],
         io,
       ),

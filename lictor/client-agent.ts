@@ -1,4 +1,3 @@
-import type { AgentConfig } from '../agent/config.ts';
 import { runClientAgent } from '../agent/main.ts';
 import type { CommandIo } from '../cli/command.ts';
 import { SystemClock } from '../core/clock.ts';
@@ -11,6 +10,7 @@ import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { dnsOptions } from './dns-options.ts';
+import { leavesOn } from './leaves-on.ts';
 import { nodePlace } from './run-server.ts';
 import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
 
@@ -47,10 +47,4 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   } finally {
     unlisten?.();
   }
-}
-
-/** Only what the configuration says outright: a restart must not take services away. */
-function leavesOn(reason: unknown, config: AgentConfig): boolean {
-  if (reason === 'SIGTERM') return config.leaveOnTerminate === true;
-  return reason === 'SIGINT' && config.skipLeaveOnInterrupt === false;
 }

@@ -20,6 +20,7 @@ import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { EtcdCertificate } from './etcd-certificate.ts';
+import { leavesOn } from './leaves-on.ts';
 import type { ManagedEtcd } from './managed-etcd/managed-etcd.ts';
 import { stableNodeId } from './node-identity.ts';
 import { composeServerAgent, type NodePlace } from './server-agent.ts';
@@ -72,6 +73,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       reloads: reloader,
       rpcTls,
       stop: () => stop.abort(),
+      ...(managed ? { mayLeave: () => managed.mayLeave() } : {}),
       joinRoutes: managed?.routes ?? [],
     });
     const port = () => roles.address('http')?.port ?? config.ports.http;
@@ -101,7 +103,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
     unlisten?.();
     await store.close();
     // Only for who leaves: a server that is just restarted finds its etcd running.
-    if (stop.signal.aborted) await managed?.stop();
+    if (stop.signal.aborted || leavesOn(io.signal.reason, config)) await managed?.leave();
   }
 }
 

@@ -34,6 +34,8 @@ export interface ServerAgentDeps {
   readonly store: Store;
   /** Makes the process stop, for PUT /v1/agent/leave. */
   readonly stop?: () => void;
+  /** Asked before, when the server is told to leave. @throws AppError when it must not. */
+  readonly mayLeave?: () => Promise<void>;
   /** Changes the running agent with its files; without it the configuration stays as it was given. */
   readonly reloads?: ConfigReloads;
   /** The certificate authority is made when it is first asked for; false when absent. */

@@ -16,6 +16,8 @@ export interface ClusterDeps {
   readonly join?: (address: string) => Promise<void>;
   /** Makes the process stop, for PUT /v1/agent/leave. */
   readonly stop?: () => void;
+  /** Asked before, when the agent is told to leave. @throws AppError when it must not. */
+  readonly mayLeave?: () => Promise<void>;
   /** Whether the agent leaves when it stops without being told to leave; never when absent. */
   readonly leavesOnStop?: () => boolean;
 }

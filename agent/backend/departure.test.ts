@@ -3,7 +3,11 @@ import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Departure, type DepartureOptions } from './departure.ts';
 
-function departing(options: Partial<DepartureOptions> = {}, deregister?: () => Promise<void>) {
+function departing(
+  options: Partial<DepartureOptions> = {},
+  deregister?: () => Promise<void>,
+  mayLeave?: () => Promise<void>,
+) {
   const stop = new AbortController();
   const gone: string[] = [];
   const clock = new FakeClock();
@@ -12,6 +16,7 @@ function departing(options: Partial<DepartureOptions> = {}, deregister?: () => P
       clock,
       log: silentLogger,
       stop: () => stop.abort(),
+      mayLeave,
       catalog: { deregister: deregister ?? (async ({ Node }) => void gone.push(Node)) },
     },
     { nodeName: 'n1', deregisters: true, leavesOnStop: () => false, ...options },
@@ -26,6 +31,14 @@ describe('an agent that leaves', () => {
     await departure.leave();
     expect(gone).toEqual(['n1']);
     await done;
+  });
+
+  it('goes on when it must not leave', async () => {
+    const { departure, stop, gone } = departing({}, undefined, () => {
+      return Promise.reject(new AppError('unavailable', 'no quorum without it'));
+    });
+    await expect(departure.leave()).rejects.toThrow('no quorum without it');
+    expect([stop.signal.aborted, gone]).toEqual([false, []]);
   });
 
   it('stays in the catalog when it is only stopped', async () => {

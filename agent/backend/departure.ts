@@ -10,6 +10,8 @@ export interface DepartureDeps {
   readonly log: Logger;
   /** Makes the process stop. */
   readonly stop: () => void;
+  /** Asked before that, when the agent is told to leave. @throws AppError when it must not. */
+  readonly mayLeave?: (() => Promise<void>) | undefined;
 }
 
 export interface DepartureOptions {
@@ -39,8 +41,9 @@ export class Departure implements Runnable {
     this.#options = options;
   }
 
-  /** Stops the process; resolves when the catalog is told, or cannot be. @throws AppError `deadline`. */
+  /** Stops the process; resolves when the catalog is told, or cannot be. @throws AppError `deadline`, what forbids it. */
   async leave(): Promise<void> {
+    await this.#deps.mayLeave?.();
     this.#asked = true;
     this.#deps.stop();
     await this.#within(this.#left.promise, 2 * LIMIT_MS);

@@ -120,7 +120,8 @@ function isOf(member: Member, name: string): boolean {
   return member.name === '' || member.name === name;
 }
 
-function objectOf(body: Buffer): Record<string, unknown> {
+/** @throws AppError `badRequest`. */
+export function objectOf(body: Buffer): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(body.toString());
@@ -131,14 +132,15 @@ function objectOf(body: Buffer): Record<string, unknown> {
   throw new AppError('badRequest', 'the body must be a JSON object');
 }
 
-function textOf(value: Record<string, unknown>, field: string, pattern = /^[!-~]{1,300}$/): string {
+/** A field of a body. @throws AppError `badRequest`. */
+export function textOf(value: Record<string, unknown>, field: string, pattern = /^[!-~]{1,300}$/): string {
   const text = value[field];
   if (typeof text === 'string' && pattern.test(text)) return text;
   throw new AppError('badRequest', `${field} must be a text that fits ${pattern}`);
 }
 
 /** Etcd separates members by commas and names from URLs by an equals sign. */
-const NAME = /^[!-+.0-<>-~-]{1,253}$/;
+export const NAME = /^[!-+.0-<>-~-]{1,253}$/;
 
 /** @throws AppError `badRequest`. */
 export function cardOf(body: Buffer): ServerCard {

@@ -25,6 +25,7 @@ import { cardOf, ENTER_PATH, type EnterAnswer, HELLO_PATH, joinRoutes } from './
 import { JoinTries } from './join-tries.ts';
 import { JsonCalls } from './json-calls.ts';
 import type { ServerCard } from './known-servers.ts';
+import { type LeadingServer, Leaving, leaveRoute } from './leaving.ts';
 import { MemberTls } from './member-tls.ts';
 import type { Membership } from './members.ts';
 import { turnToTls } from './turn-to-tls.ts';
@@ -51,10 +52,12 @@ export interface ManagedEtcd {
   readonly routes: readonly Route[];
   /** Keeps the etcd running while the server does. */
   readonly process: Runnable;
-  /** Takes dead servers out while this one leads. */
-  upkeep(server: Pick<ComposedServer, 'operator' | 'quorum'>): Runnable;
-  /** Ends the etcd, for a server that leaves. */
-  stop(): Promise<void>;
+  /** Takes dead servers out while this one leads, and those that leave. */
+  upkeep(server: Pick<ComposedServer, 'operator' | 'quorum' | 'serverCatalog'>): Runnable;
+  /** Before a server that leaves stops: another one leads. @throws AppError `unavailable` when it must not leave. */
+  mayLeave(): Promise<void>;
+  /** After a server that leaves has stopped: it is taken out, and its etcd ended. */
+  leave(): Promise<void>;
 }
 
 /** Servers that must live beside a dead one that is taken out, where this server was not told how many to expect. */
@@ -133,7 +136,14 @@ export async function openManagedEtcd(
   const formation = new Formation(self, process.hasData ? { pledged: true, counted: [] } : await file.read());
   const isAlive = (url: string) => calls.isAlive(url);
   const told = () => toldCard(formation, process, file);
-  const routes = forServers(joinRoutes({ formation, told, members: process.members, scheme, isAlive }), () =>
+  let leading: LeadingServer | undefined;
+  const leavingDeps = { ...deps, log, calls, process, server: () => leading };
+  const leaving = new Leaving(leavingDeps, { name: nodeName, id: place.nodeId });
+  const asked = [
+    ...joinRoutes({ formation, told, members: process.members, scheme, isAlive }),
+    leaveRoute(leavingDeps),
+  ];
+  const routes = forServers(asked, () =>
     deps.reloads.current.tls.internalRpc.verifyIncoming ? rpcServerName(deps.reloads.current) : undefined,
   );
   const joining = new Joining({ ...deps, log, formation, file, told, process, calls }, { config, peerUrl, address });
@@ -148,19 +158,17 @@ export async function openManagedEtcd(
     },
     routes,
     process,
-    upkeep: (server) =>
-      new DeadMembers(
-        {
-          clock: deps.clock,
-          log,
-          members: process.members,
-          isAlive,
-          ...server.operator,
-          leads: () => server.quorum().isLeader,
-        },
+    upkeep: (server) => {
+      const leads = () => server.quorum().isLeader;
+      const deregister = (Node: string) => server.serverCatalog.deregister({ Node }, { owner: '', epoch: 0 });
+      leading = { quorum: server.operator.quorum, leads, deregister };
+      return new DeadMembers(
+        { clock: deps.clock, log, members: process.members, isAlive, ...server.operator, leads },
         { expect: bootstrapExpect || DEFAULT_EXPECT },
-      ),
-    stop: () => process.stop(),
+      );
+    },
+    mayLeave: () => leaving.prepare(),
+    leave: () => leaving.finish(),
   };
 }
 

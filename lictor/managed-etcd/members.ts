@@ -77,6 +77,16 @@ export class EtcdMembers {
     await this.#call('cluster/member/remove', { ID: id });
   }
 
+  /** The id of the member that leads etcd's Raft, '0' for none. @throws AppError `unavailable`. */
+  async raftLeader(): Promise<string> {
+    return (await this.#call<{ leader?: string }>('maintenance/status', {})).leader ?? '0';
+  }
+
+  /** To be called at the member that leads etcd's Raft: another one does from now on. @throws AppError `unavailable`. */
+  async transferRaft(id: string): Promise<void> {
+    await this.#call('maintenance/transfer-leadership', { targetID: id });
+  }
+
   /** Waits for a quorum: a linearizable read of nothing. @throws AppError `unavailable`. */
   async barrier(): Promise<void> {
     await this.#call('kv/range', { key: 'AQ==', keys_only: true });
