@@ -16,18 +16,23 @@ export type EtcdReason =
 
 /** A failed call. `sent` false: it certainly changed nothing; true: it may have taken effect. */
 export class EtcdError extends AppError {
+  readonly #verdict: Verdict;
   readonly reason: EtcdReason;
   readonly sent: boolean;
+  /** Whether somebody has to do something about it, which the message says. */
+  readonly needsHelp: boolean;
 
   constructor(verdict: Verdict, message: string, cause?: unknown) {
     super(verdict.code, message, cause === undefined ? {} : { cause });
+    this.#verdict = verdict;
     this.reason = verdict.reason;
     this.sent = verdict.sent;
+    this.needsHelp = verdict.advice !== undefined || verdict.reason === 'otherCluster';
   }
 
   /** The same failure of what only prepared a write. */
   neverSent(): EtcdError {
-    return new EtcdError({ code: this.code, reason: this.reason, sent: false }, this.message, this.cause);
+    return new EtcdError({ ...this.#verdict, sent: false }, this.message, this.cause);
   }
 }
 
@@ -100,6 +105,8 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
   [/required revision is a future revision/, REVISION_TO_COME],
   [/database space exceeded/, NO_SPACE],
   [/request is too large|too many operations in txn|message larger than max|larger than the maximum/i, TOO_LARGE],
+  // Said by `otherCluster`, within what grpc-js makes of it.
+  [/is of another etcd cluster/, OTHER_CLUSTER],
   [/etcdserver: too many requests/, BUSY],
   [/user name is empty|permission denied|invalid auth token|authentication failed/, REFUSED],
   [/corrupt cluster/, CORRUPT],

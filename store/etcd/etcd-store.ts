@@ -18,6 +18,7 @@ import type {
 import { checkTxn, type TxnLimits } from '../txn-rules.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import { EtcdError } from './etcd-error.ts';
+import type { Follower } from './follower.ts';
 import type { Loader } from './loader.ts';
 import type { EtcdTls } from './member-connections.ts';
 import type { Content, Replica } from './replica.ts';
@@ -35,6 +36,7 @@ export interface EtcdStoreDeps {
   readonly loader: Loader;
   readonly replica: Replica;
   readonly queue: CommitQueue;
+  readonly follower: Pick<Follower, 'hindrance'>;
   readonly restorer: Restorer;
   readonly renewTls: (tls: EtcdTls) => void;
   /** Ends the watch and the connections; called once, when all commits are settled. */
@@ -65,7 +67,8 @@ export class EtcdStore implements Store {
   }
 
   problem(): string | undefined {
-    return this.#deps.replica.failure?.message;
+    const { replica, follower } = this.#deps;
+    return replica.failure?.message ?? follower.hindrance;
   }
 
   async barrier(): Promise<Revision> {

@@ -49,6 +49,7 @@ export class Follower {
   /** Streams one after another that brought less than there was. */
   #starved = 0;
   readonly #trouble: Trouble;
+  #hindrance: string | undefined;
 
   /** `from`: etcd's revision after the one that the replica was loaded at. */
   constructor(deps: FollowerDeps, options: { from: number; probeMs: number }) {
@@ -56,6 +57,11 @@ export class Follower {
     this.#probeMs = options.probeMs;
     this.#from = options.from;
     this.#trouble = new Trouble(deps);
+  }
+
+  /** Why etcd cannot be followed now, where somebody has to do something about it. */
+  get hindrance(): string | undefined {
+    return this.#hindrance;
   }
 
   /** Until the signal aborts or the replica has failed for good. */
@@ -105,6 +111,7 @@ export class Follower {
           },
           lost: (error) => {
             this.#trouble.say('the watch on etcd was lost', error);
+            this.#hindrance = error.needsHelp ? error.message : undefined;
             resolve('lost');
           },
         },
@@ -138,6 +145,7 @@ export class Follower {
     }
     this.#pauseMs = MIN_PAUSE_MS;
     this.#trouble.over();
+    this.#hindrance = undefined;
     try {
       replica.receive(response.events);
       return undefined;

@@ -124,7 +124,7 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
       await Promise.all([following, compacting, keeping, remembering]);
     };
     return new EtcdStore(
-      { clock, loader, replica, queue, restorer, renewTls: (tls) => client.renewTls(tls), onClose },
+      { clock, loader, replica, queue, follower, restorer, renewTls: (tls) => client.renewTls(tls), onClose },
       limits,
     );
   } catch (error) {

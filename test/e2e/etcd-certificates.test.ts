@@ -164,10 +164,9 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       await clusters[0]!.kill();
       await clusters[0]!.restart();
       await refused(server, 'meanwhile');
-      await eventually(
-        () => /certificate has expired; renew the certificate of this etcd member/.test(server!.log()),
-        WITHIN,
-      );
+      const text = /certificate has expired; renew the certificate of this etcd member/;
+      await eventually(() => text.test(server!.log()), WITHIN);
+      await eventually(async () => expect((await put(server!, 'meanwhile')).text).toMatch(text), WITHIN);
       expect(await cpuOver(server, 6000)).toBeLessThan(3);
       // Etcd reads its files for each connection.
       etcdTlsArgs(folder, await ours.issue(), ours.ca);

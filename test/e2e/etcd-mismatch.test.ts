@@ -113,6 +113,20 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       }
     }, 240_000);
 
+    it('but another cluster at the same place: refuse writes with what to do, and go on when it is back', async () => {
+      await cluster.kill();
+      const disk = newFolder();
+      cpSync(cluster.dataFolder(), disk, { recursive: true });
+      await cluster.restart(0, { wiped: true, args: ['--initial-cluster-token', 'another'] });
+      for (const server of servers) {
+        await refused(server, /No cluster leader: .*is of another etcd cluster than before.*Correct -etcd-endpoints/);
+        expect((await read(server, 'first', 'stale')).value).toBe('1');
+      }
+      expect(await cluster.keys('')).toEqual([]);
+      await exchangeDisk(disk);
+      for (const server of servers) await eventually(() => wrote(server, 'second', '2'), WITHIN);
+    }, 240_000);
+
     it('but older: refuse writes with what to do; after a restart of one go on from there with rising indexes', async () => {
       const old = await exchangeDisk();
       await exchangeDisk(old);
