@@ -51,6 +51,24 @@ describe('server pool', () => {
     expect(calls).toBe(1);
   });
 
+  it('goes on to the next server where one knows no leader, and tells so when none does', async () => {
+    const leaderless = await serve((_, response) => {
+      response.writeHead(500, { 'x-lictor-error': 'noLeader' }).end('No cluster leader');
+    });
+    const failing = await serve((_, response) =>
+      response.writeHead(500, { 'x-lictor-error': 'internal' }).end('broken'),
+    );
+    const good = await serve((_, response) => response.end('fine'));
+    expect(await readText(await poolOf(leaderless, good).request(ask), 100)).toBe('fine');
+    expect(await readText(await poolOf(failing, good).request(ask), 100)).toBe('broken');
+    const nobody = await poolOf(leaderless, await closedPort())
+      .request(ask)
+      .catch((error: Error) => error.message);
+    expect(nobody).toMatch(/^No known Consul servers \(.*status 500; .*ECONNREFUSED/);
+    const both = await poolOf(leaderless, leaderless.replace('127.0.0.1', 'localhost')).request(ask);
+    expect([both.statusCode, await readText(both, 100)]).toEqual([500, 'No cluster leader']);
+  });
+
   it('names every server that failed when none answers', async () => {
     const pool = poolOf(await closedPort(), await closedPort());
     await expect(pool.request(ask)).rejects.toMatchObject({

@@ -58,6 +58,11 @@ const AVOID = { baseMs: 500, maxMs: 15_000, jitter: 0.5 };
 /** Answers that say "not me, not now": another server may do better. */
 const TRY_ANOTHER = new Set([502, 503, 504]);
 
+/** A server that knows no leader has done nothing: it may be cut off from etcd alone. */
+function mayBeAnsweredElsewhere({ statusCode, headers }: ServerResponse): boolean {
+  return TRY_ANOTHER.has(statusCode) || headers['x-lictor-error'] === 'noLeader';
+}
+
 function bodyOf(body: ServerRequest['body']): Buffer | string | Readable | null {
   if (body === undefined || body instanceof Readable) return body ?? null;
   return body.length === 0 ? null : body;
@@ -128,7 +133,7 @@ export class ServerPool {
         const response = await this.#send(member, request, leftMs);
         if (
           request.body instanceof Readable ||
-          !TRY_ANOTHER.has(response.statusCode) ||
+          !mayBeAnsweredElsewhere(response) ||
           failures.length === this.#members.length - 1
         ) {
           this.#answered(member);
