@@ -22,7 +22,8 @@ export const snapshotCommand = make({
 
 /** A key as the API shows it, with its namespace. In an archive, revisions are indexes. */
 function kvData(rest: string, entry: StoreEntry): object {
-  return { Namespace: namespaceOfRest(rest), ...kvJson({ ...decodeKv(rest, entry, 0), key: keyOfRest(rest) }) };
+  const namespace = namespaceOfRest(rest);
+  return { Namespace: namespace, ...kvJson({ ...decodeKv(rest, entry, 0), key: keyOfRest(rest) }, namespace) };
 }
 
 /** The record itself, where it lies, and its indexes. */

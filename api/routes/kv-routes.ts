@@ -87,14 +87,14 @@ function itemSpec(backend: KvBackend, { namespace, key }: KeyParams, raw: boolea
       if (!item) return NOT_FOUND;
       return raw
         ? { bytes: item.value, headers: RAW_HEADERS }
-        : { bytes: Buffer.from(JSON.stringify([kvJson(item)])), headers: JSON_HEADERS };
+        : { bytes: Buffer.from(JSON.stringify([kvJson(item, namespace)])), headers: JSON_HEADERS };
     },
   };
 }
 
 function listSpec(deps: ReadRouteDeps, backend: KvBackend, { namespace, key }: KeyParams): ReadSpec<unknown> {
   const name = keyOf('kv', namespace, key);
-  return rendered(deps, name, backend.list(namespace, key), (items) => items.map((item) => kvJson(item)));
+  return rendered(deps, name, backend.list(namespace, key), (items) => items.map((item) => kvJson(item, namespace)));
 }
 
 function keysSpec(

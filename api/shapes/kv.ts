@@ -1,3 +1,5 @@
+import { DEFAULT_NAMESPACE } from './catalog.ts';
+
 /** A key and its value as the store of keys hands it out. */
 export interface KvItem {
   readonly key: string;
@@ -20,14 +22,15 @@ export function bigJson(value: bigint): unknown {
   return value <= Number.MAX_SAFE_INTEGER ? Number(value) : rawJson(String(value));
 }
 
-/** Consul's JSON form of a key; without its value when only what a write has done is told. */
-export function kvJson(item: KvItem, withValue = true): Record<string, unknown> {
+/** Consul's JSON form of a key; without its value when only what a write has done is told. Namespaces but `default` are named. */
+export function kvJson(item: KvItem, namespace: string, withValue = true): Record<string, unknown> {
   return {
     LockIndex: item.lockIndex,
     Key: item.key,
     Flags: bigJson(item.flags),
     Value: withValue && item.value.byteLength > 0 ? Buffer.from(item.value).toString('base64') : null,
     ...(item.session === '' ? {} : { Session: item.session }),
+    ...(namespace === DEFAULT_NAMESPACE ? {} : { Namespace: namespace }),
     CreateIndex: item.createIndex,
     ModifyIndex: item.modifyIndex,
   };

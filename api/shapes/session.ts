@@ -21,12 +21,14 @@ export interface Session {
   readonly TTL: string;
   readonly NodeChecks: readonly string[];
   readonly ServiceChecks: readonly SessionServiceCheck[] | null;
+  /** When it is not `default`. */
+  readonly Namespace?: string;
   readonly CreateIndex: number;
   readonly ModifyIndex: number;
 }
 
 /** A session that is asked for. */
-export type SessionContent = Omit<Session, 'ID' | 'CreateIndex' | 'ModifyIndex'>;
+export type SessionContent = Omit<Session, 'ID' | 'Namespace' | 'CreateIndex' | 'ModifyIndex'>;
 
 const NS_PER_MS = 1e6;
 const NS_PER_S = 1e9;

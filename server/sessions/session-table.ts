@@ -1,3 +1,4 @@
+import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Session, SessionContent } from '../../api/shapes/session.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { StoreEntry } from '../../store/store.ts';
@@ -76,6 +77,7 @@ export class SessionTable implements StateTable {
       shape: {
         ID: id,
         ...content,
+        ...(stored.record.namespace === DEFAULT_NAMESPACE ? {} : { Namespace: stored.record.namespace }),
         CreateIndex: createIndexOf(stored, context.base),
         ModifyIndex: modifyIndexOf(stored, context.base),
       },

@@ -207,9 +207,10 @@ export class KvOperation {
   }
 
   #show(shown: DraftKey, withValue: boolean): void {
-    this.#context.result((index) => ({
-      KV: kvJson({ ...shown, createIndex: shown.create ?? index, modifyIndex: shown.modify ?? index }, withValue),
-    }));
+    this.#context.result((index) => {
+      const item = { ...shown, createIndex: shown.create ?? index, modifyIndex: shown.modify ?? index };
+      return { KV: kvJson(item, this.#namespace, withValue) };
+    });
   }
 }
 

@@ -113,7 +113,13 @@ describe('a transaction over the catalog', () => {
     const { ID: Session } = jsonOf(await server.call('PUT', '/v1/session/create', { body })) as { ID: string };
     const lock = (Namespace: string) => txn({ KV: { Verb: 'lock', Key: 'b', Value: 'eA==', Session, Namespace } });
     expect((await lock('own')).errors?.[0]?.What).toBe(`invalid session "${Session}"`);
-    expect((await lock('team')).status).toBe(200);
+    expect((await lock('team')).results?.[0]?.KV).toMatchObject({ Key: 'b', Session, Namespace: 'team' });
+    // What is not in the default namespace says where it is.
+    const read = async (path: string) => (await server.get<{ Namespace?: string }[]>(path)).json[0]?.Namespace;
+    expect([await read('/v1/kv/b?ns=team'), await read('/v1/kv/b?recurse&ns=team')]).toEqual(['team', 'team']);
+    expect(await read(`/v1/session/info/${Session}?ns=team`)).toBe('team');
+    await txn(set('c'));
+    expect(await read('/v1/kv/c')).toBeUndefined();
     await expect(server.call('PUT', '/v1/txn', { body: [set('a', 'no/name')] })).rejects.toMatchObject({
       code: 'badRequest',
       message: expect.stringContaining('Invalid namespace "no/name"'),

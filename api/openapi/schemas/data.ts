@@ -41,6 +41,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     Flags: { ...UINT64, description: 'Any 64 bits that the writer gave.' },
     Value: orNull({ type: 'string', contentEncoding: 'base64' }),
     'Session?': text('The session that holds the key.'),
+    'Namespace?': text('When it is not `default`.'),
     ...INDEXES,
   }),
   Session: record<Session>({
@@ -52,6 +53,7 @@ export const DATA_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     TTL: text('It ends when it is not renewed for so long; empty: it lives as long as its checks.'),
     NodeChecks: listOf(text()),
     ServiceChecks: orNull(listOf(record<SessionServiceCheck>({ ID: text(), 'Namespace?': text() }))),
+    'Namespace?': text('When it is not `default`.'),
     ...INDEXES,
   }),
   TxnError: record<TxnError>({ OpIndex: int('Which operation.'), What: text() }),
