@@ -33,8 +33,8 @@ export function answerClientError(
   if (answered.has(socket)) return;
   // As Node's own handler: it holds the answer that is under way, perhaps to an earlier request.
   const message = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage;
-  if (message?.req.complete && !message.headersSent) {
-    // What came before is answered first.
+  if (message?.req.complete && (!message.headersSent || message.writableEnded)) {
+    // What came before is answered first, and to its end.
     if (!waiting.has(socket)) {
       message.once('finish', () => {
         waiting.delete(socket);
