@@ -51,6 +51,12 @@ describe('parseAgentConfig', () => {
     });
   });
 
+  it('knows where the id of the process is to be kept', () => {
+    expect(parse('-dev').config.pidFile).toBe('');
+    expect(parse('-dev -pid-file /run/a.pid')).toMatchObject({ config: { pidFile: '/run/a.pid' }, warnings: [] });
+    expect(fromFile({ server: true, data_dir: '/d', pid_file: '/run/b.pid' }).config.pidFile).toBe('/run/b.pid');
+  });
+
   it('takes an empty file for one without keys', () => {
     const { config, warnings } = parse('-dev -config-file a.json -config-file b.hcl', { 'a.json': ' \n', 'b.hcl': '' });
     expect([config.mode, warnings]).toEqual(['dev', []]);

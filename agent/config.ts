@@ -158,6 +158,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),
     discardCheckOutput: values.bool('discard_check_output'),
+    pidFile: values.string('pid_file', ''),
     metricsHost: values.bool('telemetry.disable_hostname') ? '' : world.hostname(),
     maxConnectionsPerClient: values.number('limits.http_max_conns_per_client', 200),
     kv: kvLimits(values),

@@ -3,6 +3,7 @@ import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS } from '../agent/config/
 import { systemConfigFiles } from '../agent/config/system-files.ts';
 import { parseAgentConfig } from '../agent/config.ts';
 import type { Command, FlagDescription } from '../cli/command.ts';
+import { withPidFile } from './pid-file.ts';
 
 const EXAMPLES = [
   'lictor agent -dev',
@@ -81,6 +82,7 @@ Files:
   -config-format FORMAT    hcl or json: read all files as that, whatever their names
   -hcl TEXT                a piece of HCL; wins over files and flags
   -auto-reload-config      reload when a file changes
+  -pid-file FILE           keeps the process id while the agent runs
 
 Other:
   -domain NAME             DNS domain (default consul)
@@ -103,13 +105,15 @@ export const agentCommand: Command = {
     const { config, warnings } = read();
     const start = { config, read, configPaths: configPaths(argv) };
     for (const warning of warnings) io.stderr.write(`lictor agent: ${warning}\n`);
-    if (config.mode === 'client') {
-      const { runClient } = await import('./client-agent.ts');
-      await runClient(start, io);
-    } else {
-      const { runServer } = await import('./run-server.ts');
-      await runServer(start, io);
-    }
+    await withPidFile(config.pidFile, async () => {
+      if (config.mode === 'client') {
+        const { runClient } = await import('./client-agent.ts');
+        await runClient(start, io);
+      } else {
+        const { runServer } = await import('./run-server.ts');
+        await runServer(start, io);
+      }
+    });
     return 0;
   },
 };

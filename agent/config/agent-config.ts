@@ -183,6 +183,8 @@ export interface AgentConfig {
   readonly checkOutputMaxBytes: number;
   /** What checks say is not kept, only their status. */
   readonly discardCheckOutput: boolean;
+  /** Where the id of the process is kept; '' = nowhere. */
+  readonly pidFile: string;
   /** The host's name as it is part of the names of gauges in Consul's form; '' = it is not. */
   readonly metricsHost: string;
   /** Clients of the API may register checks that run commands. */
