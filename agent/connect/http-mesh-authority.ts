@@ -45,6 +45,7 @@ export class HttpMeshAuthority implements MeshAuthority {
   async #put<T>(path: string, value: object): Promise<T> {
     const response = await this.#pool.request({
       method: 'PUT',
+      repeatable: true,
       path,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(value),

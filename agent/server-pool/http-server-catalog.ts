@@ -90,6 +90,8 @@ export class HttpServerCatalog implements ServerCatalog {
   async #put(path: string, body: object, headers: Record<string, string>): Promise<void> {
     const response = await this.#pool.request({
       method: 'PUT',
+      // What a node says of itself is the same however often it is said.
+      repeatable: true,
       path,
       headers: { ...headers, 'content-type': 'application/json' },
       body: JSON.stringify(body),

@@ -69,6 +69,33 @@ describe('server pool', () => {
     expect([both.statusCode, await readText(both, 100)]).toEqual([500, 'No cluster leader']);
   });
 
+  it('does not send a write again that may have been done', async () => {
+    const calls: string[] = [];
+    const breaks = await serve((request, response) => {
+      calls.push('breaks');
+      request.resume().on('end', () => response.destroy());
+    });
+    const late = await serve((_, response) => {
+      calls.push('late');
+      response.writeHead(504, { 'x-lictor-error': 'deadline' }).end('not known');
+    });
+    const good = await serve((_, response) => {
+      calls.push('good');
+      response.end('fine');
+    });
+    const write = { method: 'PUT', path: '/x', body: 'x', deadlineMs: 2000 };
+    await expect(poolOf(breaks, good).request(write)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/whether the write was done is not known: read before you repeat it$/),
+    });
+    expect(await readText(await poolOf(late, good).request(write), 100)).toBe('not known');
+    expect(calls).toEqual(['breaks', 'late']);
+    expect(await readText(await poolOf(await closedPort(), good).request(write), 100)).toBe('fine');
+    for (const bad of [breaks, late]) {
+      expect(await readText(await poolOf(bad, good).request({ ...write, repeatable: true }), 100)).toBe('fine');
+    }
+  });
+
   it('names every server that failed when none answers', async () => {
     const pool = poolOf(await closedPort(), await closedPort());
     await expect(pool.request(ask)).rejects.toMatchObject({

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
+import { wasNotSent } from '../../api/http/not-sent.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, errorText } from '../../core/errors.ts';
@@ -33,6 +34,8 @@ export interface ServerRequest {
   readonly headers?: IncomingHttpHeaders | Record<string, string>;
   /** A stream can be sent once: no other server is tried after the first. */
   readonly body?: Buffer | string | Readable;
+  /** Whether it may be done twice; what is no GET, unless this says so, is not sent again once it may have been done. */
+  readonly repeatable?: boolean;
   /** The whole time until the headers of the answer, over all servers tried. */
   readonly deadlineMs: number;
   /** Longest silence within the body. */
@@ -58,9 +61,22 @@ const AVOID = { baseMs: 500, maxMs: 15_000, jitter: 0.5 };
 /** Answers that say "not me, not now": another server may do better. */
 const TRY_ANOTHER = new Set([502, 503, 504]);
 
-/** A server that knows no leader has done nothing: it may be cut off from etcd alone. */
-function mayBeAnsweredElsewhere({ statusCode, headers }: ServerResponse): boolean {
-  return TRY_ANOTHER.has(statusCode) || headers['x-lictor-error'] === 'noLeader';
+/** Refusals that say that nothing was done. Who knows no leader may be cut off from etcd alone. */
+const NOTHING_DONE = new Set(['noLeader', 'notSynced', 'queueFull', 'shuttingDown']);
+
+function mayBeAnsweredElsewhere({ statusCode, headers }: ServerResponse, request: ServerRequest): boolean {
+  const code = headers['x-lictor-error'];
+  if (typeof code === 'string' && NOTHING_DONE.has(code)) return true;
+  return TRY_ANOTHER.has(statusCode) && mayBeRepeated(request);
+}
+
+function mayBeRepeated({ method, repeatable }: ServerRequest): boolean {
+  return repeatable ?? method === 'GET';
+}
+
+function unknown(failures: readonly string[], late: boolean): AppError {
+  const text = `${failures.join('; ')}; whether the write was done is not known: read before you repeat it`;
+  return new AppError(late ? 'deadline' : 'unavailable', text);
 }
 
 function bodyOf(body: ServerRequest['body']): Buffer | string | Readable | null {
@@ -133,7 +149,7 @@ export class ServerPool {
         const response = await this.#send(member, request, leftMs);
         if (
           request.body instanceof Readable ||
-          !mayBeAnsweredElsewhere(response) ||
+          !mayBeAnsweredElsewhere(response, request) ||
           failures.length === this.#members.length - 1
         ) {
           this.#answered(member);
@@ -146,6 +162,7 @@ export class ServerPool {
         if (request.signal?.aborted) throw new AppError('shuttingDown', 'the request was given up', { cause: error });
         this.#failed(member);
         failures.push(`${member.origin}: ${errorText(error)}`);
+        if (!mayBeRepeated(request) && !wasNotSent(error)) throw unknown(failures, this.#clock.monotonic() >= end);
       }
       if (request.body instanceof Readable) break;
     }

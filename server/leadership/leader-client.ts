@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { answerMs, encodePath, endToEnd, GRACE_MS } from '../../api/http/forwarding.ts';
+import { wasNotSent } from '../../api/http/not-sent.ts';
 import type { RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
@@ -17,16 +18,6 @@ const RESTORE_MS = 3_600_000;
  * it had begun to write before it resigned is done by then; it writes one after the other.
  */
 const LAST_MS = 500;
-/** Failures before anything can have reached the other side. */
-const NOT_SENT = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ENOTFOUND',
-  // Another server has become the leader before it could be sent.
-  'UND_ERR_CLOSED',
-]);
 
 /** What became of a request that was handed to the leader. */
 export type Forwarded =
@@ -199,10 +190,9 @@ async function routeResponse(
 }
 
 function outcome(request: RouteRequest, address: string, error: unknown): Forwarded {
-  const code = (error as { code?: string }).code ?? '';
   const reason = `${address}: ${errorText(error)}`;
   const reads = request.method === 'GET';
-  if (!request.signal.aborted && !request.bodyStream && (reads || NOT_SENT.has(code)))
+  if (!request.signal.aborted && !request.bodyStream && (reads || wasNotSent(error)))
     return { answered: false, reason };
   throw new AppError(
     'unavailable',
