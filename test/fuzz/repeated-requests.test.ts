@@ -8,7 +8,7 @@ import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
 
 /** Streams of requests; `make fuzz` asks for more. */
-const RUNS = Math.min(Math.ceil(Number(process.env.FUZZ_RUNS ?? 3000) / 2), 20_000);
+const RUNS = Math.min(Math.ceil(Number(process.env.FUZZ_RUNS ?? 3000) / 4), 20_000);
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_126);
 
 const GET = 'GET /v1/value HTTP/1.1\r\nHost: x\r\n\r\n';
@@ -31,7 +31,7 @@ async function serve(repeats: boolean): Promise<Served> {
   const routes: Route[] = [
     { method: 'GET', path: '/v1/value', handle: value },
     { method: 'GET', path: '/v1/other', handle: () => ({ json: 'other' }) },
-    { method: 'GET', path: '/v1/late', handle: () => new Promise((done) => setImmediate(done, { json: 'late' })) },
+    { method: 'GET', path: '/v1/late', handle: () => new Promise((done) => setTimeout(done, 3, { json: 'late' })) },
     { method: 'PUT', path: '/v1/echo', handle: ({ body }) => ({ text: body.toString() }) },
   ];
   const deps = { clock: new SystemClock(), log: silentLogger, metrics: new Metrics() };
@@ -53,38 +53,46 @@ async function serve(repeats: boolean): Promise<Served> {
 
 type Pick = (n: number) => number;
 
-function put(body: string): string {
-  return `PUT /v1/echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+/** What comes before the body of a PUT. */
+function put(bytes: number): string {
+  return `PUT /v1/echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`;
 }
 
-/** One message of a stream: what was seen before, what is like it, and what hides it. */
-function message(pick: Pick): string {
-  switch (pick(9)) {
+/** One message of a stream, in pieces: what was seen before, what is like it, and what hides it. */
+function message(pick: Pick): string[] {
+  const hidden = Array.from({ length: 1 + pick(3) }, () => GET);
+  const part = GET.slice(pick(GET.length));
+  switch (pick(10)) {
     case 0:
-      return put(GET.repeat(1 + pick(3)));
+      return [put(hidden.length * GET.length), ...hidden];
     case 1:
-      return put(GET.slice(pick(GET.length)));
+      return [put(part.length), part];
     case 2:
-      return `PUT /v1/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${GET.length.toString(16)}\r\n${GET}\r\n0\r\n\r\n`;
+      return [
+        'PUT /v1/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n',
+        ...hidden.flatMap((body) => [`${body.length.toString(16)}\r\n`, body, '\r\n']),
+        '0\r\n\r\n',
+      ];
     case 3:
-      return `GET /v1/other HTTP/1.1\r\nHost: x\r\nX-A: b\r\n\r\n`;
+      return ['GET /v1/other HTTP/1.1\r\nX-A: ', GET];
     case 4:
-      return 'GET /v1/late HTTP/1.1\r\nHost: x\r\n\r\n';
     case 5:
-      return `HEAD /v1/value HTTP/1.1\r\nHost: x\r\n\r\n`;
+      return ['GET /v1/late HTTP/1.1\r\nHost: x\r\n\r\n', GET];
+    case 6:
+      return ['HEAD /v1/value HTTP/1.1\r\nHost: x\r\n\r\n'];
     default:
-      return GET;
+      return [GET];
   }
 }
 
-/** The bytes of some requests, in the pieces in which they are sent: mostly at the ends of requests, or anywhere. */
+/** The bytes of some requests, in the pieces in which they are sent: those of the messages, or cut anywhere. */
 function pieces(pick: Pick): string[] {
   const messages = Array.from({ length: 1 + pick(8) }, () => message(pick));
-  if (pick(4) === 0)
-    messages.splice(pick(messages.length), 0, ['GET /v1/value HTTP/9.9\r\n\r\n', '\r\n', '\u0000'][pick(3)]!);
-  messages.push(LAST);
-  if (pick(2) === 0) return messages;
-  const all = messages.join('');
+  const broken = ['GET /v1/value HTTP/9.9\r\n\r\n', '\r\n', '\u0000'][pick(12)];
+  if (broken) messages.splice(pick(messages.length), 0, [broken]);
+  const whole = [...messages.flat(), LAST];
+  if (pick(3) > 0) return whole;
+  const all = whole.join('');
   const found: string[] = [];
   for (let at = 0; at < all.length; ) {
     const size = pick(3) === 0 ? GET.length : 1 + pick(2 * GET.length);
@@ -166,15 +174,16 @@ describe('requests whose bytes were seen before, anywhere in a stream', () => {
     const pick: Pick = (n) => Math.floor(random.next() * n);
     for (let run = 0; run < RUNS; run++) {
       const sent = pieces(pick);
-      const waits = sent.map(() => pick(2) === 0);
+      const waits = sent.map(() => pick(3));
       const answers = await Promise.all(
         [tapped, reading].map(async ({ port }, at) => {
           const socket = await repeating(port);
           const answered = everything(socket);
           for (const [n, piece] of sent.entries()) {
             socket.write(piece, 'latin1');
-            if (!waits[n]) continue;
-            await asked(witnesses[at]!, GET.replace('value', 'other'), '"other"');
+            if (waits[n] === 0) continue;
+            if (waits[n] === 1) await new Promise((resolve) => setImmediate(resolve));
+            else await asked(witnesses[at]!, GET.replace('value', 'other'), '"other"');
           }
           return answered;
         }),
