@@ -1,8 +1,10 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { nextTurn } from '../../core/next-turn.ts';
+import { Pause } from '../../core/pause.ts';
 import type { Random } from '../../core/random.ts';
 import type { CommitResult, Op, Txn } from '../store.ts';
+import { BatchGathering } from './batch-gathering.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import type { Follower } from './follower.ts';
@@ -71,6 +73,9 @@ export interface Resolution {
 export class CommitQueue {
   readonly #deps: CommitQueueDeps;
   readonly #options: CommitQueueOptions;
+  readonly #gathering = new BatchGathering({ maxTxns: MAX_BATCH_TXNS });
+  /** While more commits are waited for. */
+  readonly #pause: Pause;
   #waiting: Waiting[] = [];
   /** Tasks that need the writer for themselves. */
   readonly #tasks: (() => Promise<void>)[] = [];
@@ -88,6 +93,7 @@ export class CommitQueue {
   constructor(deps: CommitQueueDeps, options: CommitQueueOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#pause = new Pause(deps.clock);
     deps.replica.onTransaction = (id) => {
       if (this.#sought?.id === id) this.#sought.seen = true;
     };
@@ -102,6 +108,7 @@ export class CommitQueue {
     const until = this.#deps.clock.monotonic() + this.#options.commitMs;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ txn: copied, until, resolve, reject });
+      if (this.#gathering.enough(this.#waiting.length)) this.#pause.resume();
       this.#wake();
     });
   }
@@ -110,6 +117,7 @@ export class CommitQueue {
   exclusively<T>(task: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#tasks.push(() => task().then(resolve, reject));
+      this.#pause.resume();
       this.#wake();
     });
   }
@@ -168,12 +176,22 @@ export class CommitQueue {
     while (this.#waiting.length > 0 || this.#tasks.length > 0) {
       // Whoever was answered just now gets the chance to join the next batch.
       await nextTurn();
+      if (this.#tasks.length === 0) await this.#gather();
       await this.#tasks.shift()?.();
       this.#refuseLate();
       if (this.#waiting.length > 0) await this.#step();
     }
     // Still in the turn in which nothing was left: a commit that comes now starts the writer again.
     this.#writer = undefined;
+  }
+
+  /** Waits a little for more commits where they are to be expected. */
+  async #gather(): Promise<void> {
+    const before = this.#waiting.length;
+    const ms = this.#gathering.pauseMs(before);
+    if (ms === 0) return;
+    await this.#pause.wait(ms);
+    this.#gathering.paused(this.#waiting.length - before);
   }
 
   /** Takes a batch, and either answers it or puts it back for another try. */
@@ -185,11 +203,14 @@ export class CommitQueue {
     const batch = new TxnBatch(base, this.#batchLimits());
     let count = 0;
     while (count < this.#waiting.length && batch.add(this.#waiting[count]!.txn)) count++;
+    const full = count < this.#waiting.length;
     const taken = this.#waiting.splice(0, count);
+    const begun = clock.monotonic();
     try {
       const done = batch.ops.length === 0 ? await this.#confirm(content) : await this.#send(batch, content, taken);
       this.#failing = false;
       if (done) {
+        this.#gathering.sent(count, { full, tookMs: clock.monotonic() - begun });
         // One that was too large by itself must not keep the later batches small.
         this.#maxTxns = Math.min(this.#maxTxns + 1, MAX_BATCH_TXNS);
         taken.forEach((one, i) => {
