@@ -45,6 +45,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
     let ports: { server: number; client: number; peer: number };
     let servers: AgentProcess[];
     let moved: AgentProcess | undefined;
+    let replaced: AgentProcess | undefined;
 
     /** Each on an address of its own, as on machines of their own. */
     const start = (n: number, more: readonly string[] = ['-bootstrap-expect=3'], node = `server-${n}`) =>
@@ -80,7 +81,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
     }, 180_000);
     afterAll(async () => {
       await moved?.stop();
-      for (const server of servers ?? []) {
+      for (const server of [...(servers ?? []), ...(replaced ? [replaced] : [])]) {
         await server.kill();
         const pid = etcdPid(server);
         if (isRunning(pid)) process.kill(pid, 'SIGKILL');
@@ -113,7 +114,7 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       const pid = etcdPid(lost);
       await lost.kill();
       process.kill(pid, 'SIGKILL');
-      removeFolder(join(lost.folder, 'data', 'etcd'));
+      removeFolder(join(lost.folder, 'data'));
       await lost.restart();
       servers.push(await start(4, ['-bootstrap-expect=0']));
       await eventually(() => put(servers[3]!, 'c', '3'), SOON);
@@ -195,6 +196,26 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       const after = (await members()).find(({ name }) => name === 'server-4')!;
       expect(after).toMatchObject({ ID: before.ID, peerURLs: [`http://127.0.0.15:${ports.peer}`] });
       expect(await read(moved, 'c')).toBe('3');
+    }, 240_000);
+
+    it('come back under their name from another machine without their disk', async () => {
+      const lost = servers[2]!;
+      const pid = etcdPid(lost);
+      await lost.kill();
+      process.kill(pid, 'SIGKILL');
+      replaced = await start(6, ['-bootstrap-expect=3'], 'server-3');
+      const listed = await members();
+      expect(listed.map(({ name }) => name).sort()).toEqual(['server-1', 'server-2', 'server-3', 'server-4']);
+      const own = listed.find(({ name }) => name === 'server-3');
+      expect(own?.peerURLs).toEqual([`http://127.0.0.16:${ports.peer}`]);
+      expect(await read(replaced, 'c')).toBe('3');
+      const peer = async () => {
+        const { Servers } = await servers[0]!.get<{ Servers: { Node: string; Address: string }[] }>(
+          '/v1/operator/raft/configuration',
+        );
+        return Servers.filter(({ Node }) => Node === 'server-3').map(({ Address }) => Address);
+      };
+      await eventually(async () => expect(await peer()).toEqual([`127.0.0.16:${ports.server}`]), SOON);
     }, 240_000);
   });
 }
