@@ -118,6 +118,20 @@ export class Joining {
     // Others may wait for this one to be asked.
     await this.#formed(clusterId);
     await this.#quorum(signal);
+    await this.#tellWhere();
+  }
+
+  /** Where no other server was there to be told that this one has moved, its own etcd tells them. */
+  async #tellWhere(): Promise<void> {
+    const { members: etcd } = this.#deps.process;
+    const { peerUrl } = this.#at;
+    try {
+      const { members, ownId } = await etcd.list();
+      const own = members.find(({ id }) => id === ownId);
+      if (own && !own.peerUrls.includes(peerUrl)) await etcd.move(ownId, peerUrl);
+    } catch (error) {
+      this.#deps.log.warn('the other members could not be told where this one is', { peerUrl, text: errorText(error) });
+    }
   }
 
   /** A learner answers nobody: as long as another server can promote it, it is asked to, and the wait goes on. */
