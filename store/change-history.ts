@@ -137,9 +137,12 @@ export function compacted(asked: Revision, floor: Revision): AppError {
 }
 
 function within(events: StoreEvents, range: KeyRange): StoreEvents | undefined {
-  const changes = events.changes.filter((change) => inRange(keyOf(change), range));
-  if (changes.length === 0) return undefined;
-  return changes.length === events.changes.length ? events : { revision: events.revision, changes };
+  // Most transactions lie wholly in a watched range, or outside of it.
+  let count = 0;
+  for (const change of events.changes) if (inRange(keyOf(change), range)) count++;
+  if (count === 0) return undefined;
+  if (count === events.changes.length) return events;
+  return { revision: events.revision, changes: events.changes.filter((change) => inRange(keyOf(change), range)) };
 }
 
 function sizeOf(events: StoreEvents): number {
