@@ -1,7 +1,7 @@
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
 import { ALL_NAMESPACES, DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
-import type { ReadMeta, RouteRequest, RouteResponse } from './route.ts';
+import type { ReadMeta, Route, RouteRequest, RouteResponse } from './route.ts';
 
 /** The consistency that a read asks for. */
 export type Consistency = NonNullable<ReadMeta['effectiveConsistency']>;
@@ -108,6 +108,14 @@ export function datacenterOf(query: URLSearchParams): string {
 /** Consul's answer for a datacenter that is not known here: status 500. */
 export function unknownDatacenter(meta?: ReadMeta): RouteResponse {
   return { status: 500, text: 'No path to datacenter', meta, headers: { 'x-lictor-error': 'notFound' } };
+}
+
+/** The same for requests that name no datacenter or this one; others are told that there is no path to theirs. */
+export function inDatacenter(deps: { readonly datacenter: string }, handle: Route['handle']): Route['handle'] {
+  return (request) => {
+    const datacenter = datacenterOf(request.query);
+    return datacenter === '' || datacenter === deps.datacenter.toLowerCase() ? handle(request) : unknownDatacenter();
+  };
 }
 
 /** @throws AppError `badRequest` for parameters that exclude each other. */

@@ -1,7 +1,7 @@
 import { AppError } from '../../core/errors.ts';
-import { datacenterOf, unknownDatacenter } from '../http/request-params.ts';
+import { inDatacenter } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
-import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
+import type { Route, RouteResponse } from '../http/route.ts';
 import {
   type Authorization,
   type AuthorizeRequest,
@@ -48,12 +48,12 @@ export function caRoutes(deps: ReadRouteDeps, backend: CaBackend, options: { ena
     {
       method: 'GET',
       path: '/v1/connect/ca/configuration',
-      handle: here(deps, () => ({ json: backend.configuration() })),
+      handle: inDatacenter(deps, () => ({ json: backend.configuration() })),
     },
     {
       method: 'PUT',
       path: '/v1/connect/ca/configuration',
-      handle: here(deps, async ({ body }) => configure(backend, decodeCaConfiguration(body))),
+      handle: inDatacenter(deps, async ({ body }) => configure(backend, decodeCaConfiguration(body))),
     },
     {
       method: 'PUT',
@@ -101,11 +101,4 @@ async function configure(backend: CaBackend, request: CaConfigurationRequest): P
     if (!(error instanceof AppError) || error.code !== 'badRequest') throw error;
     return { status: 500, text: error.message, headers: { [ERROR_CODE_HEADER]: error.code } };
   }
-}
-
-function here(deps: { readonly datacenter: string }, handle: Route['handle']): Route['handle'] {
-  return (request: RouteRequest) => {
-    const datacenter = datacenterOf(request.query);
-    return datacenter === '' || datacenter === deps.datacenter.toLowerCase() ? handle(request) : unknownDatacenter();
-  };
 }

@@ -1,6 +1,7 @@
 import { AppError } from '../../core/errors.ts';
 import { filterOf } from '../filter/filter-cache.ts';
 import { INTENTION_ROW } from '../filter/rows.ts';
+import { inDatacenter } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import {
   decodeIntention,
@@ -53,9 +54,10 @@ export function intentionRoutes(deps: ReadRouteDeps, reads: IntentionReads, writ
       return { key: keyOf('intentions', filter), live: reads.list(), json: (all) => all.filter(keep) };
     }),
     matchRoute(deps, reads),
-    { method: 'GET', path: `${BASE}/check`, handle: ({ query }) => refusing(async () => check(reads, query)) },
-    ...exactRoutes(reads, writes),
-    ...idRoutes(reads, writes),
+    ...[checkRoute(reads), ...exactRoutes(reads, writes), ...idRoutes(reads, writes)].map((route) => ({
+      ...route,
+      handle: inDatacenter(deps, route.handle),
+    })),
   ];
 }
 
@@ -169,6 +171,10 @@ function idRoutes(reads: IntentionReads, writes: IntentionWrites): Route[] {
       }),
     },
   ];
+}
+
+function checkRoute(reads: IntentionReads): Route {
+  return { method: 'GET', path: `${BASE}/check`, handle: ({ query }) => refusing(async () => check(reads, query)) };
 }
 
 function check(reads: IntentionReads, query: URLSearchParams): RouteResponse {
