@@ -49,6 +49,7 @@ export class RepeatedRequests {
     this.#policy = deps.policy;
     this.#seen = new SeenRequests({
       clock: deps.clock,
+      look: () => void deps.policy(),
       again: (seen, socket, maxBytes) =>
         this.#stopped || deps.isRefused(socket) ? undefined : this.#unread(seen, maxBytes),
     });

@@ -23,6 +23,8 @@ export interface Seen extends ReadyAnswer {
 
 export interface SeenRequestsDeps {
   readonly clock: Pick<Clock, 'now'>;
+  /** Called before a request is looked for; it may have all of them forgotten. */
+  readonly look: () => void;
   /** The answer that is sent now, of status 200 and at most so many bytes; undefined when the request has to be read. */
   readonly again: (seen: Seen, socket: Socket, maxBytes: number) => Prepared | undefined;
 }
@@ -117,6 +119,7 @@ export class SeenRequests {
 
   #answer(socket: Socket, chunk: Buffer): boolean {
     if (chunk.length > MAX_REQUEST_BYTES || socket.writableLength > 0 || !socket.writable) return false;
+    this.#deps.look();
     const seen = this.#known.get(chunk.toString('latin1'));
     const answer = seen && this.#deps.again(seen, socket, MAX_ANSWER_BYTES);
     if (!answer) return false;
@@ -133,7 +136,8 @@ export class SeenRequests {
       // The rest is sent from there.
       this.#space = Buffer.allocUnsafeSlow(MAX_ANSWER_BYTES + REST_BYTES);
       setIdleTimeout(socket, STALLED_MS);
-      socket.once('drain', () => setIdleTimeout(socket, KEEP_ALIVE_MS));
+      // A request that came meanwhile has its own time.
+      socket.once('drain', () => setIdleTimeout(socket, this.#taps.get(socket)?.open === 0 ? KEEP_ALIVE_MS : 0));
     }
     return true;
   }

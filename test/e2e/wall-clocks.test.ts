@@ -133,6 +133,14 @@ describeWrongClocks('servers whose wall clocks are wrong', () => {
     const args = [`-etcd-endpoints=${cluster.url()}`];
     servers = await Promise.all(clocks.map(({ place }, n) => startServer({ node: `server-${n + 1}`, args, place })));
     await leader(servers);
+    // Sessions are bound to the health of their node, which a server reports once somebody leads.
+    for (const { name } of servers) {
+      const alive = async (): Promise<void> => {
+        const checks = await servers[0]!.get<{ CheckID: string }[]>(`/v1/health/node/${name}`);
+        if (!checks.some(({ CheckID }) => CheckID === 'serfHealth')) throw new Error(`${name} has not reported`);
+      };
+      await eventually(alive, WITHIN);
+    }
   };
   const going = (everyMs: number, work: () => Promise<void>): Going => {
     const one = Going.start(everyMs, work);
