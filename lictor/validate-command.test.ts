@@ -18,12 +18,12 @@ const run = (...argv: string[]) => runForTest(validateCommand, argv);
 describe('lictor validate', () => {
   it('reads all paths as one configuration, folders too', async () => {
     mkdirSync(join(folder, 'd'));
-    write('d/b.json', '{"retry_interval": "5s"}');
+    write('d/b.json', '{"log_rotate_bytes": 5}');
     write('d/notes.txt', 'not read');
     const file = write('a.hcl', 'data_dir = "/d"');
     const result = await run(file, join(folder, 'd'));
     expect(result).toMatchObject({ code: 0, stdout: 'Configuration is valid!\n' });
-    expect(result.stderr).toContain('retry_interval has no effect here');
+    expect(result.stderr).toContain('log_rotate_bytes has no effect here');
     expect(await run('-quiet', file)).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(JSON.parse((await run('-format=json', file)).stdout)).toEqual({ valid: true, warnings: [] });
   });
