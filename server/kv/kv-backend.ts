@@ -56,7 +56,7 @@ export class StateKvBackend implements KvBackend {
     const { writer, table, sessions } = this.#deps;
     const rest = kvRest(put.namespace, put.key);
     await sessions.ending(rest, put.acquire);
-    let done: boolean | 'noSession' = false;
+    let done = false as boolean | 'noSession';
     await writer.write(() => {
       const plan = new PlanBuilder();
       const before = table.get(rest);
@@ -65,6 +65,8 @@ export class StateKvBackend implements KvBackend {
       this.#planContent(plan, rest, before, after === 'noSession' ? before : after);
       return plan.build();
     });
+    // Its end may have become certain only meanwhile: whoever is told of it is told so for good.
+    if (done === 'noSession') await sessions.ending(rest, put.acquire);
     return done;
   }
 

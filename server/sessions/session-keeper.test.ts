@@ -32,13 +32,14 @@ function started() {
     node: () => ({ key: 'n1', checks: new Map() }),
   };
   const tries: string[] = [];
+  const sweep = { removal: Promise.resolve(0) };
   const writer = {
     end: async (id: string) => {
       tries.push(id);
       throw new Error('no quorum');
     },
     cleanUp: async () => {},
-    removeOldDelays: async () => 0,
+    removeOldDelays: (): Promise<number> => sweep.removal,
   };
   const deps = { state, table, writer, clock, log: silentLogger, metrics: new Metrics() };
   const keeper = new SessionKeeper(deps as unknown as SessionKeeperDeps);
@@ -53,6 +54,7 @@ function started() {
     clock,
     table,
     tries,
+    sweep,
     change: (index: number) => {
       state.applied = index;
       for (const listener of [...listeners]) listener({ nodes: [] }, index);
@@ -82,6 +84,26 @@ describe('the keeper of sessions', () => {
     await clock.advance(2_000);
     expect(tries[0]).toBe(ID);
     expect(table.find(ID)).toBeUndefined();
+    await stop();
+  });
+
+  it('ends none by the deadlines of an earlier term, though a write of that one is still under way', async () => {
+    const { clock, table, tries, sweep, setLeads, stop } = started();
+    let finish: (count: number) => void = () => {};
+    sweep.removal = new Promise((resolve) => {
+      finish = resolve;
+    });
+    await clock.advance(10_000);
+    await setLeads(false);
+    // Another server hears of renewals meanwhile.
+    await setLeads(true);
+    await clock.advance(15_000);
+    expect([tries, table.find(ID) !== undefined]).toEqual([[], true]);
+    finish(0);
+    await clock.advance(19_000);
+    expect(tries).toEqual([]);
+    await clock.advance(2_000);
+    expect(tries[0]).toBe(ID);
     await stop();
   });
 

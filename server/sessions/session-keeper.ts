@@ -68,7 +68,7 @@ export class SessionKeeper implements Runnable {
   }
 
   async run(ctx: RunContext): Promise<void> {
-    const { state, table, clock } = this.#deps;
+    const { state, table } = this.#deps;
     const stops = [
       state.onReset(() => this.#begin()),
       state.onChanges((changes, index) => {
@@ -79,16 +79,15 @@ export class SessionKeeper implements Runnable {
     this.#running = true;
     this.#begin();
     ctx.ready();
-    while (!ctx.signal.aborted) {
-      await clock.sleep(DELAY_SWEEP_MS, ctx.signal);
-      if (!ctx.signal.aborted) await this.#sweepDelays();
-    }
-    this.#running = false;
+    const sweeping = this.#sweepDelays(ctx.signal);
+    // Its deadlines end with its term, whatever the sweep still waits for: another server may have heard of renewals.
     await aborted(ctx.signal);
+    this.#running = false;
     for (const stop of stops) stop();
     for (const { timer } of this.#deadlines.values()) timer.cancel();
     this.#deadlines.clear();
     this.#letGo();
+    await sweeping;
   }
 
   /**
@@ -197,11 +196,15 @@ export class SessionKeeper implements Runnable {
     this.#ends.add(entry.shape.ID);
   }
 
-  async #sweepDelays(): Promise<void> {
-    try {
-      while (this.#running && (await this.#deps.writer.removeOldDelays()) > 0);
-    } catch (error) {
-      this.#deps.log.debug('old lock delays could not be removed yet', { text: errorText(error) });
+  async #sweepDelays(signal: AbortSignal): Promise<void> {
+    const { clock, writer, log } = this.#deps;
+    while (!signal.aborted) {
+      await clock.sleep(DELAY_SWEEP_MS, signal);
+      try {
+        while (!signal.aborted && (await writer.removeOldDelays()) > 0);
+      } catch (error) {
+        log.debug('old lock delays could not be removed yet', { text: errorText(error) });
+      }
     }
   }
 }

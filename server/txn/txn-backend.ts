@@ -46,13 +46,19 @@ export class StateTxnBackend implements TxnBackend {
   async write(namespace: string, ops: Ops): Promise<TxnOutcome> {
     const wrong = problems(ops);
     if (wrong) return wrong;
-    for (const op of ops) if (op?.kind === 'KV') await endingBefore(this.#deps, namespace, op);
+    await this.#endings(namespace, ops);
     let trial: Trial | undefined;
     const revision = await this.#deps.writer.write((): Plan => {
       trial = this.#try(namespace, ops);
       return (trial.errors.length > 0 ? new PlanBuilder() : trial.plan).build();
     });
+    // A session's end may have become certain only meanwhile: whoever is told of it is told so for good.
+    if (trial!.errors.length > 0) await this.#endings(namespace, ops);
     return outcome(trial!, this.#deps.state.base + revision);
+  }
+
+  async #endings(namespace: string, ops: Ops): Promise<void> {
+    for (const op of ops) if (op?.kind === 'KV') await endingBefore(this.#deps, namespace, op);
   }
 
   #try(namespace: string, ops: Ops): Trial {
