@@ -202,6 +202,8 @@ export class Joining {
       }
       if (process.pid === undefined) throw new AppError('unavailable', `etcd has ended: ${process.lastWords()}`);
       await clock.sleep(ASK_MS, signal);
+      // One that was started again meanwhile has said that it waits, and says no more by itself.
+      await this.#askAll();
     }
     await process.answers(signal);
     await this.#quorum(signal);
