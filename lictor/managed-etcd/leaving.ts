@@ -52,12 +52,17 @@ export function leaveRefusal(voters: readonly { name: string; alive: boolean }[]
 
 /** Asked by servers that leave. */
 export function leaveRoute(deps: LeavingDeps): Route {
+  // One after the other: whether the rest has a quorum is judged by the members that are left then.
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     method: 'PUT',
     path: LEAVE_PATH,
     handle: async ({ body }) => {
       const value = objectOf(body);
-      return { json: await takeOut({ name: textOf(value, 'name', NAME), id: textOf(value, 'id') }, deps) };
+      const who = { name: textOf(value, 'name', NAME), id: textOf(value, 'id') };
+      const answer = turn.then(() => takeOut(who, deps));
+      turn = answer.catch(() => {});
+      return { json: await answer };
     },
   };
 }
