@@ -17,9 +17,14 @@ export interface FollowerDeps {
   readonly metrics: Metrics;
 }
 
+const RETRY_MS = 1000;
+/** What keeps the store from being read for a while. */
+const PASSING: ReadonlySet<string> = new Set(['compacted', 'deadline', 'queueFull', 'storeMismatch', 'unavailable']);
+
 /**
  * Loads the catalog and keeps the state at the newest revision of the store. When the store's history has a gap (it was
- * compacted, or restored from a snapshot) everything is loaded anew. Ready when the state is loaded.
+ * compacted, or restored from a snapshot) everything is loaded anew; until that succeeds, and for good when the store has
+ * failed, what is known is shown. Ready when the state is loaded.
  */
 export class CatalogFollower implements Runnable {
   readonly name = 'catalog';
@@ -57,14 +62,29 @@ export class CatalogFollower implements Runnable {
         await this.#follow(ctx.signal);
       } catch (error) {
         if (ctx.signal.aborted) return;
-        if (error instanceof AppError && error.code === 'shuttingDown') {
-          // The store went first; there is nothing to follow until we are told to stop too.
+        if (await this.#isOver(error)) {
+          // There is nothing to follow until we are told to stop too.
           await aborted(ctx.signal);
           return;
         }
-        if (!(error instanceof AppError && error.code === 'compacted')) throw error;
+        if (!(error instanceof AppError && PASSING.has(error.code))) throw error;
         this.#deps.log.warn('the catalog is loaded anew: history is missing', { text: error.message });
+        if (error.code !== 'compacted') await this.#deps.clock.sleep(RETRY_MS, ctx.signal);
       }
+    }
+  }
+
+  /** Whether the store went first, or has failed for good: then it takes no writes either, and only stale reads go on. */
+  async #isOver(error: unknown): Promise<boolean> {
+    if (!(error instanceof AppError)) return false;
+    if (error.code === 'shuttingDown') return true;
+    if (error.code !== 'storeCorrupt') return false;
+    try {
+      (await this.#deps.store.view()).release();
+      return false;
+    } catch {
+      this.#deps.log.error('the catalog stays as it is: the store has failed', { text: error.message });
+      return true;
     }
   }
 
