@@ -1,5 +1,6 @@
 import { DEFAULT_AUTOPILOT, type RaftServer } from '../../api/shapes/operator.ts';
 import { FakeClock } from '../../core/clock.ts';
+import { InTurn } from '../../core/in-turn.ts';
 import { createLogger } from '../../core/log.ts';
 import { DeadMembers, type MemberLook, memberToRemove, type RemovalRules } from './dead-members.ts';
 
@@ -67,6 +68,7 @@ describe('DeadMembers', () => {
             members = members.filter((one) => one !== id);
           },
         },
+        membership: new InTurn(),
         isAlive: async (url) => url !== 's3' || state.alive,
         autopilot: { config: () => ({ ...DEFAULT_AUTOPILOT, CreateIndex: 1, ModifyIndex: 1 }) },
         quorum: {

@@ -2,6 +2,7 @@ import type { AutopilotBackend, QuorumBackend } from '../../api/routes/operator-
 import type { AutopilotConfig } from '../../api/shapes/operator.ts';
 import type { Clock } from '../../core/clock.ts';
 import { parseGoDuration } from '../../core/duration.ts';
+import type { InTurn } from '../../core/in-turn.ts';
 import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { EtcdMembers } from './members.ts';
@@ -48,6 +49,8 @@ export interface DeadMembersDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly members: Pick<EtcdMembers, 'list' | 'remove'>;
+  /** Changes of the members, one after the other: each looks at the list first. */
+  readonly membership: InTurn;
   readonly isAlive: (peerUrl: string) => Promise<boolean>;
   readonly autopilot: Pick<AutopilotBackend, 'config'>;
   /** The servers in the catalog. */
@@ -82,7 +85,7 @@ export class DeadMembers implements Runnable {
         continue;
       }
       try {
-        await this.#look();
+        await this.#deps.membership.run(() => this.#look());
       } catch (err) {
         log.warn('dead members cannot be looked for', { err });
       }

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readFileIfPresent, removeFile, writeFileAtomically } from '../../agent/local-state/atomic-file.ts';
 import { AppError, errorText } from '../../core/errors.ts';
+import { InTurn } from '../../core/in-turn.ts';
 import { makeFolder } from '../../core/make-folder.ts';
 import type { FormationMemory, FormedPeer } from './formation.ts';
 import { type KnownServer, MAX_SERVERS } from './known-servers.ts';
@@ -15,7 +16,7 @@ const VERSION = 1;
 export class FormationFile {
   readonly #path: string;
   /** One write at a time. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turn = new InTurn();
   #written = '';
   #removed = false;
 
@@ -61,10 +62,8 @@ export class FormationFile {
   }
 
   async #next(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => {});
     try {
-      await done;
+      await this.#turn.run(work);
     } catch (cause) {
       throw new AppError('storeReadOnly', `${this.#path} cannot be written: ${errorText(cause)}`, { cause });
     }

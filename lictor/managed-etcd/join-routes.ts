@@ -1,5 +1,6 @@
 import type { Route } from '../../api/http/route.ts';
 import { AppError } from '../../core/errors.ts';
+import type { InTurn } from '../../core/in-turn.ts';
 import type { Formation } from './formation.ts';
 import { MAX_SERVERS, type ServerCard } from './known-servers.ts';
 import type { EtcdMembers, Member, Membership } from './members.ts';
@@ -34,14 +35,14 @@ export interface JoinRouteDeps {
   readonly members: EtcdMembers;
   /** Of the members' peer URLs. */
   readonly scheme: 'http' | 'https';
+  /** Changes of the members, one after the other: each looks at the list first. */
+  readonly membership: InTurn;
   /** Whether a member's peer port answers. */
   readonly isAlive: (peerUrl: string) => Promise<boolean>;
 }
 
 /** What servers ask each other to form a cluster, on the servers' own port. */
 export function joinRoutes(deps: JoinRouteDeps): Route[] {
-  // Changes of the membership one after the other: each looks at the list first.
-  let turn: Promise<unknown> = Promise.resolve();
   return [
     {
       method: 'PUT',
@@ -59,9 +60,7 @@ export function joinRoutes(deps: JoinRouteDeps): Route[] {
         if (deps.formation.card().state !== 'formed') {
           throw new AppError('unavailable', `${deps.formation.card().name} is in no cluster itself`);
         }
-        const answer = turn.then(() => enter(request, deps));
-        turn = answer.catch(() => {});
-        return { json: await answer };
+        return { json: await deps.membership.run(() => enter(request, deps)) };
       },
     },
   ];

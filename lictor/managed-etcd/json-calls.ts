@@ -55,8 +55,8 @@ export class JsonCalls {
   }
 
   /**
-   * Whether something answers at the peer port of a member, which may speak TLS when we do not. With TLS who refuses our certificate, or shows one that does
-   * not count, is there as well: it must not be taken for dead.
+   * Whether something answers at the peer port of a member, which may speak TLS when we do not. With TLS who refuses our
+   * certificate, or shows one that does not count, is there as well: it must not be taken for dead.
    */
   async isAlive(peerUrl: string): Promise<boolean> {
     const url = new URL(peerUrl);

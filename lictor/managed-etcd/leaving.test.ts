@@ -1,5 +1,6 @@
 import type { RouteRequest } from '../../api/http/route.ts';
 import { FakeClock } from '../../core/clock.ts';
+import { InTurn } from '../../core/in-turn.ts';
 import { silentLogger } from '../../core/log.ts';
 import { type LeavingDeps, leaveRefusal, leaveRoute } from './leaving.ts';
 
@@ -25,12 +26,37 @@ describe('leaveRefusal', () => {
 });
 
 describe('servers that leave at the same time', () => {
+  it('and other changes of the members go one after the other', async () => {
+    const membership = new InTurn();
+    const seen: string[] = [];
+    let finish: () => void = () => {};
+    const entering = membership.run(
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    const list = async () => {
+      seen.push('leaves');
+      throw new Error('enough');
+    };
+    const deps = { membership, process: { members: { list } }, server: () => undefined } as unknown as LeavingDeps;
+    const body = Buffer.from(JSON.stringify({ name: 's1', id: 'id-s1' }));
+    const leaving = Promise.resolve(leaveRoute(deps).handle({ body } as RouteRequest)).catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(seen).toEqual([]);
+    finish();
+    await Promise.all([entering, leaving]);
+    expect(seen).toEqual(['leaves']);
+  });
+
   it('are judged by the members that are left then: the second is refused where the rest would have no quorum', async () => {
     // s0 leads, s3 is dead: one of the others can be missed, not both.
     let members = ['s0', 's1', 's2', 's3'].map((name) => ({ id: name, name, peerUrls: [name], learner: false }));
     const deps = {
       clock: new FakeClock(),
       log: silentLogger,
+      membership: new InTurn(),
       calls: { isAlive: async (url: string) => url !== 's3' },
       process: {
         members: {

@@ -2,6 +2,7 @@ import type { Route } from '../../api/http/route.ts';
 import type { QuorumBackend } from '../../api/routes/operator-routes.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
+import type { InTurn } from '../../core/in-turn.ts';
 import type { Logger } from '../../core/log.ts';
 import type { EtcdProcess } from './etcd-process.ts';
 import { NAME, objectOf, textOf } from './join-routes.ts';
@@ -24,6 +25,8 @@ export interface LeavingDeps {
   readonly log: Logger;
   readonly calls: JsonCalls;
   readonly process: EtcdProcess;
+  /** Changes of the members, one after the other: whether the rest has a quorum is judged by those that are left then. */
+  readonly membership: InTurn;
   /** Undefined until it is composed. */
   readonly server: () => LeadingServer | undefined;
 }
@@ -52,17 +55,13 @@ export function leaveRefusal(voters: readonly { name: string; alive: boolean }[]
 
 /** Asked by servers that leave. */
 export function leaveRoute(deps: LeavingDeps): Route {
-  // One after the other: whether the rest has a quorum is judged by the members that are left then.
-  let turn: Promise<unknown> = Promise.resolve();
   return {
     method: 'PUT',
     path: LEAVE_PATH,
     handle: async ({ body }) => {
       const value = objectOf(body);
       const who = { name: textOf(value, 'name', NAME), id: textOf(value, 'id') };
-      const answer = turn.then(() => takeOut(who, deps));
-      turn = answer.catch(() => {});
-      return { json: await answer };
+      return { json: await deps.membership.run(() => takeOut(who, deps)) };
     },
   };
 }

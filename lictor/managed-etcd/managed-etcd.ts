@@ -8,6 +8,7 @@ import { createHttpServer } from '../../api/http/server.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { hostPort } from '../../core/host-port.ts';
+import { InTurn } from '../../core/in-turn.ts';
 import { RunGroup, type Runnable, runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
@@ -130,10 +131,11 @@ export async function openManagedEtcd(
   const isAlive = (url: string) => calls.isAlive(url);
   const told = () => toldCard(formation, process, file);
   let leading: LeadingServer | undefined;
-  const leavingDeps = { ...deps, log, calls, process, server: () => leading };
+  const membership = new InTurn();
+  const leavingDeps = { ...deps, log, calls, process, membership, server: () => leading };
   const leaving = new Leaving(leavingDeps, { name: nodeName, id: place.nodeId });
   const asked = [
-    ...joinRoutes({ formation, told, members: process.members, scheme, isAlive }),
+    ...joinRoutes({ formation, told, members: process.members, membership, scheme, isAlive }),
     leaveRoute(leavingDeps),
   ];
   const routes = forServers(asked, () =>
@@ -156,7 +158,7 @@ export async function openManagedEtcd(
       const deregister = (Node: string) => server.serverCatalog.deregister({ Node }, { owner: '', epoch: 0 });
       leading = { quorum: server.operator.quorum, leads, deregister };
       return new DeadMembers(
-        { clock: deps.clock, log, members: process.members, isAlive, ...server.operator, leads },
+        { clock: deps.clock, log, members: process.members, membership, isAlive, ...server.operator, leads },
         { expect: bootstrapExpect || DEFAULT_EXPECT },
       );
     },
