@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { AgentConfig } from '../agent/config.ts';
+import { pemBlocks } from '../agent/tls/server-certificate.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError, errorText } from '../core/errors.ts';
 import type { RunContext, Runnable } from '../core/lifecycle.ts';
@@ -101,7 +102,7 @@ function authorityProblem(
   { caFile }: Pick<EtcdConfig, 'caFile'>,
   nowMs: number,
 ): { text: string; soon: boolean } | undefined {
-  const authorities = certificatesIn(tls?.ca);
+  const authorities = pemBlocks(tls?.ca?.toString() ?? '').map((pem) => new X509Certificate(pem));
   if (authorities.length === 0) return undefined;
   const counting = authorities.some((one) => nowMs >= one.validFromDate.getTime() && nowMs < one.validToDate.getTime());
   if (counting) return undefined;
@@ -110,11 +111,6 @@ function authorityProblem(
     `etcd.ca_file: what is in ${caFile} counts ${times.join(' and ')}, so no certificate of etcd does: set the clock, or ` +
       `replace ${caFile}, then reload the agent (lictor reload or SIGHUP)`,
   );
-}
-
-function certificatesIn(pem: Buffer | undefined): X509Certificate[] {
-  const texts = pem?.toString().match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return texts.map((text) => new X509Certificate(text));
 }
 
 /** Milliseconds until the next time at which something about our certificate changes. */

@@ -262,13 +262,7 @@ export class CommitQueue {
     const sought = { id: head.id, seen: false };
     this.#sought = sought;
     try {
-      const { layout, headRevision } = content;
-      const txn: TxnRequest = {
-        compares: [{ key: layout.head, modRevision: headRevision }],
-        success: [{ kind: 'put', key: layout.head, value: [encodeHead(head)] }, ...batch.ops],
-        failure: [{ kind: 'range', key: layout.head }],
-      };
-      const response = await client.txn(txn, this.#options.attemptMs);
+      const response = await client.txn(afterHead(content, head, batch.ops), this.#options.attemptMs);
       if (response.succeeded) {
         this.#deps.onSync?.((clock.monotonic() - started) / 1000, batch.events.length);
         this.#lastId = head.id;
@@ -312,16 +306,11 @@ export class CommitQueue {
   /** Puts an empty transaction in the place of one without an answer; the head that is there instead, if any. */
   async #fence(seen: Content, until: number): Promise<EtcdKeyValue | undefined> {
     const { client, replica, clock, random } = this.#deps;
-    const { layout, headRevision, head } = seen;
+    const { headRevision, head } = seen;
     const fence: Head = { ...head, id: random.uuid(), previous: headRevision, changes: [] };
     try {
-      const txn: TxnRequest = {
-        compares: [{ key: layout.head, modRevision: headRevision }],
-        success: [{ kind: 'put', key: layout.head, value: [encodeHead(fence)] }],
-        failure: [{ kind: 'range', key: layout.head }],
-      };
       const leftMs = Math.max(until - clock.monotonic(), MIN_ATTEMPT_MS);
-      const response = await client.txn(txn, Math.min(leftMs, this.#options.attemptMs));
+      const response = await client.txn(afterHead(seen, fence, []), Math.min(leftMs, this.#options.attemptMs));
       if (response.succeeded) replica.applied([], fence, response.header.revision);
       return response.ranges[0]?.kvs[0];
     } catch (error) {
@@ -365,6 +354,15 @@ export class CommitQueue {
   #reject(waiting: readonly Waiting[], error: unknown): void {
     for (const one of waiting) one.reject(error);
   }
+}
+
+/** Puts a head and what goes with it in the place of the one that is known; gives the one that is there when another is. */
+function afterHead({ layout, headRevision }: Content, head: Head, ops: TxnRequest['success']): TxnRequest {
+  return {
+    compares: [{ key: layout.head, modRevision: headRevision }],
+    success: [{ kind: 'put', key: layout.head, value: [encodeHead(head)] }, ...ops],
+    failure: [{ kind: 'range', key: layout.head }],
+  };
 }
 
 function outcomeUnknown(cause: EtcdError): AppError {
