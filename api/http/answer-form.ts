@@ -3,15 +3,19 @@ import type { AnswerForm } from './respond.ts';
 
 /** The form in which a request wants its answer. */
 export function answerForm(raw: IncomingMessage, close: boolean, extra: AnswerForm['extra']): AnswerForm {
-  const url = raw.url ?? '';
   const encodings = raw.headers['accept-encoding'];
   return {
-    pretty: url.includes('pretty') && new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('pretty'),
+    pretty: wantsPretty(raw.url ?? ''),
     gzip: acceptsGzip(encodings && String(encodings)),
     head: raw.method === 'HEAD',
     close,
     extra,
   };
+}
+
+/** Whether a URL asks for an answer in lines. */
+export function wantsPretty(url: string): boolean {
+  return url.includes('pretty') && new URLSearchParams(url.slice(url.indexOf('?') + 1)).has('pretty');
 }
 
 /** Whether an Accept-Encoding header takes gzip. */

@@ -6,6 +6,7 @@ import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { type IssuedCertificate, TestAuthority } from '../../test/support/certificates.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { started } from '../../test/support/started.ts';
 import type { Route } from './route.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
 import type { ServerTls } from './server-tls.ts';
@@ -45,16 +46,7 @@ async function start(tls: Partial<ServerTls> = {}, options: Partial<HttpServerOp
     { clock: new SystemClock(), log: silentLogger, metrics },
     { routes, host: '127.0.0.1', port: 0, name: 'https', tls: tlsOf(tls), ...options },
   );
-  const controller = new AbortController();
-  let done: Promise<void> = Promise.resolve();
-  await new Promise<void>((ready, fail) => {
-    done = server.run({ signal: controller.signal, ready });
-    done.catch(fail);
-  });
-  const stop = () => {
-    controller.abort();
-    return done;
-  };
+  const stop = await started(server);
   running = { server, port: server.address().port, metrics, stop };
   return running;
 }

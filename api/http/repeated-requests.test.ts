@@ -4,6 +4,7 @@ import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { HttpConnection } from '../../test/support/http-connection.ts';
+import { started } from '../../test/support/started.ts';
 import { beginWait } from '../blocking-query.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { createHttpServer } from './server.ts';
@@ -70,17 +71,8 @@ describe('requests that wait for the same URL', () => {
       { clock: new SystemClock(), log: silentLogger, metrics },
       { routes: [value.route], host: '127.0.0.1', port: 0 },
     );
-    const controller = new AbortController();
-    let done: Promise<void> = Promise.resolve();
-    await new Promise<void>((ready, fail) => {
-      done = server.run({ signal: controller.signal, ready });
-      done.catch(fail);
-    });
+    stop = await started(server);
     port = server.address().port;
-    stop = () => {
-      controller.abort();
-      return done;
-    };
   });
   afterEach(async () => {
     for (const { socket } of clients) socket.destroy();
@@ -153,6 +145,7 @@ describe('requests that wait for the same URL', () => {
   it.each([
     ['another namespace', '/v1/value?index=1', 'X-Consul-Namespace: team\r\n'],
     ['an indented answer', '/v1/value?index=1&pretty', ''],
+    ['an indented answer in another spelling', '/v1/value?index=1&pretty=&%70retty', ''],
     ['another URL', '/v1/value?index=1&wait=10s', ''],
   ])('are looked at each when one asks for %s', async (_, path, headers) => {
     const all = [await waiting(), await waiting(path, headers), await waiting(path, headers)];

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { AppError } from '../../core/errors.ts';
 import type { LabelledCounter } from '../../core/metrics.ts';
-import { acceptsGzip } from './answer-form.ts';
+import { acceptsGzip, wantsPretty } from './answer-form.ts';
 import { type HeldGroup, type HeldRead, HeldReads } from './held-reads.ts';
 import type { HttpPolicy } from './http-policy.ts';
 import { isPlain, type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
@@ -34,7 +34,6 @@ export class RepeatedRequests {
   readonly #ready: ReadyAnswers;
   readonly #held: HeldReads;
   readonly #seen: SeenRequests;
-  readonly #policy: () => HttpPolicy;
   /** What counts the answers of a route. */
   readonly #counts = new Map<string, () => void>();
   #stopped = false;
@@ -46,12 +45,11 @@ export class RepeatedRequests {
     this.#waiting = deps.waiting;
     this.#ready = new ReadyAnswers((route) => this.#countOf(route));
     this.#held = new HeldReads(deps);
-    this.#policy = deps.policy;
     this.#seen = new SeenRequests({
       clock: deps.clock,
-      look: () => void deps.policy(),
-      again: (seen, socket, maxBytes) =>
-        this.#stopped || deps.isRefused(socket) ? undefined : this.#unread(seen, maxBytes),
+      policy: deps.policy,
+      again: (seen, policy, socket, maxBytes) =>
+        this.#stopped || deps.isRefused(socket) ? undefined : this.#unread(seen, policy, maxBytes),
     });
   }
 
@@ -77,7 +75,7 @@ export class RepeatedRequests {
       if (this.#stopped) throw new AppError('shuttingDown', 'the server is stopping');
       if (response.destroyed) return gone();
       const url = request.url ?? '';
-      const shared = read.shared && request.method === 'GET' && isPlain(request) && !url.includes('pretty');
+      const shared = read.shared && request.method === 'GET' && isPlain(request) && !wantsPretty(url);
       const leave = this.#held.hold(shared ? url : undefined, route, read, resolve);
       response.once('close', () => {
         leave();
@@ -122,8 +120,7 @@ export class RepeatedRequests {
   }
 
   /** What goes wrong is answered when the request is read. */
-  #unread(seen: Seen, maxBytes: number): Prepared | undefined {
-    const extra = this.#policy().headers;
+  #unread(seen: Seen, { headers: extra }: HttpPolicy, maxBytes: number): Prepared | undefined {
     const start = this.#timings?.start() ?? 0;
     try {
       const answer = seen.again();

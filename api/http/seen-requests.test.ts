@@ -5,6 +5,7 @@ import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { HttpConnection, type RawAnswer } from '../../test/support/http-connection.ts';
+import { started } from '../../test/support/started.ts';
 import { DEFAULT_POLICY } from './http-policy.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { createHttpServer } from './server.ts';
@@ -55,17 +56,8 @@ describe('requests whose bytes were seen before', () => {
       { clock: new SystemClock(), log: silentLogger, metrics },
       { routes, host: '127.0.0.1', port: 0, policy: () => policy },
     );
-    const controller = new AbortController();
-    let done: Promise<void> = Promise.resolve();
-    await new Promise<void>((ready, fail) => {
-      done = server.run({ signal: controller.signal, ready });
-      done.catch(fail);
-    });
+    stop = await started(server);
     port = server.address().port;
-    stop = () => {
-      controller.abort();
-      return done;
-    };
   });
   afterEach(async () => {
     unsubscribe(READ, countRead);

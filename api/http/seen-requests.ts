@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
 import { setIdleTimeout } from '../../core/idle-timeout.ts';
+import type { HttpPolicy } from './http-policy.ts';
 import { KEEP_ALIVE_MS } from './listener.ts';
 import { type ReadyAnswer, rawHeader } from './ready-answers.ts';
 import { type Prepared, STALLED_MS } from './respond.ts';
@@ -23,10 +24,10 @@ export interface Seen extends ReadyAnswer {
 
 export interface SeenRequestsDeps {
   readonly clock: Pick<Clock, 'now'>;
-  /** Called before a request is looked for; it may have all of them forgotten. */
-  readonly look: () => void;
+  /** As it is now. Asked before a request is looked for: a changed one may have all of them forgotten. */
+  readonly policy: () => HttpPolicy;
   /** The answer that is sent now, of status 200 and at most so many bytes; undefined when the request has to be read. */
-  readonly again: (seen: Seen, socket: Socket, maxBytes: number) => Prepared | undefined;
+  readonly again: (seen: Seen, policy: HttpPolicy, socket: Socket, maxBytes: number) => Prepared | undefined;
 }
 
 /** A connection whose bytes are looked at before Node's parser gets them. */
@@ -119,9 +120,9 @@ export class SeenRequests {
 
   #answer(socket: Socket, chunk: Buffer): boolean {
     if (chunk.length > MAX_REQUEST_BYTES || socket.writableLength > 0 || !socket.writable) return false;
-    this.#deps.look();
+    const policy = this.#deps.policy();
     const seen = this.#known.get(chunk.toString('latin1'));
-    const answer = seen && this.#deps.again(seen, socket, MAX_ANSWER_BYTES);
+    const answer = seen && this.#deps.again(seen, policy, socket, MAX_ANSWER_BYTES);
     if (!answer) return false;
     const { head, bytes } = answer;
     const rest = this.#rest();

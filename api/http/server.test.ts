@@ -6,6 +6,7 @@ import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { started } from '../../test/support/started.ts';
 import type { Route, RouteRequest } from './route.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
 
@@ -68,19 +69,11 @@ async function start(extra: Partial<HttpServerOptions> = {}): Promise<Running> {
     { clock: new SystemClock(), log: silentLogger, metrics: new Metrics() },
     { routes, host: '127.0.0.1', port: 0, ...extra },
   );
-  const controller = new AbortController();
-  let done: Promise<void> = Promise.resolve();
-  await new Promise<void>((ready, fail) => {
-    done = server.run({ signal: controller.signal, ready });
-    done.catch(fail);
-  });
+  const stop = await started(server);
   return {
     server,
     base: `http://127.0.0.1:${server.address().port}`,
-    stop: () => {
-      controller.abort();
-      return done;
-    },
+    stop,
   };
 }
 

@@ -6,6 +6,7 @@ import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
+import { started } from '../support/started.ts';
 
 /** Streams of requests; `make fuzz` asks for more. */
 const RUNS = Math.min(Math.ceil(Number(process.env.FUZZ_RUNS ?? 3000) / 4), 20_000);
@@ -36,18 +37,10 @@ async function serve(repeats: boolean): Promise<Served> {
   ];
   const deps = { clock: new SystemClock(), log: silentLogger, metrics: new Metrics() };
   const server = createHttpServer(deps, { routes, host: '127.0.0.1', port: 0 });
-  const controller = new AbortController();
-  let done: Promise<void> = Promise.resolve();
-  await new Promise<void>((ready, fail) => {
-    done = server.run({ signal: controller.signal, ready });
-    done.catch(fail);
-  });
+  const stop = await started(server);
   return {
     port: server.address().port,
-    stop: () => {
-      controller.abort();
-      return done;
-    },
+    stop,
   };
 }
 

@@ -3,6 +3,7 @@ import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { RunningServer } from './running-server.ts';
+import { started } from './started.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -29,15 +30,9 @@ export class ServedServer {
       { clock: new SystemClock(), log: silentLogger, metrics: new Metrics() },
       { routes: server.composed.routes, host: '127.0.0.1', port: 0, drainMs: 100 },
     );
-    const controller = new AbortController();
-    let done: Promise<void> = Promise.resolve();
-    await new Promise<void>((ready, fail) => {
-      done = http.run({ signal: controller.signal, ready });
-      done.catch(fail);
-    });
+    const stop = await started(http);
     return new ServedServer(server, `http://127.0.0.1:${http.address().port}`, async () => {
-      controller.abort();
-      await done;
+      await stop();
       await server.stop();
     });
   }
