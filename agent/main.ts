@@ -17,7 +17,7 @@ import { agentHttpListeners } from './http-listeners.ts';
 import { HttpCatalogSource } from './local-view/http-catalog-source.ts';
 import { LocalView } from './local-view/local-view.ts';
 import { HttpServerCatalog } from './server-pool/http-server-catalog.ts';
-import { JoinLimit } from './server-pool/join-limit.ts';
+import { JOIN_INTERVAL_MS, JoinLimit } from './server-pool/join-limit.ts';
 import { ServerPool } from './server-pool/server-pool.ts';
 import { RpcTls } from './tls/rpc-tls.ts';
 
@@ -53,9 +53,6 @@ export interface ClientAgent {
   readonly joinLimit: Runnable;
 }
 
-/** Consul's, when it is not given. */
-const RETRY_INTERVAL_MS = 30_000;
-
 /** Puts a client agent together; nothing runs yet. @throws AppError `config` for bad server addresses. */
 export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): ClientAgent {
   const { reloads } = deps;
@@ -78,7 +75,7 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
   const routes = [...agent.routes, ...forwardRoutes({ pool }, config)];
   const { http, members } = agentHttpListeners(config, { ...deps, timings, files: systemConfigFiles }, routes);
   const connections = runnable('server-connections', async () => () => pool.close());
-  const tries = { intervalMs: config.retryIntervalMs ?? RETRY_INTERVAL_MS, max: config.retryMax };
+  const tries = { intervalMs: config.retryIntervalMs ?? JOIN_INTERVAL_MS, max: config.retryMax };
   return { agent, view, http, listeners: members, connections, joinLimit: new JoinLimit({ ...deps, pool }, tries) };
 }
 

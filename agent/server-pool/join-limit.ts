@@ -10,7 +10,18 @@ export interface JoinLimitOptions {
   readonly max: number;
 }
 
+/** Consul's retry_interval when it is not given. */
+export const JOIN_INTERVAL_MS = 30_000;
+
 const ASK_MS = 5000;
+
+/** Why one gives up that no server has answered within its tries. `advice`: what to do besides a larger -retry-max. */
+export function joinRefusal({ intervalMs, max }: JoinLimitOptions, answers: string, advice: string): string {
+  return (
+    `retry_join: no server has answered within ${max} × ${intervalMs / 1000} s (retry_max, retry_interval): ` +
+    `${answers}. ${advice}, or give a larger -retry-max (0: for ever)`
+  );
+}
 
 /** Ends an agent that no server has answered within its tries to join, as Consul's does. */
 export class JoinLimit implements Runnable {
@@ -39,13 +50,8 @@ export class JoinLimit implements Runnable {
       await answer.body.dump();
     } catch (error) {
       if (signal.aborted) return;
-      const { intervalMs, max } = this.#options;
-      throw new AppError(
-        'unavailable',
-        `retry_join: no server has answered within ${max} × ${intervalMs / 1000} s (retry_max, retry_interval): ` +
-          `${errorText(error)}. Name one that runs with -retry-join, or give a larger -retry-max (0: for ever)`,
-        { cause: error },
-      );
+      const text = joinRefusal(this.#options, errorText(error), 'Name one that runs with -retry-join');
+      throw new AppError('unavailable', text, { cause: error });
     }
   }
 }

@@ -1,3 +1,4 @@
+import { JOIN_INTERVAL_MS, joinRefusal } from '../../agent/server-pool/join-limit.ts';
 import type { Clock } from '../../core/clock.ts';
 
 export interface JoinTriesOptions {
@@ -7,9 +8,7 @@ export interface JoinTriesOptions {
   readonly max: number;
 }
 
-/** Consul's retry_interval when it is not given. */
-const INTERVAL_MS = 30_000;
-/** Then who does not answer is asked again so soon: it costs nothing, and a cluster forms as soon as all are there. */
+/** When no interval is given, who does not answer is asked again so soon: it costs nothing, and a cluster forms as soon as all are there. */
 const SILENT_MS = 1000;
 
 interface Asked {
@@ -52,14 +51,12 @@ export class JoinTries {
 
   /** Why one that has heard of nobody gives up, with what each that it was told to join answered; undefined while it goes on. */
   refusal(servers: readonly string[]): string | undefined {
-    const { intervalMs = INTERVAL_MS, max } = this.#options;
+    const { intervalMs = JOIN_INTERVAL_MS, max } = this.#options;
     const over = this.#clock.monotonic() - this.#begunMs >= max * intervalMs;
     if (max === 0 || servers.length === 0 || !over) return undefined;
     const answers = servers.map((server) => this.#asked.get(server)?.failure);
     if (answers.some((one) => !one)) return undefined;
-    return (
-      `retry_join: no server has answered within ${max} × ${intervalMs / 1000} s (retry_max, retry_interval): ` +
-      `${answers.join('; ')}. Start one of them, name others with -retry-join, or give a larger -retry-max (0: for ever)`
-    );
+    const advice = 'Start one of them, name others with -retry-join';
+    return joinRefusal({ intervalMs, max }, answers.join('; '), advice);
   }
 }
