@@ -110,12 +110,23 @@ export function unknownDatacenter(meta?: ReadMeta): RouteResponse {
   return { status: 500, text: 'No path to datacenter', meta, headers: { 'x-lictor-error': 'notFound' } };
 }
 
-/** The same for requests that name no datacenter or this one; others are told that there is no path to theirs. */
+/** Whether a request names another datacenter than this one. */
+export function isElsewhere(deps: { readonly datacenter: string }, query: URLSearchParams): boolean {
+  const datacenter = datacenterOf(query);
+  return datacenter !== '' && datacenter !== deps.datacenter.toLowerCase();
+}
+
+/** The answer to a request for another datacenter: there is no path to it. Undefined for one for this. */
+export function elsewhere(
+  deps: { readonly datacenter: string },
+  { query }: { readonly query: URLSearchParams },
+): RouteResponse | undefined {
+  return isElsewhere(deps, query) ? unknownDatacenter() : undefined;
+}
+
+/** Takes only requests for this datacenter. */
 export function inDatacenter(deps: { readonly datacenter: string }, handle: Route['handle']): Route['handle'] {
-  return (request) => {
-    const datacenter = datacenterOf(request.query);
-    return datacenter === '' || datacenter === deps.datacenter.toLowerCase() ? handle(request) : unknownDatacenter();
-  };
+  return (request) => elsewhere(deps, request) ?? handle(request);
 }
 
 /** @throws AppError `badRequest` for parameters that exclude each other. */

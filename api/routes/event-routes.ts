@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { blockingQuery, type Watch } from '../blocking-query.ts';
-import { blockingParams, datacenterOf, unknownDatacenter } from '../http/request-params.ts';
+import { blockingParams, inDatacenter } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { eventIndex, type UserEvent } from '../shapes/user-event.ts';
@@ -37,15 +37,11 @@ export function eventRoutes(
   backend: EventBackend,
   options: { datacenter: string; nodeName: string },
 ): Route[] {
-  const elsewhere = ({ query }: RouteRequest) => {
-    const datacenter = datacenterOf(query);
-    return datacenter !== '' && datacenter !== options.datacenter.toLowerCase();
-  };
   return [
     {
       method: 'PUT',
       path: '/v1/event/fire/:name',
-      handle: (request) => (elsewhere(request) ? unknownDatacenter() : fire(backend, request)),
+      handle: inDatacenter(options, (request) => fire(backend, request)),
     },
     {
       method: 'GET',

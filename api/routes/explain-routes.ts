@@ -1,6 +1,6 @@
 import { filterOf } from '../filter/filter-cache.ts';
 import { HEALTH_ROW } from '../filter/rows.ts';
-import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
+import { isElsewhere, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import type { HealthEntry } from '../shapes/catalog.ts';
 import type { Explanation } from '../shapes/explain.ts';
@@ -26,8 +26,7 @@ export function explainRoutes(deps: Pick<ReadRouteDeps, 'datacenter'>, backend: 
       path: '/v1/explain/service/:name',
       handle(request) {
         const params = readParams(request);
-        const datacenter = datacenterOf(request.query);
-        if (datacenter !== '' && datacenter !== deps.datacenter.toLowerCase()) return unknownDatacenter();
+        if (isElsewhere(deps, request.query)) return unknownDatacenter();
         const { name } = request.params;
         if (!name) return missing('service name');
         const { index, value } = backend.service(params.namespace, name, ruledOutBy(params));

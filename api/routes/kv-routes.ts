@@ -1,4 +1,4 @@
-import { datacenterOf, namespaceOf, type ReadParams, unknownDatacenter } from '../http/request-params.ts';
+import { elsewhere, namespaceOf, type ReadParams } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { type KvItem, kvJson, parseUint64 } from '../shapes/kv.ts';
@@ -187,12 +187,6 @@ function conflicting(query: URLSearchParams, names: readonly string[]): RouteRes
 /** What Consul finds wrong with status 500, though it is the request's fault. */
 export function failed(text: string): RouteResponse {
   return { status: 500, text, headers: { [ERROR_CODE_HEADER]: 'badRequest' } };
-}
-
-/** Writes for another datacenter are not taken. */
-export function elsewhere(deps: Pick<ReadRouteDeps, 'datacenter'>, request: RouteRequest): RouteResponse | undefined {
-  const datacenter = datacenterOf(request.query);
-  return datacenter === '' || datacenter === deps.datacenter.toLowerCase() ? undefined : unknownDatacenter();
 }
 
 /** Paths with `//` or `..` are answered with where the path without them is, as Go's servers do. */

@@ -1,9 +1,8 @@
 import { AppError } from '../../core/errors.ts';
-import { checkedNamespace } from '../http/request-params.ts';
+import { checkedNamespace, inDatacenter } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
 import { decodeNamespace, type Namespace, type NamespaceContent } from '../shapes/namespace.ts';
-import { elsewhere } from './kv-routes.ts';
 import { missing, type ReadRouteDeps } from './read-route.ts';
 
 export interface NamespaceBackend {
@@ -20,7 +19,7 @@ export function namespaceRoutes(deps: ReadRouteDeps, backend: NamespaceBackend):
     method: Route['method'],
     path: string,
     handle: (request: RouteRequest) => Promise<RouteResponse> | RouteResponse,
-  ): Route => ({ method, path, handle: (request) => elsewhere(deps, request) ?? handle(request) });
+  ): Route => ({ method, path, handle: inDatacenter(deps, handle) });
   return [
     route('GET', '/v1/namespaces', () => {
       const { index, namespaces } = backend.list();

@@ -1,4 +1,5 @@
 import { AppError } from '../../core/errors.ts';
+import { inDatacenter } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { decodeGossipKey } from '../shapes/keyring.ts';
 import {
@@ -8,7 +9,7 @@ import {
   type ServerHealth,
   type Usage,
 } from '../shapes/operator.ts';
-import { elsewhere, failed } from './kv-routes.ts';
+import { failed } from './kv-routes.ts';
 import type { ReadRouteDeps } from './read-route.ts';
 
 /** The servers that keep the data together: one alone, or a quorum. */
@@ -46,7 +47,7 @@ export function operatorRoutes(deps: ReadRouteDeps, { quorum, autopilot, usage }
   ): Route => ({
     method,
     path: `/v1/operator/${path}`,
-    handle: (request) => elsewhere(deps, request) ?? handle(request),
+    handle: inDatacenter(deps, handle),
   });
   return [
     route('GET', 'raft/configuration', () => {

@@ -1,5 +1,5 @@
 import { AppError } from '../../core/errors.ts';
-import { datacenterOf, flagParam, readParams, unknownDatacenter } from '../http/request-params.ts';
+import { flagParam, inDatacenter, isElsewhere, readParams, unknownDatacenter } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { decodeQuery, type PreparedQuery, type QueryAnswer, type QueryContent } from '../shapes/prepared-query.ts';
@@ -58,7 +58,7 @@ export function queryRoutes(deps: ReadRouteDeps, backend: QueryBackend, options:
     {
       method: 'POST',
       path: '/v1/query',
-      handle: writing(deps, ({ body }) =>
+      handle: inDatacenter(deps, ({ body }) =>
         written(async () => {
           const { id, content } = decodeQuery(body);
           if (id !== '') return refused('ID must be empty when creating a new prepared query');
@@ -75,7 +75,7 @@ export function queryRoutes(deps: ReadRouteDeps, backend: QueryBackend, options:
     {
       method: 'PUT',
       path: '/v1/query/:id',
-      handle: writing(deps, ({ body, params }) =>
+      handle: inDatacenter(deps, ({ body, params }) =>
         written(async () => {
           const { content } = decodeQuery(body);
           await backend.update(params.id ?? '', content);
@@ -86,7 +86,7 @@ export function queryRoutes(deps: ReadRouteDeps, backend: QueryBackend, options:
     {
       method: 'DELETE',
       path: '/v1/query/:id',
-      handle: writing(deps, ({ params }) =>
+      handle: inDatacenter(deps, ({ params }) =>
         written(async () => {
           await backend.delete(params.id ?? '');
           return DONE;
@@ -148,16 +148,6 @@ function explain(deps: ReadRouteDeps, backend: QueryBackend, request: RouteReque
 /** The index of ids takes texts of this length and tells only then whether there is one. */
 function isId(text: string | undefined): boolean {
   return text?.length === 36;
-}
-
-function isElsewhere(deps: ReadRouteDeps, query: URLSearchParams): boolean {
-  const datacenter = datacenterOf(query);
-  return datacenter !== '' && datacenter !== deps.datacenter.toLowerCase();
-}
-
-/** Writes for another datacenter are not taken. */
-function writing(deps: ReadRouteDeps, handle: Route['handle']): Route['handle'] {
-  return (request) => (isElsewhere(deps, request.query) ? unknownDatacenter() : handle(request));
 }
 
 /** What these answers repeat of their headers in the body. */

@@ -3,7 +3,7 @@ import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { beginWait, blockingQuery, isDueAtOnce, type Reading } from '../blocking-query.ts';
 import type { HeldRead } from '../http/held-reads.ts';
-import { datacenterOf, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
+import { isElsewhere, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { CachedReads } from './cached-reads.ts';
 import type { LiveRead } from './catalog-backend.ts';
@@ -86,8 +86,7 @@ export function readRoute<T>(
     path,
     handle(request) {
       const params = readParams(request, options);
-      const datacenter = datacenterOf(request.query);
-      if (datacenter !== '' && datacenter !== deps.datacenter.toLowerCase()) {
+      if (isElsewhere(deps, request.query)) {
         return unknownDatacenter(path.startsWith('/v1/catalog/') ? metaOf(deps, params, 1) : undefined);
       }
       const read = specOrFilterError(deps, path, params, () => spec(params, request));

@@ -1,10 +1,10 @@
-import { namespaceOf } from '../http/request-params.ts';
+import { inDatacenter, namespaceOf } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { decodeSession, type Session, type SessionContent } from '../shapes/session.ts';
 import { agentOf } from './asking-agent.ts';
 import type { LiveRead } from './catalog-backend.ts';
-import { elsewhere, failed } from './kv-routes.ts';
+import { failed } from './kv-routes.ts';
 import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 export interface SessionBackend {
@@ -64,7 +64,7 @@ function write(
   path: string,
   handle: (request: RouteRequest) => Promise<RouteResponse> | RouteResponse,
 ): Route {
-  return { method: 'PUT', path, handle: (request) => elsewhere(deps, request) ?? handle(request) };
+  return { method: 'PUT', path, handle: inDatacenter(deps, handle) };
 }
 
 function notFound(id: string): RouteResponse {

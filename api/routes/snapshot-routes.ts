@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { AppError, errorText } from '../../core/errors.ts';
-import { consistencyOf } from '../http/request-params.ts';
+import { consistencyOf, elsewhere } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
-import { elsewhere, failed } from './kv-routes.ts';
+import { failed } from './kv-routes.ts';
 import type { ReadRouteDeps } from './read-route.ts';
 
 export interface SnapshotBackend {

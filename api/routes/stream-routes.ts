@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { AppError } from '../../core/errors.ts';
 import { filterOf } from '../filter/filter-cache.ts';
 import { CATALOG_ROW, HEALTH_ROW } from '../filter/rows.ts';
-import { datacenterOf, flagParam, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
+import { flagParam, isElsewhere, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { aggregateStatus, type HealthEntry } from '../shapes/catalog.ts';
 import { catalogRow } from './catalog-reads.ts';
@@ -37,8 +37,7 @@ export function streamRoutes(deps: Pick<ReadRouteDeps, 'datacenter'>, backend: S
     path,
     async handle(request) {
       const params = readParams(request, { allNamespaces: true });
-      const datacenter = datacenterOf(request.query);
-      if (datacenter !== '' && datacenter !== deps.datacenter.toLowerCase()) return unknownDatacenter();
+      if (isElsewhere(deps, request.query)) return unknownDatacenter();
       if (params.peer !== '') {
         throw new AppError('badRequest', 'Invalid query parameter: "peer" - nothing is imported from peers', {
           facts: { field: 'peer' },

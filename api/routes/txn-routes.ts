@@ -1,8 +1,8 @@
-import { namespaceOf, readParams } from '../http/request-params.ts';
+import { elsewhere, namespaceOf, readParams } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { decodeTxn, type TxnError, type TxnOp } from '../shapes/txn.ts';
-import { elsewhere, tooLarge } from './kv-routes.ts';
+import { tooLarge } from './kv-routes.ts';
 import type { ReadRouteDeps } from './read-route.ts';
 
 /** What has become of a transaction: results when all of it held, else errors and nothing was done. */
