@@ -24,7 +24,7 @@ describe('parseAgentConfig', () => {
       mode: 'server',
       nodeName: 'machine',
       datacenter: 'dc1',
-      clientAddress: '127.0.0.1',
+      clientAddresses: ['127.0.0.1'],
       bindAddress: '0.0.0.0',
       ports: { http: 8500, dns: 8600, server: 8300, https: -1, grpc: -1 },
       checkUpdateIntervalMs: 300_000,
@@ -43,7 +43,7 @@ describe('parseAgentConfig', () => {
       'a.hcl': `${client} addresses { http = "unix:///run/l.sock 10.0.0.2" }`,
     });
     expect(config).toMatchObject({
-      clientAddress: '127.0.0.1',
+      clientAddresses: ['127.0.0.1', '10.0.0.1'],
       httpAddress: 'unix:///run/l.sock',
       httpsAddress: '127.0.0.1',
       dnsAddress: '127.0.0.1',

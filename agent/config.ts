@@ -117,7 +117,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
       'bind_addr',
     ),
     advertiseAddress: evaluated(values.string('advertise_addr', ''), 'advertise_addr', world),
-    clientAddress: clientAddresses[0]!,
+    clientAddresses,
     httpAddress: http[0]!,
     httpsAddress: https[0]!,
     dnsAddress: dnsServed[0]!,
@@ -345,8 +345,7 @@ function logLevel(text: string): LogLevel {
   return level as LogLevel;
 }
 
-/** One IP address; templates are evaluated, and `unix` allows the path of a socket. */
-/** One address, or several with spaces between them; at least one. */
+/** One address, or several with spaces between them; at least one. Templates are evaluated. */
 function addressList(given: string, key: string, world: ConfigFiles, unix = false): string[] {
   const parts = evaluated(given, key, world)
     .split(/\s+/)
@@ -354,6 +353,7 @@ function addressList(given: string, key: string, world: ConfigFiles, unix = fals
   return parts.length === 0 ? [address('', key, unix)] : [...new Set(parts.map((part) => address(part, key, unix)))];
 }
 
+/** One IP address; `unix` allows the path of a socket. */
 function address(text: string, key: string, unix = false): string {
   if (isIP(text) !== 0 || text === 'localhost') return text === 'localhost' ? '127.0.0.1' : text;
   if (text.startsWith('unix://')) {

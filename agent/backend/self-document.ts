@@ -56,7 +56,7 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     CheckOutputMaxSize: config.checkOutputMaxBytes,
     CheckUpdateInterval: seconds(config.checkUpdateIntervalMs),
     DiscardCheckOutput: config.discardCheckOutput,
-    ClientAddrs: [config.clientAddress],
+    ClientAddrs: config.clientAddresses,
     ConnectEnabled: config.connect.enabled,
     DNSAddrs: [...at('tcp', dnsHosts, ports.dns), ...at('udp', dnsHosts, ports.dns)],
     DNSAltDomain: dns.altDomain,

@@ -130,8 +130,8 @@ export interface AgentConfig {
   readonly bindAddress: string;
   /** '' = the bind address, or the first private address of the machine when that is a wildcard. */
   readonly advertiseAddress: string;
-  /** Where clients are served; HTTP and DNS may have their own. */
-  readonly clientAddress: string;
+  /** Where clients are served, one at least; HTTP and DNS may have their own. */
+  readonly clientAddresses: readonly string[];
   readonly httpAddress: string;
   readonly httpsAddress: string;
   readonly dnsAddress: string;

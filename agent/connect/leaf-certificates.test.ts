@@ -133,6 +133,15 @@ describe('leaf certificates', () => {
     await expect(leaves.get(WEB)).rejects.toThrow('no servers');
   });
 
+  it('that expired while the machine slept are not given out, though no server answers', async () => {
+    const { clock, leaves, state } = setUp();
+    await leaves.get(WEB);
+    state.fails = true;
+    // The monotonic clock stands still meanwhile.
+    clock.jumpWall(80 * HOUR);
+    await expect(leaves.get(WEB)).rejects.toThrow('no servers');
+  });
+
   it('are forgotten for others when there are too many, never those that are waited for', async () => {
     const { leaves } = setUp();
     const named = (service: string) => ({ ...WEB, service });

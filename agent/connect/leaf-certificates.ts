@@ -85,7 +85,7 @@ export class LeafCertificates {
       await this.#fetch(entry);
     } catch (error) {
       // The old one is good for a while yet: better than none.
-      if (!entry.kept || this.#deps.clock.monotonic() - entry.kept.atMs >= entry.kept.expiresAfterMs) {
+      if (!entry.kept || this.#ageMs(entry.kept) >= entry.kept.expiresAfterMs) {
         if (!entry.kept) this.#drop(entry);
         throw error;
       }
@@ -147,10 +147,14 @@ export class LeafCertificates {
     return this.#untilRenewal(kept) > 0 && (active === undefined || active === kept.rootId);
   }
 
+  #untilRenewal(kept: KeptLeaf): number {
+    return kept.renewAfterMs - this.#ageMs(kept);
+  }
+
   /** By whichever clock says that more has passed: the monotonic one stands still while the machine sleeps. */
-  #untilRenewal({ atMs, atWallMs, renewAfterMs }: KeptLeaf): number {
+  #ageMs({ atMs, atWallMs }: KeptLeaf): number {
     const { clock } = this.#deps;
-    return renewAfterMs - Math.max(clock.monotonic() - atMs, clock.now() - atWallMs);
+    return Math.max(clock.monotonic() - atMs, clock.now() - atWallMs);
   }
 
   /** All who need it wait for one. */

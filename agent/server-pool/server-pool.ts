@@ -162,7 +162,10 @@ export class ServerPool {
         if (request.signal?.aborted) throw new AppError('shuttingDown', 'the request was given up', { cause: error });
         this.#failed(member);
         failures.push(`${member.origin}: ${errorText(error)}`);
-        if (!mayBeRepeated(request) && !wasNotSent(error)) throw unknown(failures, this.#clock.monotonic() >= end);
+        if (!mayBeRepeated(request) && !wasNotSent(error)) {
+          this.#requests.add(1, { result: 'failed' });
+          throw unknown(failures, this.#clock.monotonic() >= end);
+        }
       }
       if (request.body instanceof Readable) break;
     }

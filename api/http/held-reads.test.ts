@@ -2,6 +2,7 @@ import { FakeClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { beginWait } from '../blocking-query.ts';
 import { type HeldRead, HeldReads } from './held-reads.ts';
+import { errorResponse } from './respond.ts';
 import type { RouteResponse } from './route.ts';
 
 class Source {
@@ -55,11 +56,16 @@ describe('held reads', () => {
   const setUp = (options?: { index: number; waitMs: number }, random?: number) => {
     const clock = new FakeClock();
     const source = new Source();
-    const held = new HeldReads({ clock });
+    const failures: string[] = [];
+    const failure = (error: unknown, route: string) => {
+      failures.push(route);
+      return errorResponse(error);
+    };
+    const held = new HeldReads({ clock, failure });
     const answers: RouteResponse[] = [];
     const take = (answer: RouteResponse) => void answers.push(answer);
     const hold = () => held.hold('/a', '/a', source.read(clock, options, random), take);
-    return { clock, source, held, answers, take, hold };
+    return { clock, source, held, answers, failures, failure, take, hold };
   };
 
   it('of one URL are answered together by one answer, and leave nothing behind', async () => {
@@ -160,7 +166,7 @@ describe('held reads', () => {
   });
 
   it('give what goes wrong to all who wait', async () => {
-    const { clock, source, held, answers, take, hold } = setUp();
+    const { clock, source, held, answers, failures, take, hold } = setUp();
     hold();
     held.find('/a')!.add(take);
     source.error = new AppError('notSynced', 'loading');
@@ -168,6 +174,8 @@ describe('held reads', () => {
     source.wake();
     await clock.advance(1);
     expect(answers.map(({ text }) => text)).toEqual(['loading', 'loading']);
+    // It is told to who logs it, once for all of them.
+    expect(failures).toEqual(['/a']);
     expect(source.wakes.size).toBe(0);
   });
 
@@ -211,11 +219,11 @@ describe('held reads', () => {
   });
 
   it('let other work go on between their answers', async () => {
-    const { source, answers, take } = setUp();
+    const { source, answers, failure, take } = setUp();
     let ms = 0;
     // Each look at it is a millisecond later.
     const clock = Object.assign(new FakeClock(), { monotonic: () => ms++ });
-    const held = new HeldReads({ clock });
+    const held = new HeldReads({ clock, failure });
     held.hold('/a', '/a', source.read(clock), take);
     for (let n = 1; n < 1000; n++) held.find('/a')!.add(take);
     source.change(11);

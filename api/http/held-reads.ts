@@ -26,6 +26,12 @@ export interface HeldReading extends Pick<Reading<unknown>, 'index' | 'applied'>
 /** Takes the answer of one request; called once, and not at all for one that has left. */
 export type Take = (answer: RouteResponse) => void;
 
+export interface HeldReadsDeps {
+  readonly clock: Clock;
+  /** The answer for what was thrown at a request of a route, which is logged where somebody should know of it. */
+  readonly failure: (error: unknown, route: string) => RouteResponse;
+}
+
 interface Holder {
   readonly take: Take;
   readonly wait: Wait;
@@ -41,13 +47,13 @@ const LATE_PART = 256;
  * at and answered together, so that a change costs each of them little more than the bytes that it is sent.
  */
 export class HeldReads {
-  readonly #clock: Clock;
+  readonly #deps: HeldReadsDeps;
   /** Which can be joined, by URL. */
   readonly #open = new Map<string, HeldGroup>();
   readonly #all = new Set<HeldGroup>();
 
-  constructor(deps: { clock: Clock }) {
-    this.#clock = deps.clock;
+  constructor(deps: HeldReadsDeps) {
+    this.#deps = deps;
   }
 
   /** The group that waits for what this URL reads, while it can be joined. */
@@ -61,7 +67,7 @@ export class HeldReads {
    * @throws AppError `rateLimited`, what `run` throws.
    */
   hold(url: string | undefined, route: string, read: HeldRead, take: Take): () => boolean {
-    const group = new HeldGroup(this.#clock, route, read, {
+    const group = new HeldGroup(this.#deps, route, read, {
       closed: () => {
         if (url !== undefined && this.#open.get(url) === group) this.#open.delete(url);
       },
@@ -89,7 +95,7 @@ export class HeldReads {
 export class HeldGroup {
   /** The path of their route. */
   readonly route: string;
-  readonly #clock: Clock;
+  readonly #deps: HeldReadsDeps;
   readonly #read: HeldRead;
   readonly #on: { readonly closed: () => void; readonly empty: () => void };
   readonly #holders = new Set<Holder>();
@@ -99,8 +105,8 @@ export class HeldGroup {
   #timerAtMs = Number.POSITIVE_INFINITY;
   #willLook = false;
 
-  constructor(clock: Clock, route: string, read: HeldRead, on: { closed: () => void; empty: () => void }) {
-    this.#clock = clock;
+  constructor(deps: HeldReadsDeps, route: string, read: HeldRead, on: { closed: () => void; empty: () => void }) {
+    this.#deps = deps;
     this.route = route;
     this.#read = read;
     this.#on = on;
@@ -149,13 +155,13 @@ export class HeldGroup {
   #look(): void {
     this.#willLook = false;
     if (this.#holders.size === 0) return;
-    const startMs = this.#clock.monotonic();
+    const startMs = this.#deps.clock.monotonic();
     let reading: HeldReading;
     try {
       reading = this.#read.run();
     } catch (error) {
       this.#on.closed();
-      this.end(errorResponse(error));
+      this.end(this.#deps.failure(error, this.route));
       return;
     }
     let nextMs = Number.POSITIVE_INFINITY;
@@ -167,10 +173,10 @@ export class HeldGroup {
         nextMs = Math.min(nextMs, endOfWait(holder.wait, reading));
         continue;
       }
-      if (answer?.index !== index) answer = { index, response: responseOf(reading, index) };
+      if (answer?.index !== index) answer = { index, response: this.#responseOf(reading, index) };
       this.#remove(holder);
       holder.take(answer.response);
-      if (++answered % 16 === 0 && this.#clock.monotonic() - startMs > SLICE_MS) {
+      if (++answered % 16 === 0 && this.#deps.clock.monotonic() - startMs > SLICE_MS) {
         this.#wake();
         return;
       }
@@ -189,7 +195,15 @@ export class HeldGroup {
       this.#timer = undefined;
       this.#look();
     };
-    this.#timer = this.#clock.after(Math.ceil(atMs - nowMs), look, { keepAlive: true });
+    this.#timer = this.#deps.clock.after(Math.ceil(atMs - nowMs), look, { keepAlive: true });
+  }
+
+  #responseOf(reading: HeldReading, index: number): RouteResponse {
+    try {
+      return reading.answer(index);
+    } catch (error) {
+      return this.#deps.failure(error, this.route);
+    }
   }
 
   /** Whether it was there. */
@@ -202,13 +216,5 @@ export class HeldGroup {
     this.#on.closed();
     this.#on.empty();
     return true;
-  }
-}
-
-function responseOf(reading: HeldReading, index: number): RouteResponse {
-  try {
-    return reading.answer(index);
-  } catch (error) {
-    return errorResponse(error);
   }
 }

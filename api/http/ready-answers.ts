@@ -32,7 +32,6 @@ export interface ReadyAnswer {
  */
 export class ReadyAnswers {
   readonly #known = new Map<string, ReadyAnswer>();
-  readonly #counts = new Map<string, () => void>();
   readonly #counter: (route: string) => () => void;
 
   /** `counter` gives what counts the answers of a route. */
@@ -62,9 +61,7 @@ export class ReadyAnswers {
     const { url = '' } = request;
     if (!answer.again || request.method !== 'GET' || url.length > MAX_URL_LENGTH || this.#known.has(url)) return;
     if (!isPlain(request)) return;
-    const count = this.#counts.get(route) ?? this.#counter(route);
-    this.#counts.set(route, count);
-    this.#known.set(url, { route, count, again: answer.again });
+    this.#known.set(url, { route, count: this.#counter(route), again: answer.again });
     if (this.#known.size > MAX_URLS) this.#known.delete(this.#known.keys().next().value!);
   }
 }

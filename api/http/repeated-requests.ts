@@ -3,11 +3,11 @@ import type { Socket } from 'node:net';
 import { AppError } from '../../core/errors.ts';
 import type { LabelledCounter } from '../../core/metrics.ts';
 import { acceptsGzip, wantsPretty } from './answer-form.ts';
-import { type HeldGroup, type HeldRead, HeldReads } from './held-reads.ts';
+import { type HeldGroup, type HeldRead, HeldReads, type HeldReadsDeps } from './held-reads.ts';
 import type { HttpPolicy } from './http-policy.ts';
 import { isPlain, type ReadyAnswer, ReadyAnswers, rawHeader } from './ready-answers.ts';
 import type { RequestTimings } from './request-timings.ts';
-import { type AnswerForm, errorResponse, type Prepared, prepared, respond, respondAgain } from './respond.ts';
+import { type AnswerForm, type Prepared, prepared, respond, respondAgain } from './respond.ts';
 import type { RouteResponse } from './route.ts';
 import { type Seen, SeenRequests } from './seen-requests.ts';
 import type { HttpServerDeps } from './server-options.ts';
@@ -16,6 +16,7 @@ import type { WaitingLimit } from './waiting-limit.ts';
 export interface RepeatedRequestsDeps extends HttpServerDeps {
   readonly requests: LabelledCounter;
   readonly waiting: WaitingLimit;
+  readonly failure: HeldReadsDeps['failure'];
   /** As it is now. */
   readonly policy: () => HttpPolicy;
   /** Whether nothing more of a connection is served. */
@@ -30,6 +31,7 @@ export class RepeatedRequests {
   readonly #requests: LabelledCounter;
   readonly #timings: RequestTimings | undefined;
   readonly #log: HttpServerDeps['log'];
+  readonly #failure: HeldReadsDeps['failure'];
   readonly #waiting: WaitingLimit;
   readonly #ready: ReadyAnswers;
   readonly #held: HeldReads;
@@ -42,6 +44,7 @@ export class RepeatedRequests {
     this.#requests = deps.requests;
     this.#timings = deps.timings;
     this.#log = deps.log;
+    this.#failure = deps.failure;
     this.#waiting = deps.waiting;
     this.#ready = new ReadyAnswers((route) => this.#countOf(route));
     this.#held = new HeldReads(deps);
@@ -112,7 +115,7 @@ export class RepeatedRequests {
       this.#timings?.record('GET', ready.route, start);
       this.#seen.answered(request, { ...ready, gzip: form.gzip });
     } catch (error) {
-      const answer = errorResponse(error);
+      const answer = this.#failure(error, ready.route);
       this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
       respond(response, answer, form);
     }
@@ -140,16 +143,10 @@ export class RepeatedRequests {
     // What is refused is refused in the words of the route.
     if (response.destroyed || this.#waiting.isFull(socket) || !group.mayJoin()) return false;
     const start = this.#timings?.start() ?? 0;
-    const gzip = acceptsGzip(rawHeader(request, 'accept-encoding'));
+    const form = formOf(request, policy);
     const take = (answer: RouteResponse): void => {
       this.#waiting.leave(socket);
-      this.#give(answer, response, group.route, {
-        pretty: false,
-        gzip,
-        head: false,
-        close: this.#stopped,
-        extra: policy.headers,
-      });
+      this.#give(answer, response, group.route, { ...form, close: this.#stopped });
       this.#timings?.record('GET', group.route, start);
     };
     let leave: () => boolean;

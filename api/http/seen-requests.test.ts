@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
@@ -7,6 +8,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import { HttpConnection, type RawAnswer } from '../../test/support/http-connection.ts';
 import { started } from '../../test/support/started.ts';
 import { DEFAULT_POLICY } from './http-policy.ts';
+import { STALLED_MS } from './respond.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { createHttpServer } from './server.ts';
 
@@ -23,7 +25,12 @@ describe('requests whose bytes were seen before', () => {
   let stop: () => Promise<void>;
   let finishLate: (() => void)[];
   let read: number;
-  const countRead = () => read++;
+  /** The server's ends of the connections. */
+  const served = new Set<Socket>();
+  const countRead = (event: unknown) => {
+    read++;
+    served.add((event as { socket: Socket }).socket);
+  };
   const connections: HttpConnection[] = [];
 
   const value = (): RouteResponse => {
@@ -51,6 +58,7 @@ describe('requests whose bytes were seen before', () => {
     metrics = new Metrics();
     finishLate = [];
     read = 0;
+    served.clear();
     subscribe(READ, countRead);
     const server = createHttpServer(
       { clock: new SystemClock(), log: silentLogger, metrics },
@@ -190,6 +198,9 @@ describe('requests whose bytes were seen before', () => {
         expect(new Set(body).size).toBe(2);
       }
     }
+    // Once all is sent, each has the time again that a connection may be idle, and nothing is left of the waits.
+    await eventually(() => [...served].every(({ timeout }) => timeout !== STALLED_MS), { withinMs: 5000 });
+    for (const socket of served) expect(socket.listenerCount('drain')).toBeLessThan(5);
   });
 
   it('do not keep a server from stopping', async () => {

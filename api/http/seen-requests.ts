@@ -132,13 +132,16 @@ export class SeenRequests {
     space.write(head, 0, 'latin1');
     space.write(rest, head.length, 'latin1');
     space.set(bytes, headSize);
-    socket.write(space.subarray(0, size));
+    let stalled = false;
+    socket.write(space.subarray(0, size), () => {
+      // A request that came meanwhile has its own time.
+      if (stalled) setIdleTimeout(socket, this.#taps.get(socket)?.open === 0 ? KEEP_ALIVE_MS : 0);
+    });
     if (socket.writableLength > 0) {
       // The rest is sent from there.
       this.#space = Buffer.allocUnsafeSlow(MAX_ANSWER_BYTES + REST_BYTES);
+      stalled = true;
       setIdleTimeout(socket, STALLED_MS);
-      // A request that came meanwhile has its own time.
-      socket.once('drain', () => setIdleTimeout(socket, this.#taps.get(socket)?.open === 0 ? KEEP_ALIVE_MS : 0));
     }
     return true;
   }

@@ -73,6 +73,7 @@ class RouteServer implements HttpServer {
       ...deps,
       requests: this.#requests,
       waiting: this.#waiting,
+      failure: (error, route) => this.#failure(error, route),
       policy: () => this.#followed(),
       isRefused: (socket) => this.#connections?.isRefused(socket) ?? false,
     });
@@ -253,7 +254,7 @@ class RouteServer implements HttpServer {
       this.#waiting.leave(socket);
       answered(answer);
     };
-    result.then(settled, (error: unknown) => settled(this.#failure(error, path)));
+    result.then(settled, (error: unknown) => settled(this.#failure(error, path.path)));
   }
 
   #resultOf(path: MountedPath, request: FastifyRequest, reply: FastifyReply): Promise<RouteResponse> | RouteResponse {
@@ -283,16 +284,16 @@ class RouteServer implements HttpServer {
         ),
       );
     } catch (error) {
-      return this.#failure(error, path);
+      return this.#failure(error, path.path);
     }
   }
 
-  #failure(error: unknown, path: MountedPath): RouteResponse {
+  #failure(error: unknown, route: string): RouteResponse {
     const row = errorRow(error);
     if (row === errorRow(undefined)) {
-      this.#deps.log.error('a request failed', { listener: this.name, route: path.path, err: error });
+      this.#deps.log.error('a request failed', { listener: this.name, route, err: error });
     } else if (row.http >= 500) {
-      this.#deps.log.debug('a request was refused', { listener: this.name, route: path.path, text: errorText(error) });
+      this.#deps.log.debug('a request was refused', { listener: this.name, route, text: errorText(error) });
     }
     return errorResponse(error);
   }

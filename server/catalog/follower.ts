@@ -3,6 +3,7 @@ import { AppError } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
+import { Trouble } from '../../core/trouble.ts';
 import type { Store } from '../../store/store.ts';
 import { CATALOG_RANGE } from './keys.ts';
 import type { RevisionGate } from './revision-gate.ts';
@@ -29,9 +30,11 @@ const PASSING: ReadonlySet<string> = new Set(['compacted', 'deadline', 'queueFul
 export class CatalogFollower implements Runnable {
   readonly name = 'catalog';
   readonly #deps: FollowerDeps;
+  readonly #trouble: Trouble;
 
   constructor(deps: FollowerDeps) {
     this.#deps = deps;
+    this.#trouble = new Trouble(deps);
     deps.metrics.observedGauge(
       { name: 'lictor_catalog_index', help: 'Catalog index that this server shows' },
       () => deps.state.applied,
@@ -57,6 +60,7 @@ export class CatalogFollower implements Runnable {
     while (!ctx.signal.aborted) {
       try {
         if (missing) await this.#load();
+        this.#trouble.over('the catalog is followed again');
         missing = true;
         // It ends by itself when the store is being closed, or another generation became the catalog.
         await this.#follow(ctx.signal);
@@ -68,8 +72,12 @@ export class CatalogFollower implements Runnable {
           return;
         }
         if (!(error instanceof AppError && PASSING.has(error.code))) throw error;
-        this.#deps.log.warn('the catalog is loaded anew: history is missing', { text: error.message });
-        if (error.code !== 'compacted') await this.#deps.clock.sleep(RETRY_MS, ctx.signal);
+        if (error.code === 'compacted') {
+          this.#deps.log.warn('the catalog is loaded anew: history is missing', { text: error.message });
+        } else {
+          this.#trouble.say('the catalog cannot be loaded anew yet', error);
+          await this.#deps.clock.sleep(RETRY_MS, ctx.signal);
+        }
       }
     }
   }

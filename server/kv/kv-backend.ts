@@ -35,6 +35,7 @@ export class StateKvBackend implements KvBackend {
         state.assertLoaded();
         return table.keyVersion(rest);
       },
+      admit: () => watches.admit(),
       watch: (wake) => watches.watchKey(rest, wake),
     };
   }
@@ -132,6 +133,7 @@ export class StateKvBackend implements KvBackend {
         const index = table.prefixVersion(rest);
         return this.#reading(index, () => ({ index, items: read(rest) }));
       },
+      admit: () => watches.admit(),
       watch: (wake) => watches.watchPrefix(rest, wake),
     };
   }

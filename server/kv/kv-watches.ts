@@ -47,6 +47,11 @@ export class KvWatches {
     this.#due.clear();
   }
 
+  /** A place for one more beside one who watches the same; to be given back once. @throws AppError `rateLimited`. */
+  admit(): () => void {
+    return this.#topics.admit();
+  }
+
   #watch(map: Map<string, Wakes>, name: string, wake: () => void): () => void {
     const leave = this.#topics.admit();
     // A function of its own: the same one given twice counts twice.

@@ -92,6 +92,7 @@ export class StateSessionBackend implements SessionBackend, KvSessions {
         state.assertLoaded();
         return { value: read(), index: table.topics.version(topic), applied: state.applied };
       },
+      admit: () => table.topics.admit(),
       watch: (wake) => table.topics.watch([topic], wake),
     };
   }

@@ -3,6 +3,7 @@ import { AppError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import { nextTurn } from '../../core/next-turn.ts';
 import type { Random } from '../../core/random.ts';
+import { Trouble } from '../../core/trouble.ts';
 import type { EtcdClient, WatchStream } from './etcd-client.ts';
 import type { Loader } from './loader.ts';
 import type { WatchResponse } from './messages.ts';
@@ -23,10 +24,6 @@ export interface FollowerDeps {
 
 const MIN_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2000;
-/** What keeps the store from being loaded is said again after so long. */
-const REPEAT_MS = 60_000;
-/** Different texts that are kept in mind; etcd's members have one each. */
-const MAX_SAID = 32;
 /** How often it is looked whether the stream lives; the leader's beats alone come more often (server/leadership). */
 const LOOK_MS = 500;
 /** Looks in a row that find nothing: at the first one the member is asked for a sign of life, after the last given up. */
@@ -144,7 +141,7 @@ export class Follower {
       return 'lost';
     }
     this.#pauseMs = MIN_PAUSE_MS;
-    this.#trouble.over();
+    this.#trouble.over('the store is followed in etcd again');
     this.#hindrance = undefined;
     try {
       replica.receive(response.events);
@@ -240,34 +237,9 @@ export class Follower {
         const code = error instanceof AppError ? error.code : undefined;
         if (code === 'storeCorrupt' || code === 'storeVersion') replica.fail(error as AppError);
         if (code === 'storeMismatch') replica.suspend(error as AppError);
-        this.#trouble.say('the store cannot be loaded from etcd', error);
+        this.#trouble.say('the store cannot be loaded from etcd', error, code === 'storeMismatch' ? 'error' : 'warn');
         await clock.sleep(MAX_PAUSE_MS, signal);
       }
     }
-  }
-}
-
-/** Says what is wrong at once, and each minute while it stays so. */
-class Trouble {
-  readonly #deps: Pick<FollowerDeps, 'clock' | 'log'>;
-  readonly #said = new Map<string, number>();
-
-  constructor(deps: Pick<FollowerDeps, 'clock' | 'log'>) {
-    this.#deps = deps;
-  }
-
-  say(what: string, error: unknown): void {
-    const text = errorText(error);
-    const now = this.#deps.clock.monotonic();
-    if (now - (this.#said.get(text) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
-    if (this.#said.size > MAX_SAID) this.#said.clear();
-    this.#said.set(text, now);
-    const level = error instanceof AppError && error.code === 'storeMismatch' ? 'error' : 'warn';
-    this.#deps.log[level](what, { text });
-  }
-
-  over(): void {
-    if (this.#said.size > 0) this.#deps.log.info('the store is followed in etcd again');
-    this.#said.clear();
   }
 }
