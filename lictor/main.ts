@@ -1,6 +1,10 @@
 import { basename } from 'node:path';
 import { runCommand } from './run-command.ts';
 
+// What bin/lictor has set for this process alone is not for the programs that it starts.
+for (const name of (process.env.LICTOR_OWN_SETTINGS ?? '').split(' ')) delete process.env[name];
+delete process.env.LICTOR_OWN_SETTINGS;
+
 const stop = new AbortController();
 let asked = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -126,6 +126,19 @@ describe('keys and sessions of a server', () => {
     }
   }, 60_000);
 
+  it('run a command in the environment of who has called them', async () => {
+    const command = 'echo "[$MALLOC_ARENA_MAX$LICTOR_OWN_SETTINGS]$CONSUL_LOCK_HELD"';
+    // A session needs the node that the server reports after its start.
+    const { out } = await eventually(
+      async () => {
+        const run = await lictor('lock', 'environment', command);
+        return run.code === 0 ? run : Promise.reject(new Error(run.out));
+      },
+      { withinMs: 20_000 },
+    );
+    expect(out).toContain('[]true');
+  });
+
   it('kill the command whose lock is lost, and give up in time when it is held', async () => {
     const { ID } = await session({});
     await put(`/v1/kv/held/.lock?acquire=${ID}&flags=3304740253564472344`);
