@@ -3,6 +3,7 @@ import { Agent, request } from 'undici';
 import { runCommand } from '../../lictor/run-command.ts';
 import { eventually } from '../support/eventually.ts';
 import { type AgentProcess, startServer } from '../support/processes/lictor.ts';
+import { runLictor } from '../support/processes/run-lictor.ts';
 
 const WRITERS = 64;
 const ROUNDS = Number(process.env.LICTOR_KV_KILLS ?? 2);
@@ -129,15 +130,15 @@ describe('keys and sessions of a server', () => {
   it('run a command in the environment of who has called them', async () => {
     const command = 'echo "[$MALLOC_ARENA_MAX$LICTOR_OWN_SETTINGS]$CONSUL_LOCK_HELD"';
     // A session needs the node that the server reports after its start.
-    const { out } = await eventually(
+    const { stdout } = await eventually(
       async () => {
-        const run = await lictor('lock', 'environment', command);
-        return run.code === 0 ? run : Promise.reject(new Error(run.out));
+        const run = await runLictor(['lock', 'environment', command], { agent: server });
+        return run.code === 0 ? run : Promise.reject(new Error(run.stderr));
       },
       { withinMs: 20_000 },
     );
-    expect(out).toContain('[]true');
-  });
+    expect(stdout).toContain('[]true');
+  }, 60_000);
 
   it('kill the command whose lock is lost, and give up in time when it is held', async () => {
     const { ID } = await session({});
