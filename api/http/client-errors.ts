@@ -50,7 +50,7 @@ export function answerClientError(
     socket.destroy();
     return;
   }
-  const [status, text] = statusOf(error, maxHeaderBytes);
+  const [status, text] = statusOf(error, socket, maxHeaderBytes);
   const head = [
     `HTTP/1.1 ${status}`,
     'Content-Type: text/plain; charset=utf-8',
@@ -62,16 +62,24 @@ export function answerClientError(
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
 }
 
-function statusOf(error: ClientError, maxHeaderBytes: number): [string, string] {
+/**
+ * Newer runtimes refuse too many headers and too large ones by the same name, and the parser tells only what it has read of
+ * the last piece: that there were too many is certain where all that has come is less than what headers may take.
+ */
+function overflowText({ bytesParsed = 0 }: ClientError, { bytesRead }: Socket, maxHeaderBytes: number): string {
+  const tooLarge = `Request line and headers too large, max size: ${maxHeaderBytes} bytes`;
+  if (bytesParsed >= maxHeaderBytes) return tooLarge;
+  return bytesRead < maxHeaderBytes ? TOO_MANY_HEADERS : `${tooLarge}; or ${lowerFirst(TOO_MANY_HEADERS)}`;
+}
+
+function lowerFirst(text: string): string {
+  return `${text[0]!.toLowerCase()}${text.slice(1)}`;
+}
+
+function statusOf(error: ClientError, socket: Socket, maxHeaderBytes: number): [string, string] {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
-      // Newer runtimes refuse too many headers by the same name.
-      return [
-        '431 Request Header Fields Too Large',
-        (error.bytesParsed ?? maxHeaderBytes) < maxHeaderBytes
-          ? TOO_MANY_HEADERS
-          : `Request line and headers too large, max size: ${maxHeaderBytes} bytes`,
-      ];
+      return ['431 Request Header Fields Too Large', overflowText(error, socket, maxHeaderBytes)];
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return ['413 Payload Too Large', 'Chunk extensions too large'];
     case 'ERR_HTTP_REQUEST_TIMEOUT':

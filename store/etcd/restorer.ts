@@ -58,9 +58,9 @@ export class Restorer {
     const filling = await this.#begin();
     try {
       const theirs = await this.#fill(filling, chunks);
-      const old = await this.#deps.queue.exclusively(() => this.#switch(filling, theirs));
+      const { old, revision } = await this.#deps.queue.exclusively(() => this.#switch(filling, theirs));
       await this.#cleanUp(old.generation);
-      return this.#deps.replica.revision;
+      return revision;
     } catch (error) {
       await this.#cleanUp(filling.name);
       throw error;
@@ -112,8 +112,8 @@ export class Restorer {
     filling.markerRevision = response.header.revision;
   }
 
-  /** Makes the generation the one that counts; the content that it replaces. */
-  async #switch(filling: Filling, theirs: Revision): Promise<Content> {
+  /** Makes the generation the one that counts; the content that it replaces, and the revision that it has at first. */
+  async #switch(filling: Filling, theirs: Revision): Promise<{ old: Content; revision: Revision }> {
     const { client, replica, queue, clock } = this.#deps;
     const until = clock.monotonic() + SWITCH_MS;
     for (;;) {
@@ -125,7 +125,7 @@ export class Restorer {
         const response = await client.txn(await this.#switchTxn(filling, old, head));
         if (response.succeeded) {
           replica.adopt(contentOf(filling, old, head, response.header.revision));
-          return old;
+          return { old, revision };
         }
         if (clock.monotonic() >= until) throw overtaken();
         const [present] = response.ranges[0]?.kvs ?? [];
@@ -134,7 +134,7 @@ export class Restorer {
         await queue.catchUp(present?.modRevision ?? response.header.revision, until);
       } catch (error) {
         if (!(error instanceof EtcdError) || clock.monotonic() >= until) throw error;
-        if (await this.#switched(filling, old, head, until)) return old;
+        if (await this.#switched(filling, old, head, until)) return { old, revision };
       }
     }
   }

@@ -8,7 +8,6 @@ import { LICTOR_BIN } from '../support/processes/run-lictor.ts';
 import { removeFolder, tempFolder } from '../support/processes/temp-folder.ts';
 import { startTied } from '../support/processes/tied-process.ts';
 import { describeWrongClocks, WrongClock } from '../support/processes/wrong-clock.ts';
-import { requireReal } from '../support/require-real.ts';
 
 const WITHIN = { withinMs: 90_000 };
 const TTL_MS = 10_000;
@@ -120,15 +119,14 @@ async function status(server: AgentProcess, service: string): Promise<string | u
 const register = (server: AgentProcess, name: string, check: object): Promise<string> =>
   ok(server, 'PUT', '/v1/agent/service/register', { Name: name, Port: 80, Check: check });
 
-describeWrongClocks('servers whose wall clocks are wrong', () => {
-  if (!requireReal(CURRENT_ETCD.name, CURRENT_ETCD.file !== undefined, CURRENT_ETCD.install)) return;
+describeWrongClocks(CURRENT_ETCD, 'servers whose wall clocks are wrong', (file) => {
   let cluster: EtcdCluster;
   let clocks: WrongClock[] = [];
   let servers: AgentProcess[] = [];
   const goings: Going[] = [];
 
   const start = async (offsets: readonly string[]): Promise<void> => {
-    cluster = await EtcdCluster.start({ file: CURRENT_ETCD.file! });
+    cluster = await EtcdCluster.start({ file });
     clocks = offsets.map((offset) => new WrongClock(offset));
     const args = [`-etcd-endpoints=${cluster.url()}`];
     servers = await Promise.all(clocks.map(({ place }, n) => startServer({ node: `server-${n + 1}`, args, place })));

@@ -144,6 +144,20 @@ describe('headers', () => {
     expect(text).toMatch(words);
   });
 
+  it('too large ones that come in pieces are refused for what they are', async () => {
+    const socket = connect(agent.httpPort, '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    socket.write(`GET /v1/status/leader HTTP/1.1\r\nHost: x\r\nX-Filler: ${'x'.repeat(60_000)}`);
+    // What was sent before this answer has been read by then.
+    await speak('GET /v1/status/leader HTTP/1.1\r\nHost: x\r\n\r\n', { answers: 1 });
+    socket.write(`${'x'.repeat(10_000)}\r\n\r\n`);
+    await eventually(() => /headers too large, max size: 65536 bytes/.test(text), { withinMs: 10_000 });
+    socket.destroy();
+  });
+
   it('a request that is none is refused', async () => {
     for (const bytes of [
       'nonsense\r\n\r\n',

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describeEtcd, type EtcdBinary } from '../etcd/binaries.ts';
 import { HERE, type Place } from '../network/broken-network.ts';
 import { describeReal } from '../require-real.ts';
 import { removeFolder, tempFolder } from './temp-folder.ts';
@@ -19,9 +20,10 @@ function library(): string | undefined {
 
 const LIBRARY = library();
 
-/** `describe` for tests that need faketime; skipped, or failed when real parts are required, without it. */
-export function describeWrongClocks(name: string, fn: () => void): void {
-  describeReal('faketime', LIBRARY !== undefined, HOW, name, fn);
+/** `describe` for tests that need faketime and this etcd; skipped, or failed when real parts are required, without one. */
+export function describeWrongClocks(etcd: EtcdBinary, name: string, fn: (file: string) => void): void {
+  if (LIBRARY === undefined) describeReal('faketime', false, HOW, name, () => {});
+  else describeEtcd(etcd, name, fn);
 }
 
 /** A wall clock that is wrong, for processes that start at its place. Their monotonic clock is the machine's. */
