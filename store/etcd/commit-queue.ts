@@ -36,8 +36,8 @@ interface Waiting {
 }
 
 export interface CommitQueueDeps {
-  readonly client: EtcdClient;
-  readonly loader: Loader;
+  readonly client: Pick<EtcdClient, 'txn'>;
+  readonly loader: Pick<Loader, 'head'>;
   readonly replica: Replica;
   readonly follower: Pick<Follower, 'restart'>;
   readonly clock: Clock;
@@ -132,11 +132,15 @@ export class CommitQueue {
     await this.#writer;
   }
 
-  /** Waits until the replica knows etcd's revision `at`; opens its watch anew when that takes long. */
-  async catchUp(at: number, until: number): Promise<boolean> {
+  /**
+   * Waits until the replica knows etcd's revision `at`, which etcd told when it was asked about the generation of `seen`, or
+   * knows another generation; opens its watch anew when that takes long. Whether the revision is known.
+   */
+  async catchUp(at: number, { generation }: Content, until: number): Promise<boolean> {
     const { replica, follower, clock } = this.#deps;
-    while (!(await replica.reached(at, clock, CATCH_UP_MS))) {
-      if (replica.failure || clock.monotonic() >= until) return false;
+    while (!(await replica.reached(at, generation, clock, CATCH_UP_MS))) {
+      const moved = replica.content.generation !== generation;
+      if (moved || replica.failure || clock.monotonic() >= until) return false;
       follower.restart('starved');
     }
     return true;
@@ -158,7 +162,7 @@ export class CommitQueue {
         if (replica.content.headRevision > seen.headRevision) return { outcome: 'refused' };
         const kv = await this.#fence(seen, until);
         if (kv && decodeHead(kv.key, kv.value).id === id) return { outcome: 'committed', kv };
-        if (kv) await this.catchUp(kv.modRevision, until);
+        if (kv) await this.catchUp(kv.modRevision, seen, until);
         if (clock.monotonic() >= until && replica.content.headRevision <= seen.headRevision) {
           return { outcome: 'unknown' };
         }
@@ -239,7 +243,7 @@ export class CommitQueue {
   /** Goes on when this process knows the head that etcd has in the place of the one of `content`. */
   async #meet(etcdRevision: number, content: Content, until: number): Promise<void> {
     if (etcdRevision >= content.headRevision) {
-      await this.catchUp(etcdRevision, until);
+      await this.catchUp(etcdRevision, content, until);
       return;
     }
     // A quorum knows less than it has told: loading says what has become of the store.
@@ -290,13 +294,17 @@ export class CommitQueue {
 
   /** Etcd takes the transaction with which its quota is crossed, and yet answers that there is no space. */
   async #crossed(sought: { readonly id: string; seen: boolean }, seen: Content, until: number): Promise<Resolution> {
+    const { loader, replica } = this.#deps;
+    const { loads } = replica;
     try {
-      const { kv, at } = await this.#deps.loader.head(seen.generation);
+      const { kv, at } = await loader.head(seen.generation);
       if (kv && decodeHead(kv.key, kv.value).id === sought.id) return { outcome: 'committed', kv };
       if (kv?.modRevision === seen.headRevision) return { outcome: 'refused' };
       // Others have written since.
-      if (!(await this.catchUp(kv?.modRevision ?? at, until))) return { outcome: 'unknown' };
-      return { outcome: sought.seen ? 'committed' : 'refused' };
+      const known = await this.catchUp(kv?.modRevision ?? at, seen, until);
+      if (sought.seen) return { outcome: 'committed' };
+      // What was loaded does not tell what happened before.
+      return { outcome: known && replica.loads === loads ? 'refused' : 'unknown' };
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       return { outcome: 'unknown' };

@@ -74,16 +74,20 @@ export class EtcdStore implements Store {
   async barrier(): Promise<Revision> {
     this.#assertOpen();
     const { loader, replica, clock } = this.#deps;
-    const { generation, headRevision } = replica.content;
-    const { kv, at } = await loader.head(generation);
-    // Without a head a restore has put another generation in its place, of which the watch tells.
-    const newest = kv?.modRevision ?? at;
-    if (newest < headRevision) throw new AppError('unavailable', 'etcd knows less than it has told before; retry');
-    if (!(await replica.reached(newest, clock, BARRIER_MS))) {
+    const until = clock.monotonic() + BARRIER_MS;
+    for (;;) {
+      const { generation, headRevision } = replica.content;
+      const { kv, at } = await loader.head(generation);
+      // Without a head a restore has put another generation in its place, of which the watch tells.
+      const newest = kv?.modRevision ?? at;
+      if (newest < headRevision) throw new AppError('unavailable', 'etcd knows less than it has told before; retry');
+      const leftMs = until - clock.monotonic();
+      if (await replica.reached(newest, generation, clock, leftMs)) return this.revision();
       this.#assertOpen();
-      throw new AppError('deadline', 'the watch on etcd lags behind; retry');
+      // What a quorum knows of another generation must be asked for anew.
+      const moved = replica.content.generation !== generation;
+      if (!moved || leftMs <= 0) throw new AppError('deadline', 'the watch on etcd lags behind; retry');
     }
-    return this.revision();
   }
 
   async read(range: KeyRange, at?: Revision): Promise<ReadResult> {

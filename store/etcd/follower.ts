@@ -130,7 +130,7 @@ export class Follower {
 
   #receive(response: WatchResponse, generation: string): WatchEnd | undefined {
     const { replica, log } = this.#deps;
-    // An own restore has put another generation in the place of the one that is watched here.
+    // An own restore has put another one in its place.
     if (replica.content.generation !== generation) return 'moved';
     if (response.compactRevision > 0) {
       this.#oldest = response.compactRevision;
@@ -159,6 +159,7 @@ export class Follower {
    */
   async #probe(stream: WatchStream, answered: () => boolean, over: AbortSignal): Promise<WatchEnd | undefined> {
     const { clock, client, replica } = this.#deps;
+    const { generation } = replica.content;
     let silent = 0;
     let askedAt = clock.monotonic();
     let asking: Promise<void> | undefined;
@@ -177,6 +178,8 @@ export class Follower {
         stream.giveUp();
         return 'silent';
       }
+      // An own restore has put another one in its place.
+      if (replica.content.generation !== generation) return 'moved';
       if (expected < 0) return 'gap';
       if (asking || now - askedAt < this.#probeMs) continue;
       if (replica.content.headRevision < expected) {

@@ -164,15 +164,19 @@ export class Replica {
     this.#wake();
   }
 
-  /** Waits until it knows this revision of etcd, or has failed; whether it does. */
-  async reached(etcdRevision: number, clock: Clock, withinMs: number): Promise<boolean> {
+  /**
+   * Waits until it knows this revision of etcd, or has failed; whether it does. Etcd told the revision while `generation`
+   * counted: of one that is there no more it only tells that, and when another one has its place nothing is waited for.
+   */
+  async reached(etcdRevision: number, generation: string, clock: Clock, withinMs: number): Promise<boolean> {
     const until = clock.monotonic() + withinMs;
-    while (this.#content.headRevision < etcdRevision && !this.failure) {
+    while (!this.failure && this.#content.generation === generation) {
+      if (this.#content.headRevision >= etcdRevision) return true;
       const leftMs = until - clock.monotonic();
       if (leftMs <= 0) return false;
       await this.#change(clock, leftMs);
     }
-    return this.#content.headRevision >= etcdRevision;
+    return false;
   }
 
   #listenAfter(etcdRevision: number): void {

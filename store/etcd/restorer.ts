@@ -131,7 +131,7 @@ export class Restorer {
         const [present] = response.ranges[0]?.kvs ?? [];
         // The head is the expected one: then it was the marker that somebody has removed.
         if (present?.modRevision === old.headRevision) throw overtaken();
-        await queue.catchUp(present?.modRevision ?? response.header.revision, until);
+        await queue.catchUp(present?.modRevision ?? response.header.revision, old, until);
       } catch (error) {
         if (!(error instanceof EtcdError) || clock.monotonic() >= until) throw error;
         if (await this.#switched(filling, old, head, until)) return { old, revision };
