@@ -1,4 +1,4 @@
-import type { Route } from '../api/http/route.ts';
+import { doesNotWait, type Route } from '../api/http/route.ts';
 import { FakeClock } from '../core/clock.ts';
 import { silentLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
@@ -20,6 +20,7 @@ function call(routes: readonly Route[], method: string, path: string, params: Re
     body: Buffer.alloc(0),
     remoteAddress: '127.0.0.1',
     signal: new AbortController().signal,
+    hold: doesNotWait,
   });
 }
 

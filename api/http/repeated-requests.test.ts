@@ -32,7 +32,7 @@ class Value {
       const index = Number(request.query.get('index') ?? 0);
       if (index < this.index) return this.answer(this.index);
       const clock = new SystemClock();
-      return request.hold!({
+      return request.hold({
         shared: true,
         mayJoin: () => true,
         begin: () => beginWait({ clock, random: { next: () => 0, uuid: () => '' } }, { index, waitMs: 60_000 }),

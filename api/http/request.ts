@@ -39,7 +39,7 @@ export class HttpRouteRequest implements RouteRequest {
   readonly #response: ServerResponse;
   readonly #stopping: AbortSignal;
   readonly #policy: HttpPolicy;
-  readonly #hold: NonNullable<RouteRequest['hold']>;
+  readonly #hold: RouteRequest['hold'];
   #query: URLSearchParams | undefined;
   #signal: AbortSignal | undefined;
 
@@ -49,7 +49,7 @@ export class HttpRouteRequest implements RouteRequest {
       response: ServerResponse;
       stopping: AbortSignal;
       policy: HttpPolicy;
-      hold: NonNullable<RouteRequest['hold']>;
+      hold: RouteRequest['hold'];
     },
     parts: { params: Record<string, string>; body: unknown },
   ) {

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { AppError } from '../../core/errors.ts';
 import type { HeldRead } from './held-reads.ts';
 
 /** A request as routes see it: decoded once, framework-free. */
@@ -22,10 +23,15 @@ export interface RouteRequest {
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
   /**
-   * Waits for a change on behalf of the route, where whoever holds the request can do so for many at once; gives the answer.
+   * Waits for a change on behalf of the route; gives the answer. Whoever holds the requests does it for many at once.
    * @throws AppError `rateLimited`, what the read throws; rejects with `shuttingDown` when the client has gone.
    */
-  hold?(read: HeldRead): Promise<RouteResponse>;
+  hold(read: HeldRead): Promise<RouteResponse>;
+}
+
+/** The `hold` of a request that comes from no client and does not wait. */
+export function doesNotWait(): Promise<never> {
+  return Promise.reject(new AppError('internal', 'a request from inside the process does not wait for changes'));
 }
 
 /** What the consistency headers of a read say (X-Consul-Index, -KnownLeader, -LastContact, -Effective-Consistency). */

@@ -1,19 +1,25 @@
 import { FakeClock } from '../../core/clock.ts';
 import { SeededRandom } from '../../core/random.ts';
+import { holding } from '../../test/support/holding.ts';
+import { HeldReads } from '../http/held-reads.ts';
+import { errorResponse } from '../http/respond.ts';
 import type { RouteRequest } from '../http/route.ts';
 import { CachedReads } from './cached-reads.ts';
 import type { CentralConfig } from './central-config.ts';
 import { readRoute, soleAuthority } from './read-route.ts';
 import { RenderCache } from './render-cache.ts';
 
-const request = (query = '') =>
-  ({
+const request = (held: HeldReads, query: string) => {
+  const { signal } = new AbortController();
+  return {
     method: 'GET',
     params: {},
     query: new URLSearchParams(query),
     headers: {},
-    signal: new AbortController().signal,
-  }) as unknown as RouteRequest;
+    signal,
+    hold: holding(held, signal),
+  } as unknown as RouteRequest;
+};
 
 const noDistances = { version: 0, from: () => () => Number.POSITIVE_INFINITY };
 
@@ -54,7 +60,8 @@ describe('read route', () => {
       authority: soleAuthority,
     };
     const route = readRoute(deps, '/v1/things', () => ({ key: 'things', live, json: (value) => value }));
-    const text = async (query?: string) => Buffer.from((await route.handle(request(query))).bytes!).toString();
+    const held = new HeldReads({ clock, failure: errorResponse });
+    const text = async (query = '') => Buffer.from((await route.handle(request(held, query))).bytes!).toString();
     expect(await text()).toBe('[5]');
     expect(await text()).toBe('[5]');
     expect(made).toBe(1);

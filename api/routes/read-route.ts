@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
-import { beginWait, blockingQuery, isDueAtOnce, type Reading } from '../blocking-query.ts';
+import { beginWait, isDueAtOnce, type Reading } from '../blocking-query.ts';
 import type { HeldRead } from '../http/held-reads.ts';
 import { isElsewhere, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from '../http/route.ts';
@@ -127,7 +127,6 @@ function blocked<T>(
   const { live } = read;
   const first = live.run();
   if (isDueAtOnce(params.index, first)) return answer(deps, read, params, headers, first);
-  if (!request.hold) return blockedAlone(deps, read, params, headers, request);
   const held: HeldRead = {
     shared: byUrl,
     mayJoin: () => deps.authority.leads(),
@@ -141,24 +140,6 @@ function blocked<T>(
     admit: live.admit,
   };
   return request.hold(held);
-}
-
-async function blockedAlone<T>(
-  deps: ReadRouteDeps,
-  read: ReadSpec<T>,
-  params: ReadParams,
-  headers: Record<string, string>,
-  request: RouteRequest,
-): Promise<RouteResponse> {
-  // The reading that ends the wait is the one to render: its index names the version of its data. Its value is not
-  // asked for before it is known that no other request has rendered it.
-  let last: Reading<T> | undefined;
-  const run = (): Reading<undefined> => {
-    last = read.live.run();
-    return { value: undefined, index: last.index, applied: last.applied };
-  };
-  const { index } = await blockingQuery(deps, params, run, read.live.watch, request.signal);
-  return answer(deps, read, params, headers, last!, index);
 }
 
 /** An answer of its own form is kept up to this many bytes while its URL is asked again and again. */

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { doesNotWait } from '../../api/http/route.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
@@ -58,6 +59,7 @@ async function started(store: Store, caConfig: Record<string, unknown> = {}, caO
       body: Buffer.from(JSON.stringify(body)),
       remoteAddress: '',
       signal: abort.signal,
+      hold: doesNotWait,
     });
   };
   const configure = (body: object) => call('PUT', '/v1/connect/ca/configuration', body);

@@ -17,11 +17,16 @@ afterEach(() => server.stop());
 const put = async (entry: object) => expect(jsonOf(await server.call('PUT', '/v1/config', { body: entry }))).toBe(true);
 const register = (service: string, more: object = {}) =>
   server.register({ Node: 'n1', Address: '10.0.0.1', Service: { ID: service, Service: service, ...more } });
-const entries = async () => {
-  await put({ Kind: 'proxy-defaults', Name: 'global', Config: { protocol: 'http' }, MeshGateway: { Mode: 'local' } });
+const proxyDefaults = () =>
+  put({ Kind: 'proxy-defaults', Name: 'global', Config: { protocol: 'http' }, MeshGateway: { Mode: 'local' } });
+const serviceDefaults = async () => {
   await put({ Kind: 'service-defaults', Name: 'web', Protocol: 'grpc', Mode: 'transparent' });
   await put({ Kind: 'service-defaults', Name: 'gw', MaxInboundConnections: 3 });
   await put({ Kind: 'service-defaults', Name: 'db', Protocol: 'tcp' });
+};
+const entries = async () => {
+  await proxyDefaults();
+  await serviceDefaults();
 };
 const MERGED = {
   Mode: 'transparent',
@@ -74,10 +79,11 @@ describe('?merge-central-config', () => {
     const { index } = await server.get(path);
     const kept = await server.call('GET', path);
     const waiting = server.get<HealthEntry[]>(`${path}&index=${index}&wait=30s`);
-    await entries();
+    await proxyDefaults();
     const woken = await waiting;
     expect(woken.index).toBeGreaterThan(index);
     expect(woken.json[0]?.Service.Proxy).toMatchObject({ Config: { protocol: 'http' } });
+    await serviceDefaults();
     expect((await server.get<HealthEntry[]>(`${path}&filter=${filter}`)).json).toHaveLength(1);
     // An answer that is given again by its URL follows the entries, too.
     expect((jsonOf(kept.again!()!) as HealthEntry[])[0]?.Service.Proxy).toMatchObject(MERGED);

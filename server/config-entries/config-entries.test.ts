@@ -1,4 +1,5 @@
 import { tmpdir } from 'node:os';
+import { doesNotWait } from '../../api/http/route.ts';
 import { decodeConfigEntry } from '../../api/shapes/config-entry/decode.ts';
 import type { ConfigKind } from '../../api/shapes/config-entry/entry.ts';
 import { FakeClock } from '../../core/clock.ts';
@@ -47,6 +48,7 @@ async function entries() {
       body: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
       remoteAddress: '',
       signal: abort.signal,
+      hold: doesNotWait,
     });
     return answer.text ?? answer.json ?? JSON.parse(Buffer.from(answer.bytes!).toString());
   };

@@ -1,4 +1,4 @@
-import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import { doesNotWait, type Route, type RouteRequest, type RouteResponse } from '../../api/http/route.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { forwardToLeader } from './forward-to-leader.ts';
 import type { Forwarded } from './leader-client.ts';
@@ -54,6 +54,7 @@ function bench(send: () => Promise<Forwarded>) {
       body: Buffer.alloc(0),
       remoteAddress: '',
       signal: new AbortController().signal,
+      hold: doesNotWait,
     };
     const answer: { response?: RouteResponse; error?: unknown; atMs?: number } = {};
     const settled = (more: object) => Object.assign(answer, more, { atMs: clock.monotonic() });

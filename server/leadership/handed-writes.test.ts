@@ -1,4 +1,4 @@
-import type { Route, RouteRequest } from '../../api/http/route.ts';
+import { doesNotWait, type Route, type RouteRequest } from '../../api/http/route.ts';
 import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import {
@@ -34,6 +34,7 @@ function write(body: string, over: Partial<RouteRequest> = {}): RouteRequest {
     body: Buffer.from(body),
     remoteAddress: '10.0.0.9',
     signal: new AbortController().signal,
+    hold: doesNotWait,
     ...over,
   };
 }

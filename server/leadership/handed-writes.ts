@@ -1,7 +1,7 @@
 import { decodeBody, list, map, object, STRING } from '../../api/decode.ts';
 import { endToEnd } from '../../api/http/forwarding.ts';
 import { errorResponse } from '../../api/http/respond.ts';
-import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import { doesNotWait, type Route, type RouteRequest, type RouteResponse } from '../../api/http/route.ts';
 import { AppError, errorRow } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 
@@ -99,6 +99,7 @@ async function answerTo(
     body: Buffer.from(Body),
     remoteAddress: together.remoteAddress,
     signal: together.signal,
+    hold: doesNotWait,
   });
   return { status, headers, json, text };
 }

@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { RouteRequest } from '../../api/http/route.ts';
+import { doesNotWait, type RouteRequest } from '../../api/http/route.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { LeaderClient } from './leader-client.ts';
 
@@ -15,6 +15,7 @@ function request(method: 'GET' | 'PUT', path = '/v1/kv/a'): RouteRequest {
     body: Buffer.from(method === 'PUT' ? '{}' : ''),
     remoteAddress: '',
     signal: new AbortController().signal,
+    hold: doesNotWait,
   };
 }
 

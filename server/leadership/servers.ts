@@ -1,4 +1,4 @@
-import type { Route } from '../../api/http/route.ts';
+import { doesNotWait, type Route } from '../../api/http/route.ts';
 import { writerHeaders } from '../../api/routes/writer-headers.ts';
 import { DEFAULT_NAMESPACE, type HealthEntry } from '../../api/shapes/catalog.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
@@ -36,6 +36,7 @@ export async function registerBy(
     body: Buffer.from(JSON.stringify(registration)),
     remoteAddress: '',
     signal: new AbortController().signal,
+    hold: doesNotWait,
   });
   if ((answer.status ?? 200) !== 200) {
     const text = answer.text ?? Buffer.from(answer.bytes ?? []).toString();

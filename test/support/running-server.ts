@@ -1,5 +1,7 @@
 import { tmpdir } from 'node:os';
 import type { Readable } from 'node:stream';
+import { HeldReads } from '../../api/http/held-reads.ts';
+import { errorResponse } from '../../api/http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
@@ -11,6 +13,7 @@ import { type ComposedServer, composeServer } from '../../server/composition.ts'
 import type { StreamHubOptions } from '../../server/stream/stream-hub.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Store } from '../../store/store.ts';
+import { holding } from './holding.ts';
 
 export const API: WriterIdentity = { owner: '', epoch: 0 };
 
@@ -18,11 +21,19 @@ export const API: WriterIdentity = { owner: '', epoch: 0 };
 export class RunningServer {
   readonly composed: ComposedServer;
   readonly store: Store;
+  readonly #held: HeldReads;
   readonly #controller: AbortController;
   readonly #done: Promise<void>;
 
-  constructor(composed: ComposedServer, store: Store, controller: AbortController, done: Promise<void>) {
+  constructor(
+    composed: ComposedServer,
+    held: HeldReads,
+    store: Store,
+    controller: AbortController,
+    done: Promise<void>,
+  ) {
     this.composed = composed;
+    this.#held = held;
     this.store = store;
     this.#controller = controller;
     this.#done = done;
@@ -66,10 +77,12 @@ export class RunningServer {
       done = composed.runnable.run({ signal: controller.signal, ready });
       done.catch(fail);
     });
-    return new RunningServer(composed, store, controller, done);
+    const held = new HeldReads({ clock: deps.clock, failure: errorResponse });
+    return new RunningServer(composed, held, store, controller, done);
   }
 
   stop(): Promise<void> {
+    this.#held.stop();
     this.#controller.abort();
     return this.#done;
   }
@@ -86,6 +99,7 @@ export class RunningServer {
   ): Promise<RouteResponse> {
     const { route, params } = findRoute(this.composed.routes, method, url);
     const { body } = options;
+    const signal = options.signal ?? new AbortController().signal;
     const request: RouteRequest = {
       method,
       path: url.split('?')[0]!,
@@ -95,7 +109,8 @@ export class RunningServer {
       body: Buffer.isBuffer(body) ? body : Buffer.from(body === undefined ? '' : JSON.stringify(body)),
       remoteAddress: '127.0.0.1',
       bodyStream: options.bodyStream,
-      signal: options.signal ?? new AbortController().signal,
+      signal,
+      hold: holding(this.#held, signal),
     };
     return route.handle(request);
   }
