@@ -375,7 +375,6 @@ describe('parseAgentConfig', () => {
       /check_update_interval must be a duration/,
     ],
     ['no data folder', '-server', {}, /^data_dir: must be given \(flag -data-dir\)/],
-    ['client without servers', '-data-dir /d', {}, /^retry_join: must name a server/],
     ['client that bootstraps', '-data-dir /d -retry-join a -bootstrap', {}, /^bootstrap: needs server mode/],
     ['etcd port', '-server -data-dir /d -etcd-peer-port 0', {}, /^etcd.peer_port: 0 must be between 1 and 65535/],
     [

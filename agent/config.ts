@@ -33,11 +33,7 @@ export type { ConfigFiles } from './config/read-files.ts';
  * lexical order, later values over earlier ones, flags over files, -hcl over flags (Consul's rules).
  * @throws AppError `config`: one clear line naming the flag, or the file and key, and what would be right.
  */
-export function parseAgentConfig(
-  argv: readonly string[],
-  world: ConfigFiles,
-  options: { serversMayCome?: boolean } = {},
-): ParsedAgentConfig {
+export function parseAgentConfig(argv: readonly string[], world: ConfigFiles): ParsedAgentConfig {
   const flags = parseFlags(argv);
   const raw: RawConfig = new Map();
   const { files, fragments } = readConfigFiles(flags, world);
@@ -48,8 +44,6 @@ export function parseAgentConfig(
   const config = build(values, flags.dev, world);
   verify(config);
   warnings.push(...tlsWarnings(values), ...httpsWarnings(config), ...clientWarnings(config));
-  // A file may leave the servers to a flag that is given when the agent starts.
-  if (!options.serversMayCome) verifyServers(config);
   return { config, warnings };
 }
 
@@ -260,12 +254,6 @@ function httpsWarnings({ ports, tls }: AgentConfig): string[] {
     return [`ports.https: HTTPS is not served without a certificate; give tls.https.cert_file and key_file`];
   }
   throw wrong('tls.https.verify_incoming', 'needs a certificate; give tls.https.cert_file and key_file');
-}
-
-function verifyServers(config: AgentConfig): void {
-  if (config.mode === 'client' && config.retryJoin.length === 0) {
-    throw wrong('retry_join', 'must name a server (flag -retry-join) in client mode; use -server or -dev to run one');
-  }
 }
 
 function ports(values: Values, mode: AgentConfig['mode']): AgentPorts {

@@ -75,7 +75,10 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
   const routes = [...agent.routes, ...forwardRoutes({ pool }, config)];
   const { http, members } = agentHttpListeners(config, { ...deps, timings, files: systemConfigFiles }, routes);
   const connections = runnable('server-connections', async () => () => pool.close());
-  const tries = { intervalMs: config.retryIntervalMs ?? JOIN_INTERVAL_MS, max: config.retryMax };
+  const tries = {
+    intervalMs: config.retryIntervalMs ?? JOIN_INTERVAL_MS,
+    max: config.retryJoin.length > 0 ? config.retryMax : 0,
+  };
   return { agent, view, http, listeners: members, connections, joinLimit: new JoinLimit({ ...deps, pool }, tries) };
 }
 

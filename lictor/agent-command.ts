@@ -46,7 +46,7 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
 const HELP = `Usage: lictor agent [flags]
 
 Runs an agent. Without -server it is a client: it runs the checks of its node and answers HTTP and DNS from the servers
-that -retry-join names. With -server it also keeps the catalog. With -dev everything is in memory and on loopback.
+that -retry-join or lictor join names. With -server it also keeps the catalog. With -dev everything is in memory and on loopback.
 
 Flags take one dash or two, and their value after a space or "=". Files in HCL or
 JSON take Consul's keys.

@@ -32,6 +32,10 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   const signal = AbortSignal.any([io.signal, stop.signal]);
   const leaving = { stop: () => stop.abort(), leavesOnStop: () => leavesOn(io.signal.reason, config) };
   const ready = () => log.info('the agent runs', { node: config.nodeName, ...place });
+  if (config.retryJoin.length === 0) {
+    const text = 'requests that need one are refused, until one is named with lictor join or -retry-join';
+    log.warn('retry_join names no server', { text });
+  }
   const unlisten = io.onHangup?.(() => void reloads.reloadAndLog());
   try {
     await runClientAgent(config, { ...deps, ...leaving, identity }, { signal, ready }, (view) => {

@@ -41,7 +41,7 @@ function validate(paths: readonly string[], flags: ValidateFlags, io: CommandIo)
     ...paths.map((path) => `-config-file=${path}`),
   ];
   try {
-    const { warnings } = parseAgentConfig(argv, systemConfigFiles, { serversMayCome: true });
+    const { warnings } = parseAgentConfig(argv, systemConfigFiles);
     if (asJson) io.stdout.write(json({ valid: true, warnings }));
     else if (!flags.quiet) {
       for (const warning of warnings) io.stderr.write(`${warning}\n`);

@@ -6,7 +6,7 @@ import type { ServerPool } from './server-pool.ts';
 export interface JoinLimitOptions {
   /** Consul's retry_interval. */
   readonly intervalMs: number;
-  /** Consul's retry_max; 0: for ever. */
+  /** Consul's retry_max; 0: for ever, or there is nobody to be joined. */
   readonly max: number;
 }
 

@@ -104,6 +104,15 @@ describe('server pool', () => {
     });
   });
 
+  it('asks nobody while it knows no server, and who is joined from then on', async () => {
+    const pool = poolOf();
+    await expect(pool.request(ask)).rejects.toMatchObject({ code: 'noLeader', message: 'No known Consul servers' });
+    await expect(pool.join(await closedPort())).rejects.toThrow('Failed to join');
+    await expect(pool.request(ask)).rejects.toMatchObject({ code: 'noLeader' });
+    await pool.join(await serve((_, response) => response.end('fine')));
+    expect(await readText(await pool.request(ask), 100)).toBe('fine');
+  });
+
   it('keeps its deadline when a server hangs', async () => {
     const pool = poolOf(await serve(() => {}));
     const started = performance.now();

@@ -19,7 +19,7 @@ export interface ServerPoolDeps {
 }
 
 export interface ServerPoolOptions {
-  /** `host` or `host:port` of each server. */
+  /** `host` or `host:port` of each server; may be none while `join` has named none. */
   readonly servers: readonly string[];
   /** Requests under way to one server at a time; blocking ones hold their place. */
   readonly connectionsPerServer?: number;
@@ -53,6 +53,8 @@ interface Member {
   avoidUntilMs: number;
 }
 
+/** Consul's words. */
+const NO_SERVERS = 'No known Consul servers';
 const CONNECT_TIMEOUT_MS = 3000;
 const JOIN_DEADLINE_MS = 5000;
 const MAX_SERVERS = 64;
@@ -95,10 +97,11 @@ export class ServerPool {
   readonly #newMember: (origin: string) => Member;
   readonly #originOf: (target: string) => string;
   readonly #requests;
-  #preferred: Member;
+  /** undefined while there is none. */
+  #preferred: Member | undefined;
   #lastContactMs: number | undefined;
 
-  /** @throws AppError `config` for a bad address or none. */
+  /** @throws AppError `config` for a bad address. */
   constructor(deps: ServerPoolDeps, options: ServerPoolOptions) {
     this.#clock = deps.clock;
     this.#log = deps.log;
@@ -120,9 +123,7 @@ export class ServerPool {
       avoidUntilMs: 0,
     });
     this.#members = shuffled(origins, deps.random).map(this.#newMember);
-    const [first] = this.#members;
-    if (!first) throw new AppError('config', 'retry_join: must name at least one server');
-    this.#preferred = first;
+    this.#preferred = this.#members[0];
     this.#requests = deps.metrics.counter({
       name: 'lictor_agent_server_requests_total',
       help: 'Requests of the agent to servers, by result',
@@ -137,9 +138,10 @@ export class ServerPool {
 
   /**
    * Sends a request. The caller must read or destroy the body of the answer.
-   * @throws AppError `unavailable` when no server answered, `deadline`, `shuttingDown` when the signal aborted.
+   * @throws AppError `noLeader` when there is none to ask, `unavailable` when no server answered, `deadline`, `shuttingDown` when the signal aborted.
    */
   async request(request: ServerRequest): Promise<ServerResponse> {
+    if (this.#members.length === 0) throw new AppError('noLeader', NO_SERVERS);
     const end = this.#clock.monotonic() + request.deadlineMs;
     const failures: string[] = [];
     for (const member of this.#order()) {
@@ -171,7 +173,7 @@ export class ServerPool {
     }
     this.#requests.add(1, { result: 'failed' });
     const late = this.#clock.monotonic() >= end;
-    throw new AppError(late ? 'deadline' : 'unavailable', `No known Consul servers (${failures.join('; ')})`);
+    throw new AppError(late ? 'deadline' : 'unavailable', `${NO_SERVERS} (${failures.join('; ')})`);
   }
 
   /**
@@ -197,6 +199,7 @@ export class ServerPool {
     // Another call may have added it meanwhile.
     if (this.#members.some((one) => one.origin === origin)) await member.pool.destroy();
     else this.#members.push(member);
+    this.#preferred ??= this.#members[0];
   }
 
   async close(): Promise<void> {
@@ -234,7 +237,7 @@ export class ServerPool {
   #order(): Member[] {
     const now = this.#clock.monotonic();
     const rest = this.#members.filter((member) => member !== this.#preferred);
-    const all = [this.#preferred, ...rest];
+    const all = this.#preferred ? [this.#preferred, ...rest] : rest;
     return [...all.filter((one) => one.avoidUntilMs <= now), ...all.filter((one) => one.avoidUntilMs > now)];
   }
 

@@ -237,13 +237,15 @@ export async function startDevAgent(options: { args?: readonly string[] } = {}):
   return AgentProcess.start('dev-1', ports, tempFolder('dev-agent'), args, '/v1/catalog/nodes');
 }
 
-/** Starts `lictor agent` in client mode for a node, joined to a server. */
+/** Starts `lictor agent` in client mode for a node, joined to a server; ready when that answers, or at once without one. */
 export async function startClientAgent(
-  server: AgentProcess,
+  server: AgentProcess | undefined,
   options: { node: string; args?: readonly string[] },
 ): Promise<AgentProcess> {
-  const args = [`-node=${options.node}`, `-retry-join=127.0.0.1:${server.serverPort}`, ...(options.args ?? [])];
-  return AgentProcess.start(options.node, await agentPorts(), tempFolder('agent'), args, '/v1/catalog/nodes');
+  const joins = server ? [`-retry-join=127.0.0.1:${server.serverPort}`] : [];
+  const args = [`-node=${options.node}`, ...joins, ...(options.args ?? [])];
+  const ready = server ? '/v1/catalog/nodes' : '/v1/agent/self';
+  return AgentProcess.start(options.node, await agentPorts(), tempFolder('agent'), args, ready);
 }
 
 /** `lictor dev`: every role in one process, fed from a folder of manifests. */
