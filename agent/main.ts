@@ -34,6 +34,8 @@ export interface ClientAgentDeps {
   readonly stop?: () => void;
   /** Whether the agent leaves when it stops without being told to leave; never when absent. */
   readonly leavesOnStop?: () => boolean;
+  /** Called when a server answers for the first time. */
+  readonly joined?: () => void;
   /** Changes the running agent with its files; without it the configuration stays as it was given. */
   readonly reloads?: ConfigReloads;
 }

@@ -12,6 +12,8 @@ export interface CommandIo {
   readonly signal: AbortSignal;
   /** Calls back on SIGHUP until the function it gives is called; absent where there are no signals. */
   readonly onHangup?: (listener: () => void) => () => void;
+  /** Where the agent tells its service manager how it is (systemd's NOTIFY_SOCKET); absent where nobody asks for it. */
+  readonly notifySocket?: string | undefined;
   /** The name that the user typed (`consul` by a symlink); `lictor` when absent. */
   readonly invokedAs?: string;
 }

@@ -1,6 +1,7 @@
 import type { AgentConfig, ConfigReloads, ParsedAgentConfig, PrepareConfig } from '../agent/config.ts';
 import { errorText } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import type { ServiceManager } from './service-manager.ts';
 
 /** What changes while the agent runs, by field; everything else needs a restart. */
 const RELOADABLE = [
@@ -25,6 +26,13 @@ export interface AgentStart {
   readonly configPaths: readonly string[];
 }
 
+export interface ConfigReloaderDeps {
+  readonly read: () => ParsedAgentConfig;
+  readonly log: Logger;
+  /** Is told of each reload. */
+  readonly manager?: Pick<ServiceManager, 'whileReloading'>;
+}
+
 /**
  * Reads the configuration anew while the agent runs. A configuration that is wrong for any part changes nothing; what
  * cannot change without a restart is logged by name.
@@ -32,13 +40,15 @@ export interface AgentStart {
 export class ConfigReloader implements ConfigReloads {
   readonly #read: () => ParsedAgentConfig;
   readonly #log: Logger;
+  readonly #around: (reload: () => Promise<void>) => Promise<void>;
   readonly #parts: PrepareConfig[] = [];
   #current: AgentConfig;
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: { read: () => ParsedAgentConfig; log: Logger }, initial: AgentConfig) {
+  constructor(deps: ConfigReloaderDeps, initial: AgentConfig) {
     this.#read = deps.read;
     this.#log = deps.log;
+    this.#around = deps.manager ? (reload) => deps.manager!.whileReloading(reload) : (reload) => reload();
     this.#current = initial;
   }
 
@@ -53,7 +63,7 @@ export class ConfigReloader implements ConfigReloads {
 
   /** One reload at a time. @throws AppError `config`: one clear line; nothing has changed then. */
   reload(): Promise<void> {
-    const result = this.#running.then(() => this.#reload());
+    const result = this.#running.then(() => this.#around(() => this.#reload()));
     this.#running = result.catch(() => {});
     return result;
   }

@@ -5,6 +5,10 @@ import { runCommand } from './run-command.ts';
 for (const name of (process.env.LICTOR_OWN_SETTINGS ?? '').split(' ')) delete process.env[name];
 delete process.env.LICTOR_OWN_SETTINGS;
 
+// An agent tells systemd of itself; of the programs that it starts, etcd would tell of itself, too.
+const notifySocket = process.argv[2] === 'agent' ? process.env.NOTIFY_SOCKET : undefined;
+if (notifySocket !== undefined) delete process.env.NOTIFY_SOCKET;
+
 const stop = new AbortController();
 let asked = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -33,6 +37,7 @@ const code = await runCommand(process.argv.slice(2), {
     process.on('SIGHUP', listener);
     return () => process.off('SIGHUP', listener);
   },
+  notifySocket,
   invokedAs: process.env.LICTOR_INVOKED_AS ? basename(process.env.LICTOR_INVOKED_AS) : undefined,
 });
 process.exitCode = code;

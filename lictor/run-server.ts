@@ -24,6 +24,7 @@ import { leavesOn } from './leaves-on.ts';
 import type { ManagedEtcd } from './managed-etcd/managed-etcd.ts';
 import { stableNodeId } from './node-identity.ts';
 import { composeServerAgent, type NodePlace } from './server-agent.ts';
+import { ServiceManager } from './service-manager.ts';
 
 /**
  * `lictor agent -server` and `-dev`: runs until the signal aborts.
@@ -35,12 +36,13 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const metrics = new Metrics();
   observeProcess(metrics);
   const log = createLogger({ level: config.logLevel, sink: io.stderr });
-  const reloader = new ConfigReloader({ read, log }, config);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([io.signal, stop.signal]);
+  const manager = new ServiceManager(io, { log, stopping: signal });
+  const reloader = new ConfigReloader({ read, log, manager }, config);
   reloader.add((next) => () => log.setLevel(next.logLevel));
   const place = nodePlace(config, random);
   const unlisten = io.onHangup?.(() => void reloader.reloadAndLog());
-  const stop = new AbortController();
-  const signal = AbortSignal.any([io.signal, stop.signal]);
   const files = systemConfigFiles;
   const rpcTls = new RpcTls({ clock, log, metrics, files, reloads: reloader }, config);
   const managed = managesEtcd(config)
@@ -97,7 +99,10 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
       },
     ).run({
       signal,
-      ready: () => log.info('the agent runs', { node: config.nodeName, ...place }),
+      ready: () => {
+        log.info('the agent runs', { node: config.nodeName, ...place });
+        manager.ready();
+      },
     });
   } finally {
     unlisten?.();

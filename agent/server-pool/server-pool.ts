@@ -16,6 +16,8 @@ export interface ServerPoolDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly random: Pick<Random, 'next'>;
+  /** Called when a server answers for the first time. */
+  readonly joined?: () => void;
 }
 
 export interface ServerPoolOptions {
@@ -93,6 +95,7 @@ function bodyOf(body: ServerRequest['body']): Buffer | string | Readable | null 
 export class ServerPool {
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #joined: (() => void) | undefined;
   readonly #members: Member[];
   readonly #newMember: (origin: string) => Member;
   readonly #originOf: (target: string) => string;
@@ -105,6 +108,7 @@ export class ServerPool {
   constructor(deps: ServerPoolDeps, options: ServerPoolOptions) {
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#joined = deps.joined;
     const { tls } = options;
     this.#originOf = (target) => serverOrigin(target, tls ? 'https' : 'http');
     const origins = [...new Set(options.servers.map(this.#originOf))];
@@ -243,7 +247,9 @@ export class ServerPool {
 
   #answered(member: Member): void {
     this.#requests.add(1, { result: 'ok' });
+    const first = this.#lastContactMs === undefined;
     this.#lastContactMs = this.#clock.monotonic();
+    if (first) this.#joined?.();
     if (member !== this.#preferred) this.#log.info('requests go to another server', { server: member.origin });
     this.#preferred = member;
     member.backoff.reset();

@@ -240,12 +240,12 @@ export async function startDevAgent(options: { args?: readonly string[] } = {}):
 /** Starts `lictor agent` in client mode for a node, joined to a server; ready when that answers, or at once without one. */
 export async function startClientAgent(
   server: AgentProcess | undefined,
-  options: { node: string; args?: readonly string[] },
+  options: { node: string; args?: readonly string[]; place?: Place },
 ): Promise<AgentProcess> {
   const joins = server ? [`-retry-join=127.0.0.1:${server.serverPort}`] : [];
   const args = [`-node=${options.node}`, ...joins, ...(options.args ?? [])];
   const ready = server ? '/v1/catalog/nodes' : '/v1/agent/self';
-  return AgentProcess.start(options.node, await agentPorts(), tempFolder('agent'), args, ready);
+  return AgentProcess.start(options.node, await agentPorts(), tempFolder('agent'), args, ready, options.place);
 }
 
 /** `lictor dev`: every role in one process, fed from a folder of manifests. */
