@@ -153,7 +153,8 @@ function createListeners(
       : createHttpServer(
           { ...deps, timings: undefined },
           {
-            routes: [...roles.server.routes, ...roles.server.peerRoutes, ...(deps.joinRoutes ?? [])],
+            routes: [...roles.server.routes, ...(deps.joinRoutes ?? [])],
+            upgrades: roles.server.upgrades,
             host: config.bindAddress,
             port: config.ports.server,
             name: 'server',

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { type DependencyContainer, type InjectionToken, instanceCachingFactory, container as root } from 'tsyringe';
 import type { ClientTls } from '../api/http/client-tls.ts';
 import type { Route } from '../api/http/route.ts';
+import type { Upgrade } from '../api/http/upgrades.ts';
 import { aclDisabledRoutes } from '../api/routes/acl-routes.ts';
 import { agentSyncRoutes } from '../api/routes/agent-sync-routes.ts';
 import { CachedReads } from '../api/routes/cached-reads.ts';
@@ -104,8 +105,8 @@ export interface ComposedServer {
   /** Loads the catalog and follows the store; ready when the catalog is loaded. */
   readonly runnable: Runnable;
   readonly routes: Route[];
-  /** Served beside them on the servers' own port. */
-  readonly peerRoutes: Route[];
+  /** What other servers speak on the servers' own port beside them. */
+  readonly upgrades: Upgrade[];
   /** For the agent of this process. */
   readonly serverCatalog: InProcessServerCatalog;
   /** For an operator of this process. */
@@ -206,7 +207,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
       ],
     }),
     routes,
-    peerRoutes: standing.peerRoutes(routes),
+    upgrades: standing.upgrades(routes),
     serverCatalog: new InProcessServerCatalog({ writes, agents, clock, random }),
     authority: new InProcessAuthority({ clock, random, ca: onlyOf(parts, 'ca') }),
     catalogClient: new InProcessCatalogClient({ writes, owners }),

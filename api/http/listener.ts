@@ -1,9 +1,10 @@
-import type { RequestListener, Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { errorText } from '../../core/errors.ts';
 import { createServer } from '../../core/node-http.ts';
 import { contextOptions, type ServerTls } from './server-tls.ts';
+import { type Upgrade, upgradeOf } from './upgrades.ts';
 
 export interface ListenerOptions {
   /** Plain when not given. */
@@ -14,6 +15,8 @@ export interface ListenerOptions {
   readonly headersTimeoutMs?: number | undefined;
   /** Of a request's line and headers; 64 KiB when not given. More is answered 431. */
   readonly maxHeaderBytes?: number | undefined;
+  /** Other protocols that connections may turn to; who asks for any other one is answered by HTTP. */
+  readonly upgrades?: readonly Upgrade[] | undefined;
 }
 
 /** Beyond this the parser leaves headers out: such a request is refused. */
@@ -36,7 +39,12 @@ export function createListener(options: ListenerOptions, handler: RequestListene
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: options.maxHeaderBytes ?? DEFAULT_HEADER_BYTES,
   };
-  const { tls } = options;
+  const { tls, upgrades = [] } = options;
+  if (upgrades.length > 0) {
+    Object.assign(limits, {
+      shouldUpgradeCallback: (asked: IncomingMessage) => upgradeOf(asked, upgrades) !== undefined,
+    });
+  }
   if (!tls) return counted(createServer(limits, handler));
   const server = createTlsServer(
     {

@@ -9,6 +9,7 @@ import type { RequestTimings } from './request-timings.ts';
 import type { Route } from './route.ts';
 import type { ServerTls } from './server-tls.ts';
 import type { SocketFileOptions } from './unix-socket.ts';
+import type { Upgrade } from './upgrades.ts';
 
 export interface HttpServerDeps {
   readonly clock: Clock;
@@ -20,6 +21,8 @@ export interface HttpServerDeps {
 
 export interface HttpServerOptions extends ListenerOptions {
   readonly routes: readonly Route[];
+  /** Other protocols that connections may turn to. */
+  readonly upgrades?: readonly Upgrade[];
   /** An address, or `unix:///path` of a socket file. */
   readonly host: string;
   /** Owner and mode of the socket file; as the process makes files when not given. */

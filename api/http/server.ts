@@ -20,10 +20,12 @@ import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
 import type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 import type { ServerTls } from './server-tls.ts';
 import { listenPrivately, socketPath } from './unix-socket.ts';
+import { serveUpgrades } from './upgrades.ts';
 import { WaitingLimit } from './waiting-limit.ts';
 
 export type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 
+const DRAIN_MS = 5000;
 const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE'];
 const ROUTED_METHODS: ReadonlySet<string> = new Set(ALL_METHODS);
 /** What a client asked for with a method that no route has. */
@@ -159,6 +161,11 @@ class RouteServer implements HttpServer {
     if (unix && this.#options.socketFile?.mode !== undefined) listenPrivately(server);
     this.#connections = limitConnections(server, () => (unix ? Infinity : typeof max === 'number' ? max : max()), {
       tls: this.#tls !== undefined,
+    });
+    serveUpgrades(server, this.#options.upgrades ?? [], {
+      stopping: this.#stopping.signal,
+      drainMs: this.#options.drainMs ?? DRAIN_MS,
+      isRefused: (socket) => this.#connections?.isRefused(socket) ?? false,
     });
     this.#listener = server;
     return server;
@@ -333,7 +340,7 @@ class RouteServer implements HttpServer {
     this.#repeated.stop();
     this.#connections?.closeUnfinished();
     const timer = this.#deps.clock.after(
-      this.#options.drainMs ?? 5000,
+      this.#options.drainMs ?? DRAIN_MS,
       () => {
         this.#deps.log.warn('connections were cut at the end of the drain time', {
           open: this.#connections?.count(),

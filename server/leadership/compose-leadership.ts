@@ -1,5 +1,6 @@
 import type { ClientTls } from '../../api/http/client-tls.ts';
 import type { Route } from '../../api/http/route.ts';
+import type { Upgrade } from '../../api/http/upgrades.ts';
 import type { ReadAuthority } from '../../api/routes/read-route.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Runnable } from '../../core/lifecycle.ts';
@@ -10,7 +11,7 @@ import type { Store } from '../../store/store.ts';
 import type { RevisionGate } from '../catalog/revision-gate.ts';
 import { ElectedLeadership } from './elected-leadership.ts';
 import { forwardToLeader } from './forward-to-leader.ts';
-import { handedWritesRoute } from './handed-writes.ts';
+import { handOnUpgrade } from './hand-on-server.ts';
 import { LeaderClient } from './leader-client.ts';
 import { type Leadership, type ServerPlace, SoleLeadership } from './leadership.ts';
 import { whileLeading } from './while-leading.ts';
@@ -37,8 +38,8 @@ export interface LeadershipParts {
   leading(member: Runnable): Runnable;
   /** The routes as they are served: what is the leader's reaches it. */
   routes(own: Route[]): Route[];
-  /** What the other servers ask beside these, given the routes as they are served. */
-  peerRoutes(served: readonly Route[]): Route[];
+  /** What the other servers speak on connections of their own, given the routes as they are served. */
+  upgrades(served: readonly Route[]): Upgrade[];
 }
 
 /** Of a store that is this server's own, or of one that several servers share. */
@@ -50,7 +51,7 @@ export function composeLeadership(
   if (!options.elected) {
     const leadership = new SoleLeadership(deps.state, self);
     const leading = (member: Runnable) => member;
-    return { leadership, runnables: [], leading, routes: (own) => own, peerRoutes: () => [] };
+    return { leadership, runnables: [], leading, routes: (own) => own, upgrades: () => [] };
   }
   const leadership = new ElectedLeadership(deps, self);
   const client = new LeaderClient({ selfId: self.id, tls: options.tls, clock: deps.clock });
@@ -59,7 +60,7 @@ export function composeLeadership(
     runnables: [followingLeader(leadership, client), leadership],
     leading: (member) => whileLeading(leadership, member),
     routes: (own) => forwardToLeader(own, { ...deps, leadership, client }),
-    peerRoutes: (served) => [handedWritesRoute(deps, served)],
+    upgrades: (served) => [handOnUpgrade(deps, served)],
   };
 }
 

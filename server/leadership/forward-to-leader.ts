@@ -3,7 +3,7 @@ import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts
 import type { Clock } from '../../core/clock.ts';
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
-import { FORWARDED_HEADER } from './handed-writes.ts';
+import { FORWARDED_HEADER } from './handed-requests.ts';
 import type { LeaderClient } from './leader-client.ts';
 import type { Leadership, ServerPlace } from './leadership.ts';
 
@@ -69,7 +69,7 @@ async function elsewhere(
       const leader = leadership.leader();
       if (leader) {
         const begun = clock.monotonic();
-        const sent = await client.send(leader.address, request);
+        const sent = await client.send(leader.address, route, request);
         if (sent.answered) return sent.response;
         reason = sent.reason;
         // A blocking query whose leader was lost meanwhile.

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { doesNotWait, type RouteRequest } from '../../api/http/route.ts';
 import { FakeClock } from '../../core/clock.ts';
+import { HAND_ON_PATH } from './handed-requests.ts';
 import { LeaderClient } from './leader-client.ts';
 
 function request(method: 'GET' | 'PUT', path = '/v1/kv/a'): RouteRequest {
@@ -19,6 +20,8 @@ function request(method: 'GET' | 'PUT', path = '/v1/kv/a'): RouteRequest {
   };
 }
 
+const ROUTE = { path: '/v1/kv/*' };
+
 describe('the client of the leader', () => {
   let leader: Server;
   let address: string;
@@ -31,8 +34,11 @@ describe('the client of the leader', () => {
     arrived = new Promise((resolve) => {
       arrive = resolve;
     });
-    // Takes requests and leaves the answer to the test, as one that was cut off never gives it.
-    leader = createServer((_, response) => arrive(response));
+    // Takes requests, by HTTP only, and leaves the answer to the test, as one that was cut off never gives it.
+    leader = createServer(({ url }, response) => {
+      if (url === HAND_ON_PATH) response.writeHead(404).end();
+      else arrive(response);
+    });
     await new Promise<void>((resolve) => {
       leader.listen(0, '127.0.0.1', resolve);
     });
@@ -49,7 +55,7 @@ describe('the client of the leader', () => {
   it.each(['/v1/kv/a', '/v1/catalog/register'])(
     'says of a write of %s that it is not known, soon after another one leads',
     async (path) => {
-      const sent = client.send(address, request('PUT', path));
+      const sent = client.send(address, ROUTE, request('PUT', path));
       sent.catch(() => {});
       await arrived;
       client.turnTo(address);
@@ -64,7 +70,7 @@ describe('the client of the leader', () => {
   );
 
   it('lets a read be asked again elsewhere', async () => {
-    const sent = client.send(address, request('GET'));
+    const sent = client.send(address, ROUTE, request('GET'));
     await arrived;
     client.turnTo('127.0.0.1:1');
     await clock.advance(1000);
@@ -72,7 +78,7 @@ describe('the client of the leader', () => {
   });
 
   it('brings to its end an answer that has begun', async () => {
-    const sent = client.send(address, request('GET'));
+    const sent = client.send(address, ROUTE, request('GET'));
     const response = await arrived;
     response.write('one ');
     const { response: answer } = (await sent) as { response: { stream: NodeJS.ReadableStream } };

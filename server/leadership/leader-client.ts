@@ -1,13 +1,14 @@
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import type { Dispatcher, Pool } from 'undici';
+import type { buildConnector, Dispatcher, Pool } from 'undici';
 import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { answerMs, encodePath, endToEnd, GRACE_MS } from '../../api/http/forwarding.ts';
 import { wasNotSent } from '../../api/http/not-sent.ts';
-import type { RouteRequest, RouteResponse } from '../../api/http/route.ts';
+import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
-import { decodeAnswers, encodeWrites, FORWARDED_HEADER, goesTogether, HANDED_WRITES_PATH } from './handed-writes.ts';
-import { WriteBatches } from './write-batches.ts';
+import { HandOnConnection } from './hand-on-client.ts';
+import { FORWARDED_HEADER, goesInFrame } from './handed-requests.ts';
 
 const CONNECTIONS = 1024;
 const CONNECT_TIMEOUT_MS = 2000;
@@ -29,9 +30,11 @@ export type Forwarded =
 interface Leader {
   readonly address: string;
   readonly pool: Pool;
-  /** Of requests without an answer yet. */
+  /** Of requests by HTTP without an answer yet. */
   readonly waiting: Set<AbortController>;
-  readonly batches: WriteBatches<Forwarded>;
+  readonly connect: () => Promise<Socket>;
+  /** For all that is short. */
+  frames?: HandOnConnection;
 }
 
 export interface LeaderClientOptions {
@@ -41,7 +44,7 @@ export interface LeaderClientOptions {
   readonly clock: Clock;
 }
 
-/** Connections to the server that leads. Small writes of one moment go together. */
+/** Connections to the server that leads: one that all short requests share, and those of an HTTP client for the others. */
 export class LeaderClient {
   readonly #options: LeaderClientOptions;
   #leader: Leader | undefined;
@@ -53,9 +56,17 @@ export class LeaderClient {
   }
 
   /** @throws AppError `unavailable` when it is not known what became of a write. */
-  async send(address: string, request: RouteRequest): Promise<Forwarded> {
+  async send(address: string, route: Pick<Route, 'path'>, request: RouteRequest): Promise<Forwarded> {
     const leader = await this.#leaderAt(address);
-    return goesTogether(request) ? leader.batches.add(request) : this.#sendOne(leader, request);
+    const frames = goesInFrame(request) ? this.#framesTo(leader) : undefined;
+    if (!frames) return this.#sendByHttp(leader, request);
+    const handed = await frames.send(route, request);
+    if (handed.kind === 'byHttp') return this.#sendByHttp(leader, request);
+    if (handed.kind === 'notSent') return { answered: false, reason: `${address}: ${errorText(handed.error)}` };
+    if (handed.kind === 'lost') return outcome(request, address, handed.error);
+    const { response } = handed;
+    if (response.headers?.['x-lictor-error'] !== 'noLeader') return { answered: true, response };
+    return { answered: false, reason: Buffer.from(response.bytes ?? []).toString() };
   }
 
   /** The server at this address leads: who waits for another one is not left to wait for long. */
@@ -68,17 +79,31 @@ export class LeaderClient {
       () => this.#retired.delete(old),
       () => {},
     );
+    old.frames?.retire();
     this.#options.clock.after(LAST_MS, () => {
-      for (const cut of old.waiting) cut.abort(new Error('it does not answer, and another server leads'));
+      const error = new Error('it does not answer, and another server leads');
+      old.frames?.cut(error);
+      for (const cut of old.waiting) cut.abort(error);
     });
   }
 
   async close(): Promise<void> {
     const all = [...this.#retired, ...(this.#leader ? [this.#leader] : [])];
+    for (const { frames } of all) frames?.cut(new Error('this server stops'));
     await Promise.all(all.map(({ pool }) => pool.destroy().catch(() => {})));
   }
 
-  async #sendOne(leader: Leader, request: RouteRequest): Promise<Forwarded> {
+  /** Undefined: the leader is an older one, which takes all by HTTP. */
+  #framesTo(leader: Leader): HandOnConnection | undefined {
+    const { frames, address, connect } = leader;
+    if (frames?.byHttp) return undefined;
+    if (frames && !frames.over) return frames;
+    const { clock, selfId: from } = this.#options;
+    leader.frames = new HandOnConnection({ clock, from, address, connect, answerMs: GRACE_MS });
+    return leader.frames;
+  }
+
+  async #sendByHttp(leader: Leader, request: RouteRequest): Promise<Forwarded> {
     const query = request.query.toString();
     try {
       const headersTimeout = request.bodyStream ? RESTORE_MS : answerMs(request.query);
@@ -100,66 +125,27 @@ export class LeaderClient {
     }
   }
 
-  #sendAll(leader: Leader, requests: readonly RouteRequest[]): readonly Promise<Forwarded>[] {
-    if (requests.length === 1) return [this.#sendOne(leader, requests[0]!)];
-    const answers = this.#sendTogether(leader, requests);
-    return requests.map(async (request, at): Promise<Forwarded> => {
-      let answer: RouteResponse | undefined;
-      try {
-        answer = (await answers)?.[at];
-      } catch (error) {
-        return outcome(request, leader.address, error);
-      }
-      if (!answer) return this.#sendOne(leader, request);
-      if (answer.headers?.['x-lictor-error'] === 'noLeader') return { answered: false, reason: answer.text ?? '' };
-      return { answered: true, response: answer };
-    });
-  }
-
-  /** Undefined when the leader, an older one, takes writes one by one only. */
-  async #sendTogether(leader: Leader, requests: readonly RouteRequest[]): Promise<RouteResponse[] | undefined> {
-    const response = await ask(leader, undefined, {
-      method: 'PUT',
-      path: HANDED_WRITES_PATH,
-      headers: { [FORWARDED_HEADER]: this.#options.selfId },
-      body: encodeWrites(requests),
-      headersTimeout: GRACE_MS,
-      bodyTimeout: GRACE_MS,
-    });
-    const text = await response.body.text();
-    if (response.statusCode === 404) return undefined;
-    if (response.statusCode !== 200) throw new AppError('unavailable', text);
-    return decodeAnswers(text, requests.length);
-  }
-
   async #leaderAt(address: string): Promise<Leader> {
     if (this.#leader?.address === address) return this.#leader;
     // Only servers of a cluster call others.
-    const { Pool: NewPool, buildConnector } = await import('undici');
+    const { Pool: NewPool, buildConnector: build } = await import('undici');
     // Another call may have been faster.
     if (this.#leader?.address === address) return this.#leader;
     this.turnTo(address);
     const { tls } = this.#options;
-    const pool = new NewPool(`${tls ? 'https' : 'http'}://${address}`, {
-      connections: CONNECTIONS,
-      pipelining: 1,
-      connect: tls
-        ? tlsConnector(buildConnector, tls, { timeoutMs: CONNECT_TIMEOUT_MS })
-        : { timeout: CONNECT_TIMEOUT_MS },
-      keepAliveTimeout: 30_000,
-    });
-    const leader: Leader = {
-      address,
-      pool,
-      waiting: new Set(),
-      batches: new WriteBatches({
-        send: (requests) => this.#sendAll(leader, requests),
-        notSent: () => ({ answered: false, reason: `${address} does not answer` }),
-      }),
-    };
-    this.#leader = leader;
-    return leader;
+    const origin = new URL(`${tls ? 'https' : 'http'}://${address}`);
+    const timeoutMs = CONNECT_TIMEOUT_MS;
+    const connect = tls ? tlsConnector(build, tls, { timeoutMs }) : build({ timeout: timeoutMs });
+    const pool = new NewPool(origin, { connections: CONNECTIONS, pipelining: 1, connect, keepAliveTimeout: 30_000 });
+    this.#leader = { address, pool, waiting: new Set(), connect: () => socketTo(origin, connect) };
+    return this.#leader;
   }
+}
+
+function socketTo({ hostname, host, port, protocol }: URL, connect: buildConnector.connector): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    connect({ hostname, host, port, protocol }, (error, socket) => (error ? reject(error) : resolve(socket!)));
+  });
 }
 
 /** Asks until the signal aborts, or the answer has not begun when the leader is given up. */
