@@ -3,11 +3,13 @@ import { checkedNamespace, inDatacenter } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
 import { decodeNamespace, type Namespace, type NamespaceContent } from '../shapes/namespace.ts';
-import { missing, type ReadRouteDeps } from './read-route.ts';
+import type { LiveRead } from './catalog-backend.ts';
+import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 export interface NamespaceBackend {
   /** Declared ones and those in use, by name. */
-  list(): { readonly index: number; readonly namespaces: readonly Namespace[] };
+  list(): LiveRead<readonly Namespace[]>;
+  named(name: string): LiveRead<Namespace | undefined>;
   declare(content: NamespaceContent): Promise<Namespace>;
   /** @throws AppError `conflict` naming what it still holds. */
   remove(name: string): Promise<void>;
@@ -21,20 +23,24 @@ export function namespaceRoutes(deps: ReadRouteDeps, backend: NamespaceBackend):
     handle: (request: RouteRequest) => Promise<RouteResponse> | RouteResponse,
   ): Route => ({ method, path, handle: inDatacenter(deps, handle) });
   return [
-    route('GET', '/v1/namespaces', () => {
-      const { index, namespaces } = backend.list();
-      return { meta: { index, knownLeader: true, lastContactMs: 0 }, json: namespaces };
-    }),
+    readRoute(deps, '/v1/namespaces', () => ({
+      key: keyOf('namespaces'),
+      live: backend.list(),
+      json: (namespaces) => namespaces,
+      byUrl: true,
+    })),
     route('PUT', '/v1/namespace', async ({ body }) => ({
       json: await backend.declare(decodeNamespace(body, undefined)),
     })),
-    route('GET', '/v1/namespace/:name', ({ params }) => {
+    readRoute<Namespace | undefined>(deps, '/v1/namespace/:name', (_params, { params }) => {
       if (!params.name) return missing('namespace name');
       const name = checkedNamespace(params.name);
-      const { index, namespaces } = backend.list();
-      const found = namespaces.find((namespace) => namespace.Name === name);
-      const meta = { index, knownLeader: true, lastContactMs: 0 };
-      return found ? { meta, json: found } : { status: 404, meta };
+      return {
+        key: keyOf('namespace', name),
+        live: backend.named(name),
+        json: (namespace) => namespace,
+        respond: (namespace) => (namespace ? { json: namespace } : { status: 404 }),
+      };
     }),
     route('PUT', '/v1/namespace/:name', async ({ params, body }) => {
       if (!params.name) return missing('namespace name');

@@ -95,6 +95,7 @@ export class ServiceEntry {
 /** The services of all namespaces. */
 export class ServiceIndex {
   readonly #byNamespace = new Map<string, Map<string, ServiceEntry>>();
+  #turns = 0;
 
   get(namespace: string, key: string): ServiceEntry | undefined {
     return this.#byNamespace.get(namespace)?.get(key);
@@ -113,6 +114,11 @@ export class ServiceIndex {
     return count;
   }
 
+  /** How often a namespace has come to have services, or to have none. */
+  get turns(): number {
+    return this.#turns;
+  }
+
   /** Those that have services, in no order. */
   namespaces(): Iterable<string> {
     return this.#byNamespace.keys();
@@ -123,6 +129,7 @@ export class ServiceIndex {
     if (!services) {
       services = new Map();
       this.#byNamespace.set(entry.namespace, services);
+      this.#turns++;
     }
     let service = services.get(entry.serviceKey);
     if (!service) {
@@ -148,7 +155,7 @@ export class ServiceIndex {
     const listChanged = service.remove(entry);
     if (service.instances.length === 0) {
       services.delete(entry.serviceKey);
-      if (services.size === 0) this.#byNamespace.delete(entry.namespace);
+      if (services.size === 0 && this.#byNamespace.delete(entry.namespace)) this.#turns++;
     }
     return { service, listChanged };
   }

@@ -70,6 +70,8 @@ export class CatalogState {
   #nodeIds = new Map<string, Stored<string>>();
   #owners = new Map<string, Stored<OwnerRecord>>();
   #services = new ServiceIndex();
+  /** Of the services, as of the last transaction. */
+  #namespaceTurns = 0;
   #byStatus = new Map<CheckStatus, Set<CheckEntry>>();
   #byOwner = new Map<string, Map<string, InstanceEntry>>();
   readonly #ownedListeners = new Set<(changes: Iterable<OwnedChange>, index: number) => void>();
@@ -326,6 +328,7 @@ export class CatalogState {
     this.#nodeIds = new Map();
     this.#owners = new Map();
     this.#services = new ServiceIndex();
+    this.#namespaceTurns = 0;
     this.#byStatus = new Map();
     this.#byOwner = new Map();
     for (const table of this.#tables.values()) table.clear();
@@ -599,6 +602,9 @@ export class CatalogState {
       for (const status of statuses) bump((of) => of.checks(status), namespace);
     }
     if (changes.nodeList) topics.bump(topicOf.nodes, version, true);
+    if (this.#services.turns === this.#namespaceTurns) return;
+    this.#namespaceTurns = this.#services.turns;
+    topics.bump(topicOf.namespaces, version, true);
   }
 
   #topicsOf(namespace: string): NamespaceTopics {

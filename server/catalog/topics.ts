@@ -227,6 +227,8 @@ export const topicOf = {
   /** What the agent of a node has to run. */
   definitions: (node: string) => `definitions/${node}`,
   nodes: 'nodes',
+  /** Which namespaces there are, and how they are described. */
+  namespaces: 'namespaces',
   /** Names, kinds and tags of the services of a namespace. */
   services: (namespace: string) => `services/${namespace}`,
   /** Every instance of a namespace and the nodes that they are on. */

@@ -1,5 +1,7 @@
 import type { StoreEntry } from '../../store/store.ts';
+import { NamespaceCounts } from '../catalog/namespace-counts.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
+import { topicOf } from '../catalog/topics.ts';
 import { namespaceOfRest } from './kv-keys.ts';
 import { decodeKv, type KvEntry } from './kv-record.ts';
 import type { KvWatches } from './kv-watches.ts';
@@ -30,6 +32,7 @@ export class KvTable implements StateTable {
   readonly #watches: KvWatches;
   readonly #options: KvTableOptions;
   readonly #entries = new OrderedEntries<KvEntry>();
+  readonly #namespaces = new NamespaceCounts();
   readonly #tombstones = new OrderedEntries<Ordered>();
   /** Deleted keys, the longest deleted first. */
   readonly #deleted = new Map<string, number>();
@@ -66,7 +69,7 @@ export class KvTable implements StateTable {
       this.#owe(entry, how, context);
       return;
     }
-    this.#show(entry);
+    this.#show(entry, context);
     // The store follows what is shown already.
     if (owed && before?.modifyIndex === entry.modifyIndex) return;
     if (!context.loading) this.#watches.changed(rest);
@@ -74,11 +77,11 @@ export class KvTable implements StateTable {
 
   delete(rest: string, context: ApplyContext): void {
     this.#takeBack(rest);
-    this.#remove(rest, context.index);
+    this.#remove(rest, context.index, context);
   }
 
   /** A session has ended, though the store still has keys as held by it: they are let go of now. Gives which. */
-  letGo(session: string, how: LettingGo, context: Pick<ApplyContext, 'loading'>): string[] {
+  letGo(session: string, how: LettingGo, context: Pick<ApplyContext, 'loading' | 'bump'>): string[] {
     this.#ended.set(session, how);
     const held = [...this.heldBy(session)];
     for (const rest of held) this.#owe(this.stored(rest)!, how, context);
@@ -92,6 +95,7 @@ export class KvTable implements StateTable {
 
   clear(): void {
     this.#entries.clear();
+    this.#namespaces.clear();
     this.#tombstones.clear();
     this.#deleted.clear();
     this.#bySession.clear();
@@ -149,8 +153,8 @@ export class KvTable implements StateTable {
     decodeKv(rest, stored, 0);
   }
 
-  namespaces(): string[] {
-    return this.keys('', '/').map(namespaceOfRest);
+  namespaces(): Iterable<string> {
+    return this.#namespaces.names();
   }
 
   /** The keys that the store has as held by a session. */
@@ -174,27 +178,31 @@ export class KvTable implements StateTable {
     return undefined;
   }
 
-  #show(entry: KvEntry): void {
+  #show(entry: KvEntry, context: Pick<ApplyContext, 'bump'>): void {
     if (this.#deleted.delete(entry.rest)) this.#tombstones.delete(entry.rest);
+    const { size } = this.#entries;
     this.#entries.set(entry);
+    if (this.#entries.size === size) return;
+    if (this.#namespaces.add(namespaceOfRest(entry.rest))) context.bump(topicOf.namespaces, true);
   }
 
-  #remove(rest: string, index: number): void {
+  #remove(rest: string, index: number, context: Pick<ApplyContext, 'bump'>): void {
     if (!this.#entries.delete(rest)) return;
+    if (this.#namespaces.remove(namespaceOfRest(rest))) context.bump(topicOf.namespaces, true);
     this.#deleted.set(rest, index);
     this.#tombstones.set({ rest, modifyIndex: index });
     if (this.#deleted.size > this.#options.maxTombstones) this.#forget();
     this.#watches.changed(rest);
   }
 
-  #owe(stored: KvEntry, how: LettingGo, { loading }: Pick<ApplyContext, 'loading'>): void {
+  #owe(stored: KvEntry, how: LettingGo, context: Pick<ApplyContext, 'loading' | 'bump'>): void {
     this.#owed.set(stored.rest, stored);
     if (how.deletes) {
-      this.#remove(stored.rest, how.index);
+      this.#remove(stored.rest, how.index, context);
       return;
     }
-    this.#show({ ...stored, session: '', modifyIndex: Math.max(stored.modifyIndex, how.index) });
-    if (!loading) this.#watches.changed(stored.rest);
+    this.#show({ ...stored, session: '', modifyIndex: Math.max(stored.modifyIndex, how.index) }, context);
+    if (!context.loading) this.#watches.changed(stored.rest);
   }
 
   /** Forgets how the store had it; whether that differed from what is shown. */

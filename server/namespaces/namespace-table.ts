@@ -2,6 +2,7 @@ import type { Namespace, NamespaceContent } from '../../api/shapes/namespace.ts'
 import type { StoreEntry } from '../../store/store.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+import { topicOf } from '../catalog/topics.ts';
 
 export interface NamespaceEntry {
   readonly stored: Stored<NamespaceContent>;
@@ -18,10 +19,12 @@ export class NamespaceTable implements StateTable {
     const CreateIndex = createIndexOf(stored, context.base);
     const ModifyIndex = modifyIndexOf(stored, context.base);
     this.#byName.set(rest, { stored, shape: { ...stored.record, CreateIndex, ModifyIndex } });
+    context.bump(topicOf.namespaces, true);
   }
 
-  delete(rest: string): void {
+  delete(rest: string, context: ApplyContext): void {
     this.#byName.delete(rest);
+    context.bump(topicOf.namespaces, true);
   }
 
   clear(): void {

@@ -1,5 +1,5 @@
 import type { Namespace } from '../../api/shapes/namespace.ts';
-import { API, RunningServer } from '../../test/support/running-server.ts';
+import { API, jsonOf, RunningServer } from '../../test/support/running-server.ts';
 
 let server: RunningServer;
 beforeEach(async () => {
@@ -34,6 +34,52 @@ it('has the one that is always there, those in use and those that were described
   const changed = (await server.get<Namespace>('/v1/namespace/EMPTY')).json;
   expect(changed).toMatchObject({ Description: 'other', Meta: null, CreateIndex: json.CreateIndex });
   expect(await server.call('GET', '/v1/namespace/none')).toMatchObject({ status: 404 });
+});
+
+it('lets clients wait for one that begins, changes or ends, and for nothing else', async () => {
+  const list = (index: number) => server.get<Namespace[]>(`/v1/namespaces?index=${index}&wait=30s`);
+  const put = (path: string, body: unknown) => server.call('PUT', path, { body });
+  const inDefault = async (name: string) => {
+    await server.register({ Node: name, Address: '10.0.0.2', Service: { ID: 'web', Service: 'web' } });
+    await put(`/v1/kv/${name}`, Buffer.from('1'));
+  };
+  await inDefault('stays');
+  let { index } = await server.get('/v1/namespaces');
+  let session = '';
+  const steps: [string, () => Promise<unknown>, string[]][] = [
+    ['a service', () => web('team', []), ['default', 'team']],
+    ['a key', () => put('/v1/kv/a?ns=keys', Buffer.from('1')), ['default', 'keys', 'team']],
+    ['a description', () => put('/v1/namespace/empty', {}), ['default', 'empty', 'keys', 'team']],
+    ['another one', () => put('/v1/namespace/empty', { Description: 'd' }), ['default', 'empty', 'keys', 'team']],
+    [
+      'a session',
+      async () => {
+        const made = await put('/v1/session/create?ns=locks', { Node: 'n', NodeChecks: [] });
+        session = (jsonOf(made) as { ID: string }).ID;
+      },
+      ['default', 'empty', 'keys', 'locks', 'team'],
+    ],
+    [
+      'no session',
+      () => server.call('PUT', `/v1/session/destroy/${session}?ns=locks`),
+      ['default', 'empty', 'keys', 'team'],
+    ],
+    ['no key', () => server.call('DELETE', '/v1/kv/a?ns=keys'), ['default', 'empty', 'team']],
+    ['no description', () => server.call('DELETE', '/v1/namespace/empty'), ['default', 'team']],
+    ['no service', () => server.composed.serverCatalog.deregister({ Node: 'n' }, API), ['default']],
+  ];
+  for (const [what, change, expected] of steps) {
+    const waiting = list(index);
+    await change();
+    const { json, index: next } = await waiting;
+    expect([what, json.map(({ Name }) => Name)]).toEqual([what, expected]);
+    expect(next).toBeGreaterThan(index);
+    index = next;
+    await inDefault('comes-and-goes');
+    await server.composed.serverCatalog.deregister({ Node: 'comes-and-goes' }, API);
+    await server.call('DELETE', '/v1/kv/comes-and-goes');
+    expect((await server.get('/v1/namespaces')).index).toBe(index);
+  }
 });
 
 it('takes away a description, and never what somebody owns', async () => {

@@ -1,10 +1,13 @@
+import type { LiveRead } from '../../api/routes/catalog-backend.ts';
 import type { NamespaceBackend } from '../../api/routes/namespace-routes.ts';
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Namespace, NamespaceContent } from '../../api/shapes/namespace.ts';
 import { AppError } from '../../core/errors.ts';
+import { liveRead } from '../backend/catalog-reads.ts';
 import { PlanBuilder } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { StateWriter } from '../catalog/state-writer.ts';
+import { topicOf } from '../catalog/topics.ts';
 import type { NamespaceTable } from './namespace-table.ts';
 
 /** Consul's words for the namespace that is always there. */
@@ -21,12 +24,20 @@ export class Namespaces implements NamespaceBackend {
     this.#deps = deps;
   }
 
-  list(): { index: number; namespaces: Namespace[] } {
+  list(): LiveRead<readonly Namespace[]> {
+    return liveRead(this.#deps.state, [topicOf.namespaces], () => this.#names().map((name) => this.#shape(name)));
+  }
+
+  named(name: string): LiveRead<Namespace | undefined> {
+    const read = () => (this.#names().includes(name) ? this.#shape(name) : undefined);
+    return liveRead(this.#deps.state, [topicOf.namespaces], read);
+  }
+
+  #names(): string[] {
     const { state, table } = this.#deps;
-    state.assertLoaded();
     const names = new Set([DEFAULT_NAMESPACE, ...state.namespacesInUse().keys()]);
     for (const { shape } of table.entries()) names.add(shape.Name);
-    return { index: state.applied, namespaces: [...names].sort().map((name) => this.#shape(name)) };
+    return [...names].sort();
   }
 
   async declare(content: NamespaceContent): Promise<Namespace> {

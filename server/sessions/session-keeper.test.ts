@@ -48,8 +48,8 @@ function started() {
   const stop = new AbortController();
   const done = whileLeading(leadership, keeper).run({ signal: stop.signal, ready: () => {} });
   const value = Buffer.from(JSON.stringify({ id: ID, namespace: 'default', content: CONTENT }));
-  const context = { index: 5, base: 1, loading: false };
-  table.put(ID, { key: `session/${ID}`, value, createRevision: 4, modRevision: 4 }, context as never);
+  const context = { index: 5, base: 1, loading: false, bump: () => {} };
+  table.put(ID, { key: `session/${ID}`, value, createRevision: 4, modRevision: 4 }, context);
   return {
     clock,
     table,

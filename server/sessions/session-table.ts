@@ -2,9 +2,10 @@ import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Session, SessionContent } from '../../api/shapes/session.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { StoreEntry } from '../../store/store.ts';
+import { NamespaceCounts } from '../catalog/namespace-counts.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
-import { Topics } from '../catalog/topics.ts';
+import { Topics, topicOf } from '../catalog/topics.ts';
 
 /** A session as it is stored. */
 export interface SessionRecord {
@@ -59,6 +60,7 @@ export class SessionTable implements StateTable {
   /** Of their own, so that sessions that come and go do not push services out of what is remembered. */
   readonly topics: Topics;
   readonly #byId = new Map<string, SessionEntry>();
+  readonly #namespaces = new NamespaceCounts();
   readonly #byNode = new Map<string, Set<SessionEntry>>();
   readonly #holdings: Holdings;
   readonly #ending = new Map<string, Ending>();
@@ -82,6 +84,7 @@ export class SessionTable implements StateTable {
         ModifyIndex: modifyIndexOf(stored, context.base),
       },
     };
+    if (!this.#byId.has(id) && this.#namespaces.add(stored.record.namespace)) context.bump(topicOf.namespaces, true);
     this.#unlist(rest);
     this.#byId.set(id, added);
     const node = content.Node.toLowerCase();
@@ -99,6 +102,7 @@ export class SessionTable implements StateTable {
     if (!entry) return;
     this.#unlist(rest);
     this.#byId.delete(rest);
+    if (this.#namespaces.remove(entry.stored.record.namespace)) context.bump(topicOf.namespaces, true);
     this.#ending.delete(rest);
     this.#holdings.forget(rest);
     this.#touch(entry, context.index);
@@ -107,6 +111,7 @@ export class SessionTable implements StateTable {
 
   clear(): void {
     this.#byId.clear();
+    this.#namespaces.clear();
     this.#byNode.clear();
     this.#ending.clear();
     this.topics.forgetData();
@@ -171,10 +176,8 @@ export class SessionTable implements StateTable {
     }
   }
 
-  namespaces(): Set<string> {
-    const found = new Set<string>();
-    for (const { stored } of this.#byId.values()) found.add(stored.record.namespace);
-    return found;
+  namespaces(): Iterable<string> {
+    return this.#namespaces.names();
   }
 
   /** All that are stored. */

@@ -179,16 +179,10 @@ export const NAMESPACES: OperationGroup = {
       pathExample: { name: 'shop' },
       errors: { 400: ['Invalid namespace: …', 'Missing namespace name'] },
     }),
-    plain('GET', '/v1/namespaces', 'List the namespaces', {
-      params: ['dc', 'pretty'],
-      answers: { 200: { ...ok(listOf(ref('Namespace'))), headers: META } },
-    }),
-    plain('GET', '/v1/namespace/{name}', 'Show a namespace', {
-      params: ['dc', 'pretty'],
-      answers: {
-        200: { ...ok(ref('Namespace')), headers: META },
-        404: { description: 'There is no such namespace.', headers: META },
-      },
+    read('/v1/namespaces', 'List the namespaces', { json: listOf(ref('Namespace')) }),
+    read('/v1/namespace/{name}', 'Show a namespace', {
+      json: ref('Namespace'),
+      answers: { 404: { description: 'There is no such namespace.', headers: META } },
       pathExample: { name: 'shop' },
       errors: { 400: ['Missing namespace name'] },
     }),
