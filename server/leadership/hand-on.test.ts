@@ -190,7 +190,7 @@ describe('requests that are handed on in frames', () => {
       socket.on('error', () => {});
       socket.on('data', (chunk) => {
         if (asked++ === 0 && chunk.includes(HAND_ON_PATH)) socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
-        else socket.destroy();
+        else socket.resetAndDestroy();
       });
     });
     const at = await listening(broken);

@@ -63,7 +63,7 @@ export class LeaderClient {
     const handed = await frames.send(route, request);
     if (handed.kind === 'byHttp') return this.#sendByHttp(leader, request);
     if (handed.kind === 'notSent') return { answered: false, reason: `${address}: ${errorText(handed.error)}` };
-    if (handed.kind === 'lost') return outcome(request, address, handed.error);
+    if (handed.kind === 'lost') return lost(request, address, handed.error);
     const { response } = handed;
     if (response.headers?.['x-lictor-error'] !== 'noLeader') return { answered: true, response };
     return { answered: false, reason: Buffer.from(response.bytes ?? []).toString() };
@@ -176,10 +176,14 @@ async function routeResponse(
 }
 
 function outcome(request: RouteRequest, address: string, error: unknown): Forwarded {
+  const mayRepeat = !request.signal.aborted && !request.bodyStream && wasNotSent(error);
+  return mayRepeat ? { answered: false, reason: `${address}: ${errorText(error)}` } : lost(request, address, error);
+}
+
+/** What was sent and has no answer: a read may be asked again. @throws AppError `unavailable` for a write. */
+function lost(request: RouteRequest, address: string, error: unknown): Forwarded {
   const reason = `${address}: ${errorText(error)}`;
-  const reads = request.method === 'GET';
-  if (!request.signal.aborted && !request.bodyStream && (reads || wasNotSent(error)))
-    return { answered: false, reason };
+  if (request.method === 'GET' && !request.signal.aborted) return { answered: false, reason };
   throw new AppError(
     'unavailable',
     `rpc error making call: the leader ${reason}; whether the write was done is not known: read before you repeat it`,
