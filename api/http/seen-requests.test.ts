@@ -212,6 +212,41 @@ describe('requests whose bytes were seen before', () => {
     await eventually(() => connection.socket.destroyed, { withinMs: 5000 });
   });
 
+  /** A connection that owes a client that does not read the rest of an answer; gives it, and how many answers were sent. */
+  const owing = async () => {
+    text = 'x'.repeat(60_000);
+    const connection = await repeating();
+    connection.socket.pause();
+    const stalled = () => [...served].some(({ timeout }) => timeout === STALLED_MS);
+    let sent = 0;
+    while (!stalled()) {
+      connection.socket.write(GET);
+      sent++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return { connection, sent };
+  };
+
+  it('are answered to the end where a client reads slowly while the server stops', async () => {
+    const { connection, sent } = await owing();
+    const stopped = stop();
+    connection.socket.resume();
+    for (let n = 0; n < sent; n++) expect((await connection.answer()).body).toHaveLength(60_002);
+    const before = performance.now();
+    await stopped;
+    expect(performance.now() - before).toBeLessThan(3000);
+    await eventually(() => connection.socket.destroyed, { withinMs: 5000 });
+  });
+
+  it('do not keep a server from stopping though a client takes nothing', async () => {
+    await owing();
+    const before = performance.now();
+    await stop();
+    // The drain time is 5 s.
+    expect(performance.now() - before).toBeGreaterThan(4000);
+    expect(performance.now() - before).toBeLessThan(20_000);
+  });
+
   it.each([1, 2, 3, 4, 5, 6])('mean the same however requests are cut and mixed (seed %i)', async (seed) => {
     const random = new SeededRandom(seed);
     const pick = <T>(from: readonly T[]) => from[Math.floor(random.next() * from.length)]!;

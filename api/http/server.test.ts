@@ -6,6 +6,7 @@ import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { HttpConnection } from '../../test/support/http-connection.ts';
 import { started } from '../../test/support/started.ts';
 import type { Route, RouteRequest } from './route.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
@@ -256,6 +257,27 @@ describe('http server lifecycle', () => {
     expect(performance.now() - before).toBeLessThan(4000);
     expect((await waiting).statusCode).toBe(503);
     await expect(request(`${running.base}/v1/things`)).rejects.toThrow();
+  });
+
+  it('sends a client that reads slowly the whole answer before it stops', async () => {
+    const bytes = Buffer.alloc(16 * 1024 * 1024, 'x');
+    let asked = false;
+    const handle = () => {
+      asked = true;
+      return { bytes };
+    };
+    const large: Route = { method: 'GET', path: '/v1/large', handle };
+    const running = await start({ routes: [large], drainMs: 30_000 });
+    const slow = new HttpConnection(Number(new URL(running.base).port));
+    slow.socket.pause();
+    slow.ask('/v1/large');
+    await eventually(() => asked, { withinMs: 5000 });
+    const stopped = running.stop();
+    slow.socket.resume();
+    expect((await slow.answer()).body).toHaveLength(bytes.length);
+    const before = performance.now();
+    await stopped;
+    expect(performance.now() - before).toBeLessThan(10_000);
   });
 
   it('cuts requests that do not end within the drain time', async () => {

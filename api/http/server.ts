@@ -7,6 +7,7 @@ import { answerForm } from './answer-form.ts';
 import { bind } from './bind.ts';
 import { announcesBody, BODY_LIMITS, isPlainEncoding, watchBody } from './body-watch.ts';
 import { answerClientError, type ClientError, TOO_MANY_HEADERS } from './client-errors.ts';
+import { sendBeforeClosing } from './close-idle.ts';
 import { type Connections, limitConnections } from './connection-limit.ts';
 import { forbidden, notFound, otherMethod } from './fixed-answers.ts';
 import { DEFAULT_POLICY, type HttpPolicy, refusalOf } from './http-policy.ts';
@@ -162,6 +163,7 @@ class RouteServer implements HttpServer {
     this.#connections = limitConnections(server, () => (unix ? Infinity : typeof max === 'number' ? max : max()), {
       tls: this.#tls !== undefined,
     });
+    sendBeforeClosing(server, { tls: this.#tls !== undefined });
     serveUpgrades(server, this.#options.upgrades ?? [], {
       stopping: this.#stopping.signal,
       drainMs: this.#options.drainMs ?? DRAIN_MS,
