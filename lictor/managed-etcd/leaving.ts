@@ -1,5 +1,4 @@
 import type { Route } from '../../api/http/route.ts';
-import type { QuorumBackend } from '../../api/routes/operator-routes.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { InTurn } from '../../core/in-turn.ts';
@@ -7,18 +6,11 @@ import type { Logger } from '../../core/log.ts';
 import type { EtcdProcess } from './etcd-process.ts';
 import { NAME, objectOf, textOf } from './join-routes.ts';
 import type { JsonCalls } from './json-calls.ts';
-import type { EtcdMembers, Member } from './members.ts';
+import type { LeadingServer } from './leading-server.ts';
+import { leaveRefusal, votersOf } from './voters.ts';
 
 /** Where a server that leaves asks the others to be taken out; the one that leads does it. */
 export const LEAVE_PATH = '/v1/internal/etcd/leave';
-
-/** Of the server that leads, or may. */
-export interface LeadingServer {
-  readonly quorum: Pick<QuorumBackend, 'members' | 'transferLeadership'>;
-  leads(): boolean;
-  /** Takes a node out of the catalog with all that is on it. */
-  deregister(node: string): Promise<void>;
-}
 
 export interface LeavingDeps {
   readonly clock: Clock;
@@ -31,6 +23,16 @@ export interface LeavingDeps {
   readonly server: () => LeadingServer | undefined;
 }
 
+interface LeaveRequest {
+  readonly name: string;
+  /** Of the node. */
+  readonly id: string;
+  /** Etcd's: the same server has another one when it has come back meanwhile. */
+  readonly memberId: string;
+  /** So long the caller waits: afterwards it goes on as a member. */
+  readonly withinMs: number;
+}
+
 interface LeaveAnswer {
   /** Why it is not taken out. */
   readonly refused?: string;
@@ -41,55 +43,54 @@ const LIMIT_MS = 20_000;
 const RETRY_MS = 300;
 const CALL_MS = 10_000;
 
-/** Why the rest could not go on without a member; undefined when it can. */
-export function leaveRefusal(voters: readonly { name: string; alive: boolean }[], name: string): string | undefined {
-  const rest = voters.filter((one) => one.name !== name);
-  const alive = rest.filter((one) => one.alive).length;
-  if (rest.length === 0 || alive > rest.length / 2) return undefined;
-  const silent = rest.filter((one) => !one.alive).map((one) => one.name);
-  return (
-    `without ${name} the other servers would have no quorum: ${silent.join(', ')} of ${rest.length} do not answer; ` +
-    'bring them back or take them out (lictor operator raft remove-peer), or end this server with SIGTERM to come back'
-  );
-}
-
 /** Asked by servers that leave. */
 export function leaveRoute(deps: LeavingDeps): Route {
   return {
     method: 'PUT',
     path: LEAVE_PATH,
-    handle: async ({ body }) => {
-      const value = objectOf(body);
-      const who = { name: textOf(value, 'name', NAME), id: textOf(value, 'id') };
-      return { json: await deps.membership.run(() => takeOut(who, deps)) };
+    handle: async ({ body, signal }) => {
+      const request = leaveRequestOf(body);
+      const { clock, membership } = deps;
+      const until = clock.monotonic() + request.withinMs;
+      const assertAwaited = (): void => {
+        // A server that was paused may get the request together with the news that the caller has gone.
+        if (!signal.aborted && clock.monotonic() < until) return;
+        throw new AppError('unavailable', `${request.name} does not wait any more to be taken out`);
+      };
+      return { json: await membership.run(() => takeOut(request, deps, assertAwaited)) };
     },
   };
 }
 
-async function takeOut(who: { name: string; id: string }, deps: LeavingDeps): Promise<LeaveAnswer> {
-  const { process, log } = deps;
+async function takeOut(request: LeaveRequest, deps: LeavingDeps, assertAwaited: () => void): Promise<LeaveAnswer> {
+  const { process, log, calls } = deps;
+  const { name, id, memberId } = request;
+  assertAwaited();
   const server = deps.server();
   const { members, ownId } = await process.members.list();
-  const leaving = members.find(({ name }) => name === who.name);
-  if (!server?.leads() || leaving?.id === ownId) throw new AppError('noLeader', 'another server leads');
-  const listed = server.quorum.members().servers.find(({ Node }) => Node === who.name);
-  if (listed && listed.ID !== who.id) return { refused: `${who.name} has the id ${listed.ID}, not ${who.id}` };
-  const refused = leaveRefusal(await votersOf(members, deps), who.name);
+  if (!server?.leads() || memberId === ownId) throw new AppError('noLeader', 'another server leads');
+  const listed = server.quorum.members().servers.find(({ Node }) => Node === name);
+  if (listed && listed.ID !== id) return { refused: `${name} has the id ${listed.ID}, not ${id}` };
+  const again = members.find((one) => one.name === name && one.id !== memberId);
+  if (again) return { refused: `${name} is the member ${again.id} of etcd, not ${memberId}` };
+  const refused = leaveRefusal(await votersOf(members, calls), name);
   if (refused !== undefined) return { refused };
-  if (leaving) await process.members.remove(leaving.id);
-  await server.deregister(who.name);
-  log.info('a server has left the cluster', { server: who.name });
+  assertAwaited();
+  if (members.some((one) => one.id === memberId)) await process.members.remove(memberId);
+  await server.deregister(name);
+  log.info('a server has left the cluster', { server: name });
   return {};
 }
 
-function votersOf(members: readonly Member[], { calls }: LeavingDeps): Promise<{ name: string; alive: boolean }[]> {
-  const voters = members.filter(({ learner }) => !learner);
-  return Promise.all(
-    voters.map(async ({ name, peerUrls }) => {
-      const answers = await Promise.all(peerUrls.map((url) => calls.isAlive(url)));
-      return { name, alive: answers.includes(true) };
-    }),
-  );
+/** @throws AppError `badRequest`. */
+function leaveRequestOf(body: Buffer): LeaveRequest {
+  const value = objectOf(body);
+  const withinMs = Number(value.withinMs);
+  if (!(withinMs >= 0 && withinMs <= LIMIT_MS)) {
+    throw new AppError('badRequest', `withinMs must be a time from 0 to ${LIMIT_MS}`);
+  }
+  const memberId = textOf(value, 'memberId', /^\d{1,20}$/);
+  return { name: textOf(value, 'name', NAME), id: textOf(value, 'id'), memberId, withinMs };
 }
 
 /** The end of a server that leaves its cluster for good. */
@@ -106,7 +107,7 @@ export class Leaving {
   async prepare(): Promise<void> {
     const { process } = this.#deps;
     const server = this.#deps.server();
-    const voters = await votersOf((await process.members.list()).members, this.#deps);
+    const voters = await votersOf((await process.members.list()).members, this.#deps.calls);
     const refused = leaveRefusal(voters, this.#self.name);
     if (refused !== undefined) throw new AppError('unavailable', refused);
     if (voters.length < 2 || !server?.leads()) return;
@@ -131,14 +132,20 @@ export class Leaving {
 
   /** Undefined when it is out; `last` when there is nobody else; else why not. */
   async #outOfCluster(): Promise<string | undefined> {
-    const { clock, process } = this.#deps;
+    const { clock } = this.#deps;
     const until = clock.monotonic() + LIMIT_MS;
+    let asked: string | undefined;
     let why = '';
-    while (clock.monotonic() < until) {
+    for (let tries = 0; clock.monotonic() < until; tries++) {
       try {
-        if (await this.#handOverRaft(process.members)) return 'last';
-        const { refused } = await this.#askOthers();
-        return refused;
+        const memberId = await this.#handOverRaft(tries).catch((error) => {
+          // Out by a request whose answer was lost, it hears no more from its etcd.
+          if (asked === undefined) throw error;
+          return asked;
+        });
+        if (memberId === undefined) return 'last';
+        asked = memberId;
+        return (await this.#askOthers(memberId, until)).refused;
       } catch (error) {
         why = errorText(error);
       }
@@ -147,22 +154,28 @@ export class Leaving {
     return why;
   }
 
-  /** The others need not notice that etcd's Raft has lost its leader; whether there are any. */
-  async #handOverRaft(etcd: EtcdMembers): Promise<boolean> {
+  /** The others need not notice that etcd's Raft has lost its leader. The own member's id; undefined for the last one. */
+  async #handOverRaft(tries: number): Promise<string | undefined> {
+    const etcd = this.#deps.process.members;
     const { members, ownId } = await etcd.list();
     const others = members.filter(({ id, learner }) => id !== ownId && !learner);
-    if (others.length > 0 && (await etcd.raftLeader()) === ownId) await etcd.transferRaft(others[0]!.id);
-    return others.length === 0;
+    if (others.length === 0) return undefined;
+    // One of them may be dead.
+    const next = others[tries % others.length]!;
+    if ((await etcd.raftLeader()) === ownId) await etcd.transferRaft(next.id);
+    return ownId;
   }
 
-  async #askOthers(): Promise<LeaveAnswer> {
-    const { calls, server } = this.#deps;
+  async #askOthers(memberId: string, until: number): Promise<LeaveAnswer> {
+    const { calls, server, clock } = this.#deps;
     const others = (server()?.quorum.members().servers ?? []).filter(({ Node }) => Node !== this.#self.name);
     let last = new AppError('noLeader', 'no other server is known');
     for (const { Address } of others) {
       const url = `${calls.scheme}://${Address}${LEAVE_PATH}`;
+      const withinMs = Math.ceil(Math.min(CALL_MS, until - clock.monotonic()));
+      if (withinMs <= 0) break;
       try {
-        const { status, text } = await calls.call('PUT', url, this.#self, CALL_MS);
+        const { status, text } = await calls.call('PUT', url, { ...this.#self, memberId, withinMs }, withinMs);
         if (status === 200) return JSON.parse(text) as LeaveAnswer;
         last = new AppError('unavailable', `${url}: ${status} ${text.slice(0, 300)}`);
       } catch (error) {

@@ -25,7 +25,8 @@ import { joinRoutes } from './join-routes.ts';
 import { Joining } from './joining.ts';
 import { JsonCalls } from './json-calls.ts';
 import type { ServerCard } from './known-servers.ts';
-import { type LeadingServer, Leaving, leaveRoute } from './leaving.ts';
+import type { LeadingServer } from './leading-server.ts';
+import { Leaving, leaveRoute } from './leaving.ts';
 import { MemberTls } from './member-tls.ts';
 import { turnToTls } from './turn-to-tls.ts';
 

@@ -23,13 +23,13 @@ export interface ManagedStart {
 
 /** Servers that run an etcd each: server n on 127.0.0.(10 + n), as on a machine of its own. */
 export class ManagedServers {
-  readonly #ports: { readonly server: number; readonly client: number; readonly peer: number };
+  readonly ports: { readonly server: number; readonly client: number; readonly peer: number };
   readonly #etcd: EtcdBinary;
   readonly #started = new Set<AgentProcess>();
 
   private constructor(etcd: EtcdBinary, ports: { server: number; client: number; peer: number }) {
     this.#etcd = etcd;
-    this.#ports = ports;
+    this.ports = ports;
   }
 
   static async on(etcd: EtcdBinary): Promise<ManagedServers> {
@@ -38,7 +38,7 @@ export class ManagedServers {
 
   async start(n: number, options: ManagedStart = {}): Promise<AgentProcess> {
     const { flags = ['-bootstrap-expect=3'], node = `server-${n}`, waitUntilReady = true, joins = [1, 2] } = options;
-    const { server, client, peer } = this.#ports;
+    const { server, client, peer } = this.ports;
     const started = await startServer({
       node,
       waitUntilReady,
@@ -61,7 +61,7 @@ export class ManagedServers {
 
   /** As the etcd of server n lists them. @throws what fetch throws. */
   async members(n = 1): Promise<ListedMember[]> {
-    const response = await fetch(`http://${addressOf(n)}:${this.#ports.client}/v3/cluster/member/list`, {
+    const response = await fetch(`http://${addressOf(n)}:${this.ports.client}/v3/cluster/member/list`, {
       method: 'POST',
       body: '{}',
       signal: AbortSignal.timeout(10_000),
@@ -80,7 +80,8 @@ export class ManagedServers {
   }
 }
 
-function addressOf(n: number): string {
+/** Of server n. */
+export function addressOf(n: number): string {
   return `127.0.0.${10 + n}`;
 }
 
