@@ -49,6 +49,11 @@ const CIPHER_SUITES: Readonly<Record<string, string>> = {
   TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256: 'ECDHE-RSA-CHACHA20-POLY1305',
 };
 
+/** The registered names of suites that OpenSSL names, as other libraries take them. */
+export function registeredSuites(openSslNames: readonly string[]): string[] {
+  return openSslNames.map((name) => Object.entries(CIPHER_SUITES).find(([, value]) => value === name)?.[0] ?? name);
+}
+
 /** Keys before `tls {}`, and what stands for them now. */
 const DEPRECATED: Readonly<Record<string, string>> = {
   ca_file: 'tls.defaults.ca_file',

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -21,7 +21,7 @@ import type { Logger } from '../../core/log.ts';
 import { makeFolder } from '../../core/make-folder.ts';
 import type { Random } from '../../core/random.ts';
 import type { JsonCalls } from './json-calls.ts';
-import type { MemberTlsFiles } from './member-tls.ts';
+import { NARROWING_FLAGS } from './member-tls-args.ts';
 import { EtcdMembers, type Membership } from './members.ts';
 
 export interface EtcdProcessDeps {
@@ -40,8 +40,8 @@ export interface EtcdProcessOptions {
   readonly clientUrl: string;
   readonly listenPeerUrl: string;
   readonly peerUrl: string;
-  /** What it serves and calls with as of its next start, where the URLs begin with `https:`. */
-  readonly tls?: () => MemberTlsFiles;
+  /** Its flags for TLS as of its next start, where the URLs begin with `https:`. */
+  readonly tlsArgs?: () => readonly string[];
 }
 
 /** How a member without data begins. */
@@ -134,22 +134,6 @@ export class EtcdProcess implements Runnable {
     if (found === undefined) return;
     writeFileSync(join(folder, 'etcd.pid'), `${found}\n`, { mode: 0o600 });
     this.#deps.log.info('etcd has been found', { pid: Number(found) });
-  }
-
-  /** @throws AppError `config` when the program is missing or too old. */
-  async checkVersion(): Promise<string> {
-    const { bin } = this.#options;
-    const text = await new Promise<string>((resolve, reject) => {
-      execFile(bin, ['--version'], { timeout: 30_000 }, (error, stdout) => {
-        if (!error) resolve(stdout);
-        else reject(new AppError('config', missing(bin, errorText(error)), { cause: error }));
-      });
-    });
-    const version = /etcd Version: (\d+)\.(\d+)\.\S+/.exec(text);
-    if (!version) throw new AppError('config', missing(bin, 'it does not tell the version of an etcd'));
-    const [major, minor] = [Number(version[1]), Number(version[2])];
-    if (major > 3 || (major === 3 && minor >= 4)) return version[0];
-    throw new AppError('config', missing(bin, `${version[0]} is older than 3.4`));
   }
 
   /** Starts it unless it runs. `initial` counts only for a member without data. */
@@ -317,14 +301,14 @@ export class EtcdProcess implements Runnable {
   }
 
   #lastingArgs(): string[] {
-    const { folder, name, clientUrl, listenPeerUrl, peerUrl, tls } = this.#options;
+    const { folder, name, clientUrl, listenPeerUrl, peerUrl, tlsArgs } = this.#options;
     return [
       ...['--name', name, '--data-dir', join(folder, 'data')],
       // One that was cut off does not make the others elect anew when it is back; the default only since 3.5.
       '--pre-vote',
       ...['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl],
       ...['--listen-peer-urls', listenPeerUrl, '--initial-advertise-peer-urls', peerUrl],
-      ...(tls ? tlsArgs(tls()) : []),
+      ...(tlsArgs?.() ?? []),
     ];
   }
 
@@ -351,23 +335,6 @@ export class EtcdProcess implements Runnable {
   }
 }
 
-/**
- * Whom the peer port and the client port take is verified by certificates. No name is asked for at the client port: the
- * JSON gateway behind it, which calls etcd with etcd's own certificate, would be refused.
- */
-function tlsArgs({ caFile, certFile, keyFile, peerName }: MemberTlsFiles): string[] {
-  return [
-    ...['--cert-file', certFile, '--key-file', keyFile, '--trusted-ca-file', caFile, '--client-cert-auth'],
-    ...['--peer-cert-file', certFile, '--peer-key-file', keyFile, '--peer-trusted-ca-file', caFile],
-    '--peer-client-cert-auth',
-    ...(peerName === undefined ? [] : ['--peer-cert-allowed-hostname', peerName]),
-  ];
-}
-
-function missing(bin: string, why: string): string {
-  return `etcd.bin: ${JSON.stringify(bin)} cannot be used (${why}); install etcd 3.4 or later (Debian: apt-get install etcd-server), name it with -etcd-bin, or give -etcd-endpoints of one that runs`;
-}
-
 /** Process ids are given again: only one whose command line names the data folder is meant. */
 function isEtcdOf(pid: number, dataDir: string): boolean {
   try {
@@ -383,7 +350,8 @@ function isEtcdOf(pid: number, dataDir: string): boolean {
 function runsWith(pid: number, args: readonly string[]): boolean {
   try {
     const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return args.every((arg) => line.includes(arg));
+    const narrowed = NARROWING_FLAGS.every((flag) => line.includes(flag) === args.includes(flag));
+    return narrowed && args.every((arg) => line.includes(arg));
   } catch {
     return true;
   }

@@ -18,6 +18,7 @@ import type { EtcdTls } from '../../store/etcd/member-connections.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
 import { EtcdProcess, type EtcdProcessOptions } from './etcd-process.ts';
+import { readEtcdProgram } from './etcd-program.ts';
 import { forServers } from './for-servers.ts';
 import { Formation } from './formation.ts';
 import { FormationFile } from './formation-file.ts';
@@ -28,6 +29,7 @@ import type { ServerCard } from './known-servers.ts';
 import type { LeadingServer } from './leading-server.ts';
 import { Leaving, leaveRoute } from './leaving.ts';
 import { MemberTls } from './member-tls.ts';
+import { tlsArgs, tlsShortfalls } from './member-tls-args.ts';
 import { turnToTls } from './turn-to-tls.ts';
 
 export interface ManagedEtcdDeps {
@@ -83,6 +85,8 @@ export async function openManagedEtcd(
     const folder = join(dataDir, 'catalog');
     log.warn('the catalog of a single server lies here and is not used; move it with lictor snapshot', { folder });
   }
+  const { version, flags } = await readEtcdProgram(ports.bin);
+  log.info(version, { bin: ports.bin });
   const calls = new JsonCalls(deps.rpcTls.outgoing);
   const { scheme } = calls;
   const at = { folder: join(dataDir, 'etcd', 'tls'), address: place.address };
@@ -94,11 +98,10 @@ export async function openManagedEtcd(
     clientUrl: `${as}://${hostPort(clientHost(bindAddress), ports.clientPort)}`,
     listenPeerUrl: `${as}://${hostPort(bindAddress, ports.peerPort)}`,
     peerUrl: `${as}://${hostPort(place.address, ports.peerPort)}`,
-    ...(memberTls && as === 'https' ? { tls: () => memberTls.files } : {}),
+    ...(memberTls && as === 'https' ? { tlsArgs: () => tlsArgs(memberTls.files, flags) } : {}),
   });
   const { peerUrl } = withScheme(scheme);
   const process = new EtcdProcess({ ...deps, log, calls }, withScheme(scheme));
-  log.info(await process.checkVersion(), { bin: ports.bin });
   process.adopt();
   const hadTls = existsSync(at.folder);
   if (hadTls && !memberTls) forgetTls(process, at.folder);
@@ -114,12 +117,18 @@ export async function openManagedEtcd(
   };
   let renew: (tls: EtcdTls) => void = () => {};
   if (memberTls) {
+    const warn = () => {
+      for (const line of tlsShortfalls(memberTls.files, flags)) log.warn(line);
+    };
+    warn();
     deps.reloads.add((next) => {
       const change = memberTls.prepare(next);
       return async () => {
         const forEtcd = change();
         renew(memberTls.client);
-        if (forEtcd) await process.restart();
+        if (!forEtcd) return;
+        warn();
+        await process.restart();
       };
     });
   }

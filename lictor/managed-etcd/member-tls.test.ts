@@ -63,6 +63,9 @@ describe('MemberTls', () => {
     expect(readFileSync(tls.files.certFile, 'utf8')).toBe(renewed.cert);
     writeFileSync(join(folder, 'cas', 'b.pem'), (await TestAuthority.create('another')).pem);
     expect(tls.prepare(config())()).toBe(true);
+    const suite = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256';
+    expect(tls.prepare(config(`tls_min_version = "TLSv1_3" tls_cipher_suites = "${suite}"`))()).toBe(true);
+    expect(tls.files).toMatchObject({ minVersion: 'TLSv1.3', cipherSuites: [suite] });
   });
 
   it('changes nothing for a certificate that would not do', async () => {

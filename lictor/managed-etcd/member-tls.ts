@@ -1,5 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { registeredSuites } from '../../agent/config/tls.ts';
 import type { AgentConfig } from '../../agent/config.ts';
 import { rpcServerName } from '../../agent/tls/rpc-tls.ts';
 import {
@@ -21,6 +22,9 @@ export interface MemberTlsFiles {
   readonly keyFile: string;
   /** The name that the other members' certificates must be for; any when undefined. */
   readonly peerName: string | undefined;
+  readonly minVersion: ServerCertificate['tls']['minVersion'];
+  /** By their registered names; etcd's own choice when empty. */
+  readonly cipherSuites: readonly string[];
 }
 
 interface Read {
@@ -54,11 +58,14 @@ export class MemberTls {
   }
 
   get files(): MemberTlsFiles {
+    const { minVersion, cipherSuites } = this.#current.certificate.tls;
     return {
       caFile: this.#file('ca.pem'),
       certFile: this.#file('cert.pem'),
       keyFile: this.#file('key.pem'),
       peerName: this.#current.serverName,
+      minVersion,
+      cipherSuites: registeredSuites(cipherSuites),
     };
   }
 
@@ -73,7 +80,7 @@ export class MemberTls {
     };
   }
 
-  /** Writes the files. Etcd reads the certificate and its key for each connection, the authorities at its start. */
+  /** Writes the files. Etcd reads the certificate and its key for each connection, the rest at its start. */
   save(): void {
     this.#saved = true;
     makeFolder(this.#at.folder, 0o700);
@@ -93,7 +100,8 @@ export class MemberTls {
       const before = this.#current;
       this.#current = read;
       if (this.#saved) this.save();
-      const fixed = ({ certificate, serverName }: Read) => [serverName, ...certificate.tls.ca].join('\n');
+      const fixed = ({ certificate: { tls }, serverName }: Read) =>
+        [serverName, tls.minVersion, ...tls.cipherSuites, ...tls.ca].join('\n');
       return fixed(before) !== fixed(read);
     };
   }

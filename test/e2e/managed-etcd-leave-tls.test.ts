@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { CliCertificates } from '../support/cli-certificates.ts';
 import { CURRENT_ETCD, describeEtcd } from '../support/etcd/binaries.ts';
 import { addressOf, etcdFile, isRunning, ManagedServers, putKey, readKey } from '../support/etcd/managed-servers.ts';
@@ -10,7 +11,7 @@ import { removeFolder, tempFolder } from '../support/processes/temp-folder.ts';
 
 const SOON = { withinMs: 60_000, everyMs: 200 };
 
-describeEtcd(CURRENT_ETCD, 'servers with an etcd of their own and TLS', () => {
+describeEtcd(CURRENT_ETCD, 'servers with an etcd of their own and TLS 1.3', () => {
   let folder: string;
   let managed: ManagedServers;
   let servers: AgentProcess[];
@@ -23,6 +24,7 @@ describeEtcd(CURRENT_ETCD, 'servers with an etcd of their own and TLS', () => {
       key_file = "${pair(`server-${n}-key.pem`)}"
       verify_incoming = true
       verify_server_hostname = true
+      tls_min_version = "TLSv1_3"
     } }`;
     writeFileSync(pair(`server-${n}.hcl`), text);
     return pair(`server-${n}.hcl`);
@@ -41,6 +43,21 @@ describeEtcd(CURRENT_ETCD, 'servers with an etcd of their own and TLS', () => {
     eventually(async () => {
       expect(await peers(servers[0]!)).toEqual(['server-1', 'server-2', 'server-3']);
     }, SOON);
+  /** What a client with a right certificate that speaks this version alone gets: the version, or why there is none. */
+  const shake = (port: number, version: 'TLSv1.2' | 'TLSv1.3'): Promise<string> =>
+    new Promise((resolve) => {
+      const socket = connectTls({
+        ...{ host: addressOf(1), port, servername: 'server.dc1.consul', minVersion: version, maxVersion: version },
+        ...{ ca: readFileSync(pair('ca.pem')), cert: readFileSync(pair('server-1.pem')) },
+        key: readFileSync(pair('server-1-key.pem')),
+      });
+      socket.on('error', ({ message }) => resolve(message));
+      socket.once('secureConnect', () => {
+        resolve(socket.getProtocol()!);
+        socket.destroy();
+      });
+    });
+
   beforeAll(async () => {
     folder = tempFolder('managed-etcd-leave-tls');
     const ours = await CliCertificates.create(pair('ours'));
@@ -60,6 +77,14 @@ describeEtcd(CURRENT_ETCD, 'servers with an etcd of their own and TLS', () => {
   afterAll(async () => {
     await managed.stop();
     removeFolder(folder);
+  }, 60_000);
+
+  it('refuse TLS 1.2 at all their ports', async () => {
+    const { server, client, peer } = managed.ports;
+    for (const port of [server, client, peer]) {
+      expect([port, await shake(port, 'TLSv1.2')]).toEqual([port, expect.stringMatching(/protocol version/i)]);
+      expect([port, await shake(port, 'TLSv1.3')]).toEqual([port, 'TLSv1.3']);
+    }
   }, 60_000);
 
   it('leave when they are told: the leader hands over, and a later start enters anew', async () => {
