@@ -260,6 +260,7 @@ export class CommitQueue {
       base: content.head.base,
       previous: content.headRevision,
       changes: batch.events.map((events) => events.changes.length),
+      content: batch.content,
     };
     const started = clock.monotonic();
     const until = Math.max(taken[0]!.until, started + MIN_RESOLVE_MS);

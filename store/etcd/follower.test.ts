@@ -172,6 +172,19 @@ describe('the follower of etcd', () => {
       'the store has moved',
       [{ ...putEvents(1)[0]!, kv: { ...putEvents(1)[0]!.kv, value: encodeHead(headOf(1, { movedTo: 'h' })) } }],
     ],
+    [
+      'what is there then does not come to the sum of its writer',
+      [
+        {
+          ...putEvents(1)[0]!,
+          kv: {
+            ...putEvents(1)[0]!.kv,
+            value: encodeHead(headOf(1, { content: { entries: 2, digest: '0123456789abcdef' } })),
+          },
+        },
+        putEvents(1)[1]!,
+      ],
+    ],
     ['the head is removed', [{ ...putEvents(1)[0]!, deleted: true }]],
   ])('loads anew when %s, and open watches end with compacted', async (_, events) => {
     const { etcd, clock, replica, ends } = bench();

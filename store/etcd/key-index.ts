@@ -1,10 +1,6 @@
 import { compareKeys, lowerBound, ordersAsText } from '../key-order.ts';
 import type { Key, KeyRange, Revision } from '../store.ts';
-
-export interface KeyRevisions {
-  readonly createRevision: Revision;
-  readonly modRevision: Revision;
-}
+import { ContentDigest, type KeyRevisions } from './content-digest.ts';
 
 /** A piece of the key space. Three arrays rather than objects, which would weigh twice as much. */
 interface Piece {
@@ -21,16 +17,22 @@ export class KeyIndex {
   /** In key order and none of them empty, but for the only one of an empty index. */
   #pieces: Piece[] = [newPiece()];
   #size = 0;
+  readonly #digest = new ContentDigest();
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Of the present keys and revisions; the caller copies what is to stay as it is. */
+  get digest(): ContentDigest {
+    return this.#digest;
   }
 
   get(key: Key): KeyRevisions | undefined {
     const piece = this.#pieces[this.#pieceOf(key)]!;
     const at = lowerBound(piece.keys, key);
     if (piece.keys[at] !== key) return undefined;
-    return { createRevision: piece.created[at]!, modRevision: piece.modified[at]! };
+    return revisionsAt(piece, at);
   }
 
   set(key: Key, createRevision: Revision, modRevision: Revision): void {
@@ -39,7 +41,9 @@ export class KeyIndex {
     const number = above ? this.#pieces.length - 1 : this.#pieceOf(key);
     const piece = this.#pieces[number]!;
     const at = above ? piece.keys.length : lowerBound(piece.keys, key);
-    if (piece.keys[at] === key) {
+    const before = piece.keys[at] === key ? revisionsAt(piece, at) : undefined;
+    this.#digest.change(key, before, { createRevision, modRevision });
+    if (before) {
       piece.created[at] = createRevision;
       piece.modified[at] = modRevision;
       return;
@@ -56,6 +60,7 @@ export class KeyIndex {
     const piece = this.#pieces[number]!;
     const at = lowerBound(piece.keys, key);
     if (piece.keys[at] !== key) return;
+    this.#digest.change(key, revisionsAt(piece, at), undefined);
     piece.keys.splice(at, 1);
     piece.created.splice(at, 1);
     piece.modified.splice(at, 1);
@@ -106,6 +111,10 @@ export class KeyIndex {
     };
     this.#pieces.splice(number + 1, 0, upper);
   }
+}
+
+function revisionsAt({ created, modified }: Piece, at: number): KeyRevisions {
+  return { createRevision: created[at]!, modRevision: modified[at]! };
 }
 
 function newPiece(): Piece {

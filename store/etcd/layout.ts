@@ -1,6 +1,7 @@
 import { AppError } from '../../core/errors.ts';
 import { unboxed } from '../revision.ts';
 import type { Key, KeyRange, Revision } from '../store.ts';
+import type { ContentSum } from './content-digest.ts';
 import type { EtcdRange } from './messages.ts';
 
 /*
@@ -9,6 +10,7 @@ import type { EtcdRange } from './messages.ts';
  *   data/<generation>/head      JSON: revision and the last batch; put by every transaction of the engine, and compared by it
  *   data/<generation>/e/<key>   12 bytes: u48 createRevision, u48 modRevision (big-endian), then the value
  *   restoring/<generation>      while a restore fills a generation
+ *   accept                      the id of a head, put by an operator: the content is taken though it does not fit that head
  * Revisions are the store's own, not etcd's. Both 0 in an entry: it came with the generation, at its base revision.
  */
 export const FORMAT = 1;
@@ -33,6 +35,11 @@ export interface Head {
   readonly previous: number;
   /** How many changes each revision of the transaction has; the last one belongs to `revision`. */
   readonly changes: readonly number[];
+  /**
+   * What all entries come to after it, so that a change by something else than a server shows. Undefined when a version
+   * that does not know it has written last; the next one that does gives it again.
+   */
+  readonly content?: ContentSum;
   /** The generation that has taken this one's place; then nothing more comes here. */
   readonly movedTo?: string;
 }
@@ -42,21 +49,23 @@ export class Layout {
   readonly root: Buffer;
   readonly restoring: EtcdRange;
   readonly data: EtcdRange;
-  readonly #prefix: string;
+  readonly accept: Buffer;
+  readonly prefix: string;
 
   constructor(prefix: string) {
-    this.#prefix = prefix;
+    this.prefix = prefix;
+    this.accept = Buffer.from(`${prefix}accept`);
     this.root = Buffer.from(`${prefix}root`);
     this.restoring = below(`${prefix}restoring/`);
     this.data = below(`${prefix}data/`);
   }
 
   generation(name: string): GenerationLayout {
-    return new GenerationLayout(`${this.#prefix}data/${name}/`);
+    return new GenerationLayout(`${this.prefix}data/${name}/`);
   }
 
   marker(generation: string): Buffer {
-    return Buffer.from(`${this.#prefix}restoring/${generation}`);
+    return Buffer.from(`${this.prefix}restoring/${generation}`);
   }
 
   /** The generation that a key below `data` belongs to. */
@@ -136,6 +145,7 @@ export function decodeHead(key: Buffer, value: Buffer): Head {
     Array.isArray(counts) &&
     counts.every((count) => isRevision(count) && count > 0) &&
     head.base + counts.length <= head.revision &&
+    (head.content === undefined || isContentSum(head.content)) &&
     (head.movedTo === undefined || typeof head.movedTo === 'string');
   if (!fits) throw foreign(key);
   return head as Head;
@@ -182,6 +192,12 @@ function parse(key: Buffer, value: Buffer): object {
     // Said below.
   }
   throw foreign(key);
+}
+
+function isContentSum(value: unknown): value is ContentSum {
+  if (typeof value !== 'object' || value === null) return false;
+  const { entries, digest } = value as Partial<ContentSum>;
+  return isRevision(entries) && typeof digest === 'string' && /^[0-9a-f]{16}$/.test(digest);
 }
 
 function isRevision(value: unknown): value is number {

@@ -1,8 +1,9 @@
 import { AppError } from '../../core/errors.ts';
 import { nextTurn } from '../../core/next-turn.ts';
-import type { KeyRange, StoreEntry } from '../store.ts';
+import type { Key, KeyRange, StoreEntry } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
+import { assertOwnContent } from './foreign-writes.ts';
 import { KeyIndex } from './key-index.ts';
 import {
   decodeHead,
@@ -51,8 +52,11 @@ export class Loader {
     return { kv: kvs[0], at: header.revision };
   }
 
-  /** Everything but the values, and etcd's revision at which it was so. */
-  async content(): Promise<{ content: Content; at: number }> {
+  /**
+   * Everything but the values, and etcd's revision at which it was so. `unchecked`: also when it is not what the servers left.
+   * @throws AppError `storeMismatch`, `storeCorrupt`, `storeVersion`, `unavailable`; EtcdError.
+   */
+  async content(options: { unchecked?: boolean } = {}): Promise<{ content: Content; at: number }> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const { storeId, generation } = await this.root();
       const { kv, at } = await this.head(generation);
@@ -64,18 +68,28 @@ export class Loader {
       const headRevision = kv.modRevision;
       const content: Content = { storeId, generation, layout, head, headRevision, readRevision: at, index };
       try {
-        for await (const kvs of this.#pages(layout, EVERYTHING, at)) {
-          for (const { key, value } of kvs) {
-            const { createRevision, modRevision } = entryRevisions(key, value, head);
-            index.set(layout.keyOf(key), createRevision, modRevision);
-          }
-        }
+        const newer = await this.#fill(content);
+        if (!options.unchecked) assertOwnContent(this.#layout, content, newer);
         return { content, at };
       } catch (error) {
         if (!(error instanceof EtcdError && error.reason === 'compacted')) throw error;
       }
     }
     throw new AppError('unavailable', 'the store in etcd is replaced or compacted faster than it can be read');
+  }
+
+  /** Reads the keys and revisions into the index; the keys that etcd has changed after the head. */
+  async #fill({ layout, head, headRevision, readRevision, index }: Content): Promise<Key[]> {
+    const newer: Key[] = [];
+    for await (const kvs of this.#pages(layout, EVERYTHING, readRevision)) {
+      for (const { key: etcdKey, value, modRevision: etcdRevision } of kvs) {
+        const { createRevision, modRevision } = entryRevisions(etcdKey, value, head);
+        const key = layout.keyOf(etcdKey);
+        index.set(key, createRevision, modRevision);
+        if (etcdRevision > headRevision) newer.push(key);
+      }
+    }
+    return newer;
   }
 
   /** Entries in key order, as they were at etcd's revision `at`. @throws EtcdError `compacted` among others. */

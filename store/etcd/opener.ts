@@ -1,6 +1,7 @@
 import type { Logger } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import type { Revision } from '../store.ts';
+import { ContentDigest } from './content-digest.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { type KnownStore, REVISION_MARGIN } from './known-store.ts';
 import { encodeHead, encodeRoot, FORMAT, type Head, type Layout, type Root } from './layout.ts';
@@ -30,6 +31,7 @@ interface Loaded {
 export async function loadKnown(deps: OpenerDeps, known: KnownStore | undefined): Promise<Loaded> {
   const { loader, log } = deps;
   if (!known) await create(deps);
+  await acceptAsked(deps, known);
   const loaded = await loader.content();
   const { storeId, head } = loaded.content;
   if (!known) return loaded;
@@ -43,6 +45,37 @@ export async function loadKnown(deps: OpenerDeps, known: KnownStore | undefined)
     next: to,
   });
   return loader.content();
+}
+
+/**
+ * Makes what is there the servers' own, though something else has written, where an operator asks for it by the id of the
+ * head that it does not fit. Indexes rise, so that whoever waits for a change looks anew.
+ */
+async function acceptAsked(deps: OpenerDeps, known: KnownStore | undefined): Promise<void> {
+  const { client, loader, layout, random, log } = deps;
+  const { kvs } = await client.range({ key: layout.accept });
+  const asked = kvs[0]?.value.toString().trim();
+  if (asked === undefined) return;
+  const { content } = await loader.content({ unchecked: true });
+  const { head, headRevision, index, storeId } = content;
+  if (asked !== head.id || (known && known.storeId !== storeId)) return;
+  const accepted: Head = {
+    ...head,
+    id: random.uuid(),
+    revision: head.revision + 1,
+    previous: headRevision,
+    changes: [],
+    content: index.digest.sum(),
+  };
+  const { succeeded } = await client.txn({
+    compares: [{ key: content.layout.head, modRevision: headRevision }],
+    success: [
+      { kind: 'put', key: content.layout.head, value: [encodeHead(accepted)] },
+      { kind: 'delete', key: layout.accept },
+    ],
+    failure: [],
+  });
+  if (succeeded) log.warn('what something else has written to etcd is taken, as asked for', { entries: index.size });
 }
 
 /** Nothing when another server was first. */
@@ -62,7 +95,14 @@ async function create({ client, layout, random }: OpenerDeps): Promise<void> {
   if (kvs.length > 0) return;
   const generation = random.uuid();
   const root: Root = { format: FORMAT, storeId: random.uuid(), generation };
-  const head: Head = { id: random.uuid(), revision: 0, base: 0, previous: 0, changes: [] };
+  const head: Head = {
+    id: random.uuid(),
+    revision: 0,
+    base: 0,
+    previous: 0,
+    changes: [],
+    content: new ContentDigest().sum(),
+  };
   await client.txn({
     compares: [{ key: layout.root, modRevision: 0 }],
     success: [

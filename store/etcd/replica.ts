@@ -87,10 +87,7 @@ export class Replica {
     if (etcdRevision <= headRevision) return;
     if (head.previous !== headRevision) throw new AppError('internal', 'a batch follows another head than it compared');
     for (const { revision, changes } of events) {
-      for (const change of changes) {
-        if (change.kind === 'delete') index.delete(change.key);
-        else index.set(change.entry.key, change.entry.createRevision, revision);
-      }
+      for (const change of changes) apply(change, index);
       this.history.append({ revision, changes });
     }
     // The watch may have brought one part of it.
@@ -210,16 +207,18 @@ export class Replica {
     const { layout, index } = this.#content;
     let at = 0;
     let revision = head.revision - head.changes.length;
-    for (const count of head.changes) {
+    const batches = head.changes.map((count): StoreEvents => {
       revision++;
       const changes = events.slice(at, at + count).map((event) => toChange(event, layout, { ...head, revision }));
-      for (const change of changes) {
-        if (change.kind === 'delete') index.delete(change.key);
-        else index.set(change.entry.key, change.entry.createRevision, revision);
-      }
       at += count;
-      this.history.append({ revision, changes });
+      for (const change of changes) apply(change, index);
+      return { revision, changes };
+    });
+    // What is loaded then has a newer head, and takes the place of all this.
+    if (head.content && !index.digest.equals(head.content)) {
+      throw new GapError(`the entries of revision ${head.revision} are not those of its writer`);
     }
+    for (const batch of batches) this.history.append(batch);
     this.#listenAfter(etcdRevision);
     this.#moveTo(head, etcdRevision);
     this.onTransaction(head.id);
@@ -262,6 +261,11 @@ function changedByOthers(key: Buffer): AppError {
     `etcd's key ${JSON.stringify(key.toString())} was changed by something else than a server; keep others away from ` +
       'the prefix, then restart the servers',
   );
+}
+
+function apply(change: StoreChange, index: KeyIndex): void {
+  if (change.kind === 'delete') index.delete(change.key);
+  else index.set(change.entry.key, change.entry.createRevision, change.entry.modRevision);
 }
 
 /** The change that an event of etcd stands for, in bytes of its own. */

@@ -42,6 +42,9 @@ interface Filling {
   readonly keys: Key[];
 }
 
+/** A generation as it is at first. */
+type Beginning = Pick<Content, 'head' | 'index'>;
+
 /**
  * Restores by filling a new generation beside the present one, which nobody sees, and then switching to it in one
  * transaction that follows the present head.
@@ -120,11 +123,11 @@ export class Restorer {
       if (replica.failure) throw replica.failure;
       const old = replica.content;
       const revision = Math.max(theirs, old.head.revision) + 1;
-      const head: Head = { id: this.#deps.random.uuid(), revision, base: revision, previous: 0, changes: [] };
+      const next = this.#beginning(filling, revision);
       try {
-        const response = await client.txn(await this.#switchTxn(filling, old, head));
+        const response = await client.txn(await this.#switchTxn(filling, old, next.head));
         if (response.succeeded) {
-          replica.adopt(contentOf(filling, old, head, response.header.revision));
+          replica.adopt(contentOf(filling, old, next, response.header.revision));
           return { old, revision };
         }
         if (clock.monotonic() >= until) throw overtaken();
@@ -134,9 +137,16 @@ export class Restorer {
         await queue.catchUp(present?.modRevision ?? response.header.revision, old, until);
       } catch (error) {
         if (!(error instanceof EtcdError) || clock.monotonic() >= until) throw error;
-        if (await this.#switched(filling, old, head, until)) return { old, revision };
+        if (await this.#switched(filling, old, next, until)) return { old, revision };
       }
     }
+  }
+
+  #beginning({ keys }: Filling, revision: Revision): Beginning {
+    const index = new KeyIndex();
+    for (const key of keys) index.set(key, revision, revision);
+    const id = this.#deps.random.uuid();
+    return { head: { id, revision, base: revision, previous: 0, changes: [], content: index.digest.sum() }, index };
   }
 
   async #switchTxn(filling: Filling, old: Content, head: Head): Promise<Parameters<EtcdClient['txn']>[0]> {
@@ -159,18 +169,18 @@ export class Restorer {
   }
 
   /** After a switch without an answer: whether it took effect. If not, it cannot any more. */
-  async #switched(filling: Filling, old: Content, head: Head, until: number): Promise<boolean> {
+  async #switched(filling: Filling, old: Content, next: Beginning, until: number): Promise<boolean> {
     const { loader, replica, queue } = this.#deps;
     const found = await loader.head(filling.name);
     if (found.kv) {
-      replica.adopt(contentOf(filling, old, head, found.kv.modRevision));
+      replica.adopt(contentOf(filling, old, next, found.kv.modRevision));
       return true;
     }
-    const { outcome } = await queue.resolve(head.id, old, until);
+    const { outcome } = await queue.resolve(next.head.id, old, until);
     if (outcome === 'refused') return false;
     const late = await loader.head(filling.name);
     if (!late.kv) return false;
-    replica.adopt(contentOf(filling, old, head, late.kv.modRevision));
+    replica.adopt(contentOf(filling, old, next, late.kv.modRevision));
     return true;
   }
 
@@ -213,10 +223,8 @@ export class Restorer {
   }
 }
 
-function contentOf(filling: Filling, { storeId }: Content, head: Head, headRevision: number): Content {
-  const { name: generation, layout, keys } = filling;
-  const index = new KeyIndex();
-  for (const key of keys) index.set(key, head.revision, head.revision);
+function contentOf(filling: Filling, { storeId }: Content, { head, index }: Beginning, headRevision: number): Content {
+  const { name: generation, layout } = filling;
   return { storeId, generation, layout, head, headRevision, readRevision: headRevision, index };
 }
 

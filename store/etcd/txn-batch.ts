@@ -1,6 +1,7 @@
 import { inRange } from '../key-order.ts';
 import type { CommitResult, Compare, Key, KeyRange, Op, Revision, StoreChange, StoreEvents, Txn } from '../store.ts';
-import type { KeyIndex, KeyRevisions } from './key-index.ts';
+import type { ContentDigest, ContentSum, KeyRevisions } from './content-digest.ts';
+import type { KeyIndex } from './key-index.ts';
 import { ENTRY_HEAD_BYTES, entryHead, type GenerationLayout } from './layout.ts';
 import type { EtcdOp } from './messages.ts';
 
@@ -27,6 +28,7 @@ export class TxnBatch {
   readonly events: StoreEvents[] = [];
   readonly results: CommitResult[] = [];
   readonly #index: KeyIndex;
+  readonly #digest: ContentDigest;
   readonly #layout: GenerationLayout;
   readonly #limits: BatchLimits;
   readonly #overlay = new Map<Key, KeyRevisions | undefined>();
@@ -38,6 +40,7 @@ export class TxnBatch {
 
   constructor(base: { index: KeyIndex; revision: Revision; layout: GenerationLayout }, limits: BatchLimits) {
     this.#index = base.index;
+    this.#digest = base.index.digest.copy();
     this.#revision = base.revision;
     this.#layout = base.layout;
     this.#limits = limits;
@@ -45,6 +48,11 @@ export class TxnBatch {
 
   get revision(): Revision {
     return this.#revision;
+  }
+
+  /** Of all entries after the batch. */
+  get content(): ContentSum {
+    return this.#digest.sum();
   }
 
   /** Evaluates one transaction; false: it must wait for the next batch, and so must those after it. */
@@ -94,8 +102,11 @@ export class TxnBatch {
   }
 
   #put(key: Key, value: Uint8Array, revision: Revision, changes: StoreChange[]): void {
-    const createRevision = this.#revisions(key)?.createRevision ?? revision;
-    this.#overlay.set(key, { createRevision, modRevision: revision });
+    const before = this.#revisions(key);
+    const createRevision = before?.createRevision ?? revision;
+    const after = { createRevision, modRevision: revision };
+    this.#digest.change(key, before, after);
+    this.#overlay.set(key, after);
     this.#puts.add(key);
     this.ops.push({
       kind: 'put',
@@ -107,8 +118,9 @@ export class TxnBatch {
   }
 
   #delete(key: Key, revision: Revision, changes: StoreChange[]): void {
-    if (!this.#revisions(key)) return;
-    this.#forget(key, revision, changes);
+    const before = this.#revisions(key);
+    if (!before) return;
+    this.#forget(key, before, revision, changes);
     this.#deletes.add(key);
     this.ops.push({ kind: 'delete', key: this.#layout.entry(key) });
     this.#bytes += key.length + OP_OVERHEAD_BYTES;
@@ -117,13 +129,14 @@ export class TxnBatch {
   #deleteRange(range: KeyRange, revision: Revision, changes: StoreChange[]): void {
     const keys = [...this.#within(range)].map(([key]) => key);
     if (keys.length === 0) return;
-    for (const key of keys) this.#forget(key, revision, changes);
+    for (const key of keys) this.#forget(key, this.#revisions(key)!, revision, changes);
     this.#deletedRanges.push(range);
     this.ops.push({ kind: 'delete', ...this.#layout.range(range) });
     this.#bytes += range.start.length + range.end.length + OP_OVERHEAD_BYTES;
   }
 
-  #forget(key: Key, revision: Revision, changes: StoreChange[]): void {
+  #forget(key: Key, before: KeyRevisions, revision: Revision, changes: StoreChange[]): void {
+    this.#digest.change(key, before, undefined);
     this.#overlay.set(key, undefined);
     changes.push({ kind: 'delete', key, modRevision: revision });
   }

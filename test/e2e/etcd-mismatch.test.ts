@@ -113,6 +113,27 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       }
     }, 240_000);
 
+    it('but changed by something else: do not start, say why, and take what is there when asked to', async () => {
+      await eventually(() => wrote(servers[0]!, 'second', '2'), WITHIN);
+      const before = await read(servers[0]!, 'first');
+      for (const server of servers) await server.kill();
+      const [entry] = (await cluster.keys('lictor/data/')).filter((key) => key.endsWith('/second'));
+      await cluster.call('kv/deleterange', { key: Buffer.from(entry!).toString('base64') });
+      const again = await runLictor(servers[0]!.args);
+      expect(again.code).toBe(1);
+      const line = again.stderr.trim().split('\n').at(-1)!;
+      expect(line).toMatch(/below etcd's prefix lictor\/ something else than a server has written: \d+ entries/);
+      const [, key, id] = /etcdctl put (\S+) (\S+), then start the servers/.exec(line)!;
+      await cluster.put(key!, id!);
+      for (const server of servers) await server.restart();
+      await eventually(() => wrote(servers[1]!, 'third', '3'), WITHIN);
+      for (const server of servers) {
+        expect((await read(server, 'first')).value).toBe('1');
+        expect((await read(server, 'second')).value).toBeUndefined();
+        expect((await read(server, 'third')).index).toBeGreaterThan(before.index);
+      }
+    }, 240_000);
+
     it('but another cluster at the same place: refuse writes with what to do, and go on when it is back', async () => {
       await cluster.kill();
       const disk = newFolder();

@@ -69,7 +69,15 @@ const ALARMS = message((out) => {
     out.uint(2, 1);
   });
 });
-const HEAD = encodeHead({ id: 'i', revision: 7, base: 2, previous: 30, changes: [1, 4], movedTo: 'g' });
+const HEAD = encodeHead({
+  id: 'i',
+  revision: 7,
+  base: 2,
+  previous: 30,
+  changes: [1, 4],
+  content: { entries: 5, digest: '0123456789abcdef' },
+  movedTo: 'g',
+});
 const ROOT = Buffer.from(JSON.stringify({ format: 1, storeId: 's', generation: 'g' }));
 const KEY = Buffer.from('lictor/data/g/e/k');
 
@@ -125,6 +133,26 @@ describe('messages of etcd', () => {
     });
     expect(decodeAlarms(ALARMS).alarms).toEqual([{ memberId: 0xfedc_ba98_7654_3210n, type: 1 }]);
     expect(decodeStatus(STATUS)).toMatchObject({ version: '3.7.3', dbSize: 20_480, dbSizeInUse: 16_384 });
+  });
+
+  it('of a head the sum is optional, as earlier versions do not give it, but not of another shape', () => {
+    const head = { id: 'i', revision: 7, base: 2, previous: 30, changes: [1, 4] };
+    const decoded = (content: unknown): unknown => decodeHead(KEY, Buffer.from(JSON.stringify({ ...head, content })));
+    expect(decodeHead(KEY, HEAD)).toMatchObject({ content: { entries: 5, digest: '0123456789abcdef' } });
+    expect(decoded(undefined)).toEqual(head);
+    for (const content of [
+      null,
+      7,
+      {},
+      { entries: 5 },
+      { entries: -1, digest: '0123456789abcdef' },
+      { entries: 1.5, digest: '0123456789abcdef' },
+      { entries: 5, digest: '0123456789ABCDEF' },
+      { entries: 5, digest: '0123456789abcde' },
+      { entries: 5, digest: 12345 },
+    ]) {
+      expect(() => decoded(content)).toThrow(/does not hold what this store writes there/);
+    }
   });
 
   it.each(TARGETS)('%s: whatever the bytes are, a value or a clear error', (_, bytes, decode) => {
