@@ -44,10 +44,11 @@ describe('parseAgentConfig', () => {
     });
     expect(config).toMatchObject({
       clientAddresses: ['127.0.0.1', '10.0.0.1'],
-      httpAddress: 'unix:///run/l.sock',
-      httpsAddress: '127.0.0.1',
-      dnsAddress: '127.0.0.1',
-      furtherAddresses: { http: ['10.0.0.2'], https: ['10.0.0.1'], dns: ['10.0.0.1'] },
+      addresses: {
+        http: ['unix:///run/l.sock', '10.0.0.2'],
+        https: ['127.0.0.1', '10.0.0.1'],
+        dns: ['127.0.0.1', '10.0.0.1'],
+      },
     });
   });
 
@@ -259,8 +260,7 @@ describe('parseAgentConfig', () => {
     expect(config).toMatchObject({
       bindAddress: '10.0.0.7',
       advertiseAddress: '10.0.0.7',
-      httpAddress: 'unix:///run/lictor.sock',
-      dnsAddress: '127.0.0.1',
+      addresses: { http: ['unix:///run/lictor.sock'], dns: ['127.0.0.1'] },
     });
   });
 

@@ -2,7 +2,14 @@ import { isIP } from 'node:net';
 import { AppError, errorText } from '../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
 import { evaluateAddress } from './config/address-template.ts';
-import type { AgentConfig, AgentDnsConfig, AgentPorts, EtcdConfig, ParsedAgentConfig } from './config/agent-config.ts';
+import type {
+  Addresses,
+  AgentConfig,
+  AgentDnsConfig,
+  AgentPorts,
+  EtcdConfig,
+  ParsedAgentConfig,
+} from './config/agent-config.ts';
 import { bootstrapEntries } from './config/bootstrap-entries.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
@@ -91,7 +98,6 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
   const clientAddresses = addressList(values.string('client_addr', '127.0.0.1'), 'client_addr', world);
   const served = (key: 'addresses.http' | 'addresses.https' | 'addresses.dns') =>
     addressList(values.string(key, clientAddresses.join(' ')), key, world, key !== 'addresses.dns');
-  const [http, https, dnsServed] = [served('addresses.http'), served('addresses.https'), served('addresses.dns')];
   const datacenter = values.string('datacenter', 'dc1').toLowerCase();
   const enableScriptChecks = values.bool('enable_script_checks');
   const enableLocalScriptChecks = enableScriptChecks || values.bool('enable_local_script_checks');
@@ -112,10 +118,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     ),
     advertiseAddress: evaluated(values.string('advertise_addr', ''), 'advertise_addr', world),
     clientAddresses,
-    httpAddress: http[0]!,
-    httpsAddress: https[0]!,
-    dnsAddress: dnsServed[0]!,
-    furtherAddresses: { http: http.slice(1), https: https.slice(1), dns: dnsServed.slice(1) },
+    addresses: { http: served('addresses.http'), https: served('addresses.https'), dns: served('addresses.dns') },
     ports: ports(values, mode),
     tls: { https: tlsSettings(values, 'https'), internalRpc: rpcTlsSettings(values) },
     httpsHandshakeTimeoutMs: values.number('limits.https_handshake_timeout', 5_000),
@@ -334,11 +337,11 @@ function logLevel(text: string): LogLevel {
 }
 
 /** One address, or several with spaces between them; at least one. Templates are evaluated. */
-function addressList(given: string, key: string, world: ConfigFiles, unix = false): string[] {
-  const parts = evaluated(given, key, world)
-    .split(/\s+/)
-    .filter((part) => part !== '');
-  return parts.length === 0 ? [address('', key, unix)] : [...new Set(parts.map((part) => address(part, key, unix)))];
+function addressList(given: string, key: string, world: ConfigFiles, unix = false): Addresses {
+  const parts = evaluated(given, key, world).trim().split(/\s+/);
+  // An empty text is one part, which is refused.
+  const [first, ...others] = new Set(parts.map((part) => address(part, key, unix)));
+  return [first!, ...others];
 }
 
 /** One IP address; `unix` allows the path of a socket. */

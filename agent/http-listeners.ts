@@ -54,17 +54,17 @@ export function agentHttpListeners(
     socketFile: socketOwner(config.unixSockets, deps.files.readFile),
     policy: () => policy,
   };
-  const { ports, furtherAddresses: further } = config;
+  const { ports, addresses } = config;
   const plain = (host: string) => createHttpServer(deps, { ...shared, host, port: ports.http, portFlag: '-http-port' });
-  const [http, ...others] = ports.http < 0 ? [] : [config.httpAddress, ...further.http].map(plain);
-  const unencrypted = http ? [http, ...others] : [];
+  const unencrypted = ports.http < 0 ? [] : addresses.http.map(plain);
+  const [http] = unencrypted;
   if (ports.https < 0 || config.tls.https.certFile === '') return { http, https: undefined, members: unencrypted };
   const read = (from: AgentConfig): Served => {
     const settings = from.tls.https;
     return { settings, certificate: readServerCertificate(settings, deps.files) };
   };
   let served = read(config);
-  const encrypted = [config.httpsAddress, ...further.https].map((host) =>
+  const encrypted = addresses.https.map((host) =>
     createHttpServer(deps, {
       ...shared,
       name: 'https',

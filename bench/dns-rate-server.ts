@@ -42,7 +42,7 @@ async function startDns(): Promise<number> {
     metrics: new Metrics(),
     random: new SystemRandom(),
   };
-  const dns = createDns(deps, { host: '127.0.0.1', port: 0, datacenter: 'dc1' });
+  const dns = createDns(deps, { hosts: ['127.0.0.1'], port: 0, datacenter: 'dc1' });
   await new Promise<void>((resolve, reject) => {
     dns.run({ signal: new AbortController().signal, ready: resolve }).catch(reject);
   });

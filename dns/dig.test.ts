@@ -9,7 +9,7 @@ import { createResponder } from './responder.ts';
 
 /** A responder over `reader`, asked as with dig. */
 function digOver(reader: FakeCatalogReader, options: Partial<DnsOptions> = {}): Dig {
-  const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1', ...options });
+  const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1', ...options });
   const clock = new FakeClock(1_700_000_000_000);
   const deps = { reader, clock, log: silentLogger, metrics: new Metrics(), random: new SeededRandom(7) };
   return new Dig(createResponder(deps, { settings, lookupTimeoutMs: 2_000 }));

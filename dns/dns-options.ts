@@ -21,11 +21,9 @@ export interface ListenerOptions {
 
 /** Options of the DNS server: where it listens, and Consul's DNS settings. */
 export interface DnsOptions extends Partial<Omit<AnswerSettings, 'soa'>>, Partial<ListenerOptions> {
-  /** An IP address; '0.0.0.0' or '::' for all. */
-  readonly host: string;
-  /** Where it listens too, on the same port. */
-  readonly furtherHosts?: readonly string[];
-  /** 0 takes a free port, the same for UDP and TCP. */
+  /** IP addresses; '0.0.0.0' or '::' for all. */
+  readonly hosts: readonly [string, ...string[]];
+  /** Of all addresses. 0 takes a free port, the same for UDP and TCP. */
   readonly port: number;
   readonly datacenter: string;
   readonly soa?: Partial<SoaSettings>;

@@ -44,12 +44,10 @@ export function createDns(deps: DnsDeps, options: DnsOptions): DnsServer {
   let current = responderFor(options);
   const responder: Responder = { respond: (...question) => current.respond(...question) };
   const listen = (host: string) => createDnsListener({ ...deps, log, responder }, { ...options, host });
-  const listener = listen(options.host);
+  const [host, ...others] = options.hosts;
+  const listener = listen(host);
   const { name } = listener;
-  const all = new RunGroup(
-    { ...deps, log },
-    { name, members: [listener, ...(options.furtherHosts ?? []).map(listen)] },
-  );
+  const all = new RunGroup({ ...deps, log }, { name, members: [listener, ...others.map(listen)] });
   return {
     name,
     run: (ctx) => all.run(ctx),

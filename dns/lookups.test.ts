@@ -41,7 +41,7 @@ describe('DNS lookups beside services and nodes', () => {
       metrics: new Metrics(),
       random: new SeededRandom(1),
     };
-    const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1', serviceTtlSeconds: { web: 3 } });
+    const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1', serviceTtlSeconds: { web: 3 } });
     responder = createResponder(deps, { settings, lookupTimeoutMs: 100 });
     dig = new Dig(responder);
   });

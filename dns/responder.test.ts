@@ -23,7 +23,7 @@ function parts(): Parts {
   const metrics = new Metrics();
   const warnings: string[] = [];
   const log = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
-  const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1' });
+  const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1' });
   const responder = createResponder(
     { reader, clock, log, metrics, random: new SeededRandom(1) },
     { settings, lookupTimeoutMs: 2_000 },

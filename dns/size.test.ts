@@ -30,7 +30,7 @@ function catalog(): FakeCatalogReader {
 }
 
 function dig(options: Partial<DnsOptions> = {}): Dig {
-  const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1', ...options });
+  const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1', ...options });
   const deps = {
     reader,
     clock: new FakeClock(),

@@ -23,11 +23,12 @@ export function configWatches(
   config: AgentConfig,
   deps: Pick<ConfigWatchesDeps, 'clock' | 'log' | 'io'> & { reloads: ConfigReloads; port: () => number },
 ): Runnable[] {
-  if (config.ports.http < 0 && !config.httpAddress.startsWith('unix://')) {
+  const [host] = config.addresses.http;
+  if (config.ports.http < 0 && !host.startsWith('unix://')) {
     if (config.watches.length > 0) deps.log.warn('watches do not run: they need the HTTP port (ports.http)');
     return [];
   }
-  const address = () => apiAddress(config.httpAddress, deps.port());
+  const address = () => apiAddress(host, deps.port());
   const watches = new ConfigWatches({ ...deps, address }, config.watches);
   deps.reloads.add((next) => () => watches.replace(next.watches));
   return [watches];

@@ -6,8 +6,7 @@ export function dnsOptions(config: AgentConfig): DnsOptions {
   const { dns } = config;
   const seconds = (ms: number) => Math.floor(ms / 1_000);
   return {
-    host: config.dnsAddress,
-    furtherHosts: config.furtherAddresses.dns,
+    hosts: config.addresses.dns,
     port: config.ports.dns,
     datacenter: config.datacenter,
     domain: dns.domain,

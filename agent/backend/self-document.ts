@@ -39,11 +39,9 @@ export function stableConfig(config: AgentConfig, identity: AgentIdentity): obje
 
 /** `DebugConfig`: what tools read of the configuration in force, under Consul's names. Never secrets. */
 export function debugConfig(config: AgentConfig, identity: AgentIdentity): object {
-  const { ports, dns, http } = config;
+  const { addresses, ports, dns, http } = config;
   const at = (scheme: string, hosts: readonly string[], port: number) =>
     port < 0 ? [] : hosts.map((host) => (host.startsWith('unix:') ? host : `${scheme}://${hostPort(host, port)}`));
-  const further = config.furtherAddresses;
-  const dnsHosts = [config.dnsAddress, ...further.dns];
   return {
     ACLsEnabled: false,
     AllowWriteHTTPFrom: http.allowWriteFrom,
@@ -58,7 +56,7 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     DiscardCheckOutput: config.discardCheckOutput,
     ClientAddrs: config.clientAddresses,
     ConnectEnabled: config.connect.enabled,
-    DNSAddrs: [...at('tcp', dnsHosts, ports.dns), ...at('udp', dnsHosts, ports.dns)],
+    DNSAddrs: [...at('tcp', addresses.dns, ports.dns), ...at('udp', addresses.dns, ports.dns)],
     DNSAltDomain: dns.altDomain,
     DNSDomain: `${dns.domain}.`,
     DNSEnableTruncate: dns.enableTruncate,
@@ -76,13 +74,13 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     EnableRemoteScriptChecks: config.enableScriptChecks,
     GRPCPort: ports.grpc,
     GRPCTLSPort: ports.grpcTls,
-    HTTPAddrs: at('tcp', [config.httpAddress, ...further.http], ports.http),
+    HTTPAddrs: at('tcp', addresses.http, ports.http),
     HTTPBlockEndpoints: http.blockEndpoints,
     HTTPMaxConnsPerClient: config.maxConnectionsPerClient,
     HTTPMaxHeaderBytes: config.maxHeaderBytes,
     HTTPPort: ports.http,
     HTTPResponseHeaders: http.responseHeaders,
-    HTTPSAddrs: at('tcp', [config.httpsAddress, ...further.https], ports.https),
+    HTTPSAddrs: at('tcp', addresses.https, ports.https),
     HTTPSHandshakeTimeout: seconds(config.httpsHandshakeTimeoutMs),
     HTTPSPort: ports.https,
     HTTPUseCache: http.useCache,

@@ -112,6 +112,9 @@ export interface EtcdConfig {
   readonly peerPort: number;
 }
 
+/** Where something listens: IP addresses, or paths of sockets (`unix:///path`) for HTTP. */
+export type Addresses = readonly [string, ...string[]];
+
 /** Everything an agent is told, with defaults filled in. */
 export interface AgentConfig {
   /** `dev` keeps everything in memory and is a server. */
@@ -130,17 +133,9 @@ export interface AgentConfig {
   readonly bindAddress: string;
   /** '' = the bind address, or the first private address of the machine when that is a wildcard. */
   readonly advertiseAddress: string;
-  /** Where clients are served, one at least; HTTP and DNS may have their own. */
-  readonly clientAddresses: readonly string[];
-  readonly httpAddress: string;
-  readonly httpsAddress: string;
-  readonly dnsAddress: string;
-  /** Where they listen too: addresses may be given several at a time. */
-  readonly furtherAddresses: {
-    readonly http: readonly string[];
-    readonly https: readonly string[];
-    readonly dns: readonly string[];
-  };
+  /** Where clients are served; HTTP and DNS may have their own. */
+  readonly clientAddresses: Addresses;
+  readonly addresses: { readonly http: Addresses; readonly https: Addresses; readonly dns: Addresses };
   readonly ports: AgentPorts;
   readonly tls: { readonly https: TlsSettings; readonly internalRpc: RpcTlsSettings };
   readonly httpsHandshakeTimeoutMs: number;

@@ -19,7 +19,7 @@ describe('the TLS section of a configuration', () => {
         grpc { use_auto_cert = false }
       }`);
     expect(config).toMatchObject({
-      httpsAddress: '0.0.0.0',
+      addresses: { https: ['0.0.0.0'] },
       httpsHandshakeTimeoutMs: 2000,
       ports: { https: 8501 },
       tls: {

@@ -39,7 +39,7 @@ async function start(
     reader.addInstance({ node: 'n', service: 'many', Address: `10.1.${i >> 8}.${i & 255}` });
   const metrics = new Metrics();
   const deps = { reader, clock, log: silentLogger, metrics, random: new SeededRandom(5) };
-  const dns = createDns(deps, { host: '127.0.0.1', port: 0, datacenter: 'dc1', ...options });
+  const dns = createDns(deps, { hosts: ['127.0.0.1'], port: 0, datacenter: 'dc1', ...options });
   const controller = new AbortController();
   let done: Promise<void> = Promise.resolve();
   await new Promise<void>((resolve, reject) => {
@@ -88,14 +88,14 @@ describe('DNS listener', () => {
   });
 
   it.each(['192.0.2.1', 'localhost', ''])('refuses to listen on "%s", naming the setting', async (host) => {
-    await expect(start({ host })).rejects.toMatchObject({
+    await expect(start({ hosts: [host] })).rejects.toMatchObject({
       code: 'config',
       message: expect.stringContaining('addresses.dns'),
     });
   });
 
   (hasIpv6 ? it : it.skip)('answers over IPv6', async () => {
-    const { port } = await start({ host: '::1' });
+    const { port } = await start({ hosts: ['::1'] });
     expect(await udpExchange(query(8), port, 5_000, '::1')).toBeDefined();
   });
 

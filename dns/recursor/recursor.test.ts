@@ -100,7 +100,7 @@ describe('recursors', () => {
     const reader = new FakeCatalogReader()
       .addNode('n1', '10.0.0.1')
       .addInstance({ node: 'n1', service: 'out', Address: 'www.example.org' });
-    const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1' });
+    const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1' });
     return new Dig(createResponder({ ...deps, reader, recursor }, { settings, lookupTimeoutMs: 2000 }));
   }
   const FOUND = ['real.example.org 9 A 192.0.2.7', 'www.example.org 9 CNAME real.example.org'];

@@ -128,7 +128,7 @@ function wellFormed(packet: Buffer): 'question' | 'malformed' {
 }
 
 function responder(): Responder {
-  const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1' });
+  const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1' });
   const deps = {
     reader: catalog(),
     clock: new FakeClock(),
@@ -170,7 +170,7 @@ it('survives mutated packets on the real sockets', async () => {
     metrics: new Metrics(),
     random: new SeededRandom(2),
   };
-  const dns = createDns(deps, { host: '127.0.0.1', port: 0, datacenter: 'dc1' });
+  const dns = createDns(deps, { hosts: ['127.0.0.1'], port: 0, datacenter: 'dc1' });
   const controller = new AbortController();
   let done: Promise<void> = Promise.resolve();
   await new Promise<void>((resolve) => {

@@ -42,7 +42,7 @@ describe('an agent in client mode', () => {
       metrics: new Metrics(),
       random: new SeededRandom(1),
     };
-    const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1' });
+    const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1' });
     dig = new Dig(createResponder(deps, { settings, lookupTimeoutMs: 5_000 }));
     const place = async (Node: string, Address: string, x: number) => {
       await send('PUT', '/v1/catalog/register', { Node, Address, Service: { ID: 'web', Service: 'web', Port: 80 } });

@@ -39,7 +39,7 @@ describeReal('dig', DIG !== undefined, 'Debian package bind9-dnsutils', 'DNS as 
       metrics: new Metrics(),
       random: new SystemRandom(),
     };
-    const dns = createDns(deps, { host: '127.0.0.1', port: 0, datacenter: 'dc1' });
+    const dns = createDns(deps, { hosts: ['127.0.0.1'], port: 0, datacenter: 'dc1' });
     await new Promise<void>((resolve, reject) => {
       done = dns.run({ signal: controller.signal, ready: resolve });
       done.catch(reject);

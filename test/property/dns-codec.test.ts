@@ -246,7 +246,7 @@ describe('names and addresses', () => {
 });
 
 describe('cutting to size', () => {
-  const settings = answerSettings({ host: '', port: 0, datacenter: 'dc1' });
+  const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1' });
   it('never exceeds the size, keeps a prefix of the answers, and sets TC exactly when it cut some for size', () => {
     const request = fc.record({
       transport: fc.constant('udp' as const),
