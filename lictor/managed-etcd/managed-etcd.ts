@@ -17,6 +17,7 @@ import type { ComposedServer } from '../../server/composition.ts';
 import type { EtcdTls } from '../../store/etcd/member-connections.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
+import { enterRoute } from './entering.ts';
 import { EtcdProcess, type EtcdProcessOptions } from './etcd-process.ts';
 import { readEtcdProgram } from './etcd-program.ts';
 import { forServers } from './for-servers.ts';
@@ -142,10 +143,12 @@ export async function openManagedEtcd(
   const told = () => toldCard(formation, process, file);
   let leading: LeadingServer | undefined;
   const membership = new InTurn();
-  const leavingDeps = { ...deps, log, calls, process, membership, server: () => leading };
+  const asking = { log, calls, membership, server: () => leading };
+  const leavingDeps = { ...deps, ...asking, process };
   const leaving = new Leaving(leavingDeps, { name: nodeName, id: place.nodeId });
   const asked = [
-    ...joinRoutes({ formation, told, members: process.members, membership, scheme, isAlive }),
+    ...joinRoutes({ formation, told }),
+    enterRoute({ ...asking, formation, members: process.members }),
     leaveRoute(leavingDeps),
   ];
   const routes = forServers(asked, () =>

@@ -28,3 +28,18 @@ export function leaveRefusal(voters: readonly Voter[], name: string): string | u
     'bring them back or take them out (lictor operator raft remove-peer), or end this server with SIGTERM to come back'
   );
 }
+
+/**
+ * Why a member that is dead cannot be taken out, by those that stay; undefined when it can: more than half of all have to
+ * agree, and they are a quorum of the rest then, too.
+ */
+export function removalRefusal(rest: readonly Voter[], dead: Pick<Member, 'name' | 'learner'>): string | undefined {
+  const all = rest.length + (dead.learner ? 0 : 1);
+  const silent = rest.filter(({ alive }) => !alive).map(({ name }) => name || 'one that has not begun');
+  const alive = rest.length - silent.length;
+  if (alive > all / 2) return undefined;
+  return (
+    `the member that ${dead.name} was cannot be taken out of etcd: ${alive} of ${all} answer and more than half have to` +
+    `${silent.length > 0 ? `, but not ${silent.join(', ')}` : ''}; bring others back, or see "A lost majority" in docs/servers.md`
+  );
+}

@@ -75,6 +75,17 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
       return ((await response.json()) as { members: Listed[] }).members;
     };
 
+    /** Makes a server lead. @throws until it does. */
+    const lead = async (server: AgentProcess): Promise<void> => {
+      const { Servers } = await server.get<{ Servers: { ID: string; Node: string; Leader: boolean }[] }>(
+        '/v1/operator/raft/configuration',
+      );
+      const { ID, Leader } = Servers.find(({ Node }) => Node === server.name)!;
+      if (Leader) return;
+      await fetch(`${server.url}/v1/operator/raft/transfer-leader?id=${ID}`, { method: 'POST' });
+      throw new Error(`${server.name} does not lead yet`);
+    };
+
     beforeAll(async () => {
       ports = { server: await freePort(), client: await freePort(), peer: await freePort() };
       servers = await Promise.all([1, 2, 3].map((n) => start(n)));
@@ -112,10 +123,13 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
     it('come back under their name after the loss of the disk, and take in a fourth', async () => {
       const lost = servers[2]!;
       const pid = etcdPid(lost);
+      // The other one is asked, and hands on.
+      await eventually(() => lead(servers[1]!), SOON);
       await lost.kill();
       process.kill(pid, 'SIGKILL');
       removeFolder(join(lost.folder, 'data'));
       await lost.restart();
+      expect(servers.map((server) => server.log().includes('come without its data'))).toEqual([false, true, false]);
       servers.push(await start(4, ['-bootstrap-expect=0']));
       await eventually(() => put(servers[3]!, 'c', '3'), SOON);
       for (const server of servers) {
