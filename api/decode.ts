@@ -187,3 +187,13 @@ function mismatch(value: unknown, path: string, wanted: string): AppError {
 function failure(text: string, field: string): AppError {
   return new AppError('badRequest', `${PREFIX}${text}`, { facts: { field } });
 }
+
+/** Whether a value, or every field of an object, is what Go sends for one that was not given. */
+export function saysNothing(value: unknown): boolean {
+  return isBlank(value) || (typeof value === 'object' && Object.values(value as object).every(isBlank));
+}
+
+function isBlank(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return !value || value === '0s';
+  return Object.keys(value).length === 0;
+}

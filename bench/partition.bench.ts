@@ -3,6 +3,7 @@ import { INSTALLED_ETCD } from '../test/support/etcd/binaries.ts';
 import { ETCD_FAULTS, SPLITS, type Split, SplitCluster } from '../test/support/etcd/split-cluster.ts';
 import { CAN_HAVE_NETWORK, NETWORK_NEEDS } from '../test/support/network/broken-network.ts';
 import type { AgentProcess } from '../test/support/processes/lictor.ts';
+import { median } from './measure.ts';
 import type { Figure } from './run.ts';
 
 /**
@@ -78,12 +79,12 @@ function othersBar(name: string): number {
 }
 
 function figuresOf(name: string, all: readonly Times[]): Figure[] {
-  const median = (of: (times: Times) => number) => all.map(of).sort((a, b) => a - b)[all.length >> 1]!;
+  const middle = (of: (times: Times) => number) => of(median(all, of));
   return [
-    { name: `${name}: another server writes`, value: median((times) => times.othersMs), bar: othersBar(name) },
-    { name: `${name}: it answers a write of that moment`, value: median((times) => times.firstMs), bar: 7500 },
-    { name: `${name}: it answers a write of 3 s later`, value: median((times) => times.laterMs), bar: 5000 },
-    { name: `${name}: mended, it writes`, value: median((times) => times.backMs), bar: 5000 },
+    { name: `${name}: another server writes`, value: middle((times) => times.othersMs), bar: othersBar(name) },
+    { name: `${name}: it answers a write of that moment`, value: middle((times) => times.firstMs), bar: 7500 },
+    { name: `${name}: it answers a write of 3 s later`, value: middle((times) => times.laterMs), bar: 5000 },
+    { name: `${name}: mended, it writes`, value: middle((times) => times.backMs), bar: 5000 },
   ].map((figure) => ({ ...figure, unit: 'ms', better: 'lower' as const }));
 }
 

@@ -1,7 +1,7 @@
 import { elsewhere, namespaceOf, readParams } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
-import { decodeTxn, type TxnError, type TxnOp } from '../shapes/txn.ts';
+import { decodeTxn, TXN_WRITES, type TxnError, type TxnOp } from '../shapes/txn.ts';
 import { tooLarge } from './kv-routes.ts';
 import type { ReadRouteDeps } from './read-route.ts';
 
@@ -28,7 +28,6 @@ export interface TxnRoutesOptions {
 
 /** Consul's limit. */
 const MAX_OPS = 128;
-const WRITES = new Set(['set', 'cas', 'lock', 'unlock', 'delete', 'delete-tree', 'delete-cas']);
 
 /** PUT /v1/txn (Consul HTTP API, "Transaction"). */
 export function txnRoutes(
@@ -54,7 +53,7 @@ async function txn(backend: TxnBackend, request: RouteRequest, { maxBytes }: Txn
     return { status: 413, text, headers: { [ERROR_CODE_HEADER]: 'tooLarge' } };
   }
   const namespace = namespaceOf(request);
-  if (ops.some((op) => op && WRITES.has(op.verb))) {
+  if (ops.some((op) => op && TXN_WRITES.has(op.verb))) {
     const { results, errors } = await backend.write(namespace, ops);
     return { status: errors ? 409 : 200, json: { Results: results, Errors: errors } };
   }

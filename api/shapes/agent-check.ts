@@ -124,7 +124,7 @@ export function normalizeAgentCheck(
   defaults: { checkId: string; name: string },
   policy: CheckPolicy = NO_SCRIPTS,
 ): AgentCheck {
-  const kinds = kindsOf(input);
+  const kinds = checkKinds(input);
   validate(input, kinds, policy);
   const definition: CheckDefinition = {};
   for (const field of DEFINITION_FIELDS) {
@@ -179,23 +179,24 @@ const DEFINITION_FIELDS = [
   'OutputMaxSize',
 ] as const satisfies readonly (keyof CheckDefinition)[];
 
-/** Kinds of checks by the field that asks for them. */
-const KIND_FIELDS = [
-  ['HTTP', 'http'],
-  ['TCP', 'tcp'],
-  ['UDP', 'udp'],
-  ['GRPC', 'grpc'],
-  ['H2PING', 'h2ping'],
-  ['OSService', 'os_service'],
-  ['DockerContainerID', 'docker'],
-  ['AliasService', 'alias'],
-] as const;
+/** What asks for each kind of check. Where a definition in the catalog asks for several, the first one counts, as in Consul. */
+const KINDS: Readonly<Record<string, (check: CheckKindFields) => unknown>> = {
+  alias: ({ AliasNode, AliasService }) => AliasNode || AliasService,
+  grpc: ({ GRPC }) => GRPC,
+  http: ({ HTTP }) => HTTP,
+  tcp: ({ TCP }) => TCP,
+  udp: ({ UDP }) => UDP,
+  docker: ({ DockerContainerID }) => DockerContainerID,
+  script: ({ Args, ScriptArgs, DockerContainerID }) => !DockerContainerID && (Args?.length || ScriptArgs?.length),
+  h2ping: ({ H2PING }) => H2PING,
+  os_service: ({ OSService }) => OSService,
+};
 
-function kindsOf(input: AgentCheckInput): string[] {
-  const kinds = KIND_FIELDS.filter(([field]) => input[field]).map(([, kind]) => kind as string);
-  if (input.AliasNode && !input.AliasService) kinds.push('alias');
-  if (!input.DockerContainerID && (input.Args?.length || input.ScriptArgs?.length)) kinds.push('script');
-  return kinds;
+type CheckKindFields = CheckDefinition & Pick<AgentCheckInput, 'Args'>;
+
+/** The kinds of check that its fields ask for; none for a TTL check. */
+export function checkKinds(check: CheckKindFields): string[] {
+  return Object.keys(KINDS).filter((kind) => KINDS[kind]!(check));
 }
 
 function validate(input: AgentCheckInput, kinds: readonly string[], policy: CheckPolicy): void {

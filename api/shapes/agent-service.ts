@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { AppError } from '../../core/errors.ts';
-import { ANY, BOOL, decodeBody, INT, list, map, object, STRING } from '../decode.ts';
+import { ANY, BOOL, decodeBody, INT, list, map, object, STRING, saysNothing } from '../decode.ts';
 import {
   AGENT_CHECK,
   type AgentCheck,
@@ -85,7 +85,7 @@ export function decodeAgentService(body: Buffer, policy: CheckPolicy = NO_SCRIPT
     {
       ...input,
       // An object without anything in it is what some clients send for none; in a list it is a check that lacks all.
-      ...(check && isEmpty(check) ? { Check: undefined } : {}),
+      ...(check && saysNothing(check) ? { Check: undefined } : {}),
       // Over HTTP a weight that is left out beside the other is 0, in a file 1.
       ...(weights ? { Weights: { Passing: 0, Warning: 0, ...weights } } : {}),
     },
@@ -143,19 +143,6 @@ function withFieldNames(input: AgentServiceInput): AgentServiceInput {
     ...(isObject(input.Proxy) ? { Proxy: proxyFields(input.Proxy) } : {}),
     ...(isObject(input.Connect) ? { Connect: connectFields(input.Connect) } : {}),
   };
-}
-
-/** Whether all fields have the values that Go has for those that are not given. */
-function isEmpty(check: AgentCheckInput): boolean {
-  return Object.values(check).every(
-    (value) =>
-      value === undefined ||
-      value === '' ||
-      value === 0 ||
-      value === false ||
-      value === '0s' ||
-      (typeof value === 'object' && Object.keys(value as object).length === 0),
-  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

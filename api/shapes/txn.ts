@@ -5,6 +5,17 @@ import { CHECK, SERVICE } from './decode-registration.ts';
 import { parseUint64 } from './kv.ts';
 import type { CheckRegistration, ServiceRegistration } from './registration.ts';
 
+/** The verbs of operations that change something, of every kind. */
+export const TXN_WRITES: ReadonlySet<string> = new Set([
+  'set',
+  'cas',
+  'lock',
+  'unlock',
+  'delete',
+  'delete-tree',
+  'delete-cas',
+]);
+
 export interface KvOp {
   readonly kind: 'KV';
   readonly verb: string;

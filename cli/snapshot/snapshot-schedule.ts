@@ -118,8 +118,11 @@ export class SnapshotSchedule {
     const { target } = this.#deps;
     if (!target.keepsSeveral) return 0n;
     try {
-      const ids = (await target.list(signal)).map(BigInt).filter((id) => id < now + MAX_AHEAD_NS);
-      return ids.reduce((newest, id) => (id > newest ? id : newest), 0n);
+      let newest = 0n;
+      for (const id of (await target.list(signal)).map(BigInt)) {
+        if (id > newest && id < now + MAX_AHEAD_NS) newest = id;
+      }
+      return newest;
     } catch {
       // Where it cannot be listed, storing tells what is wrong.
       return 0n;

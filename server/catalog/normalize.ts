@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { checkedNamespace } from '../../api/http/request-params.ts';
+import { checkKinds } from '../../api/shapes/agent-check.ts';
 import {
   type CheckDefinition,
   type CheckStatus,
@@ -182,18 +183,11 @@ function normalizeCheck(check: CheckRegistration, node: string, registrationName
 
 /** What the definition makes of a check whose registration does not name its type (Consul's order). */
 function typeOf(definition: CheckDefinition): string {
-  const { GRPC, HTTP, TTL, TCP, UDP, AliasNode, AliasService, DockerContainerID, ScriptArgs, H2PING, OSService } =
-    definition;
-  if (AliasNode || AliasService) return 'alias';
-  if (TTL) return 'ttl';
+  const kinds = checkKinds(definition);
+  if (kinds[0] === 'alias') return 'alias';
+  if (definition.TTL) return 'ttl';
   if (!definition.Interval) return '';
-  if (GRPC) return 'grpc';
-  if (HTTP) return 'http';
-  if (TCP) return 'tcp';
-  if (UDP) return 'udp';
-  if (ScriptArgs?.length) return DockerContainerID ? 'docker' : 'script';
-  if (H2PING) return 'h2ping';
-  return OSService ? 'os_service' : '';
+  return kinds.find((kind) => kind !== 'docker' || definition.ScriptArgs?.length) ?? '';
 }
 
 /** Of checks with one id the last counts, as if they had been registered in turn. */

@@ -1,5 +1,5 @@
 import { kvJson } from '../../api/shapes/kv.ts';
-import type { KvOp } from '../../api/shapes/txn.ts';
+import { type KvOp, TXN_WRITES } from '../../api/shapes/txn.ts';
 import { compareKeys } from '../../store/key-order.ts';
 import type { Key } from '../../store/store.ts';
 import type { Known } from '../catalog/plan.ts';
@@ -40,11 +40,9 @@ const VERBS = new Set([
   'delete-cas',
 ]);
 
-const WRITES = new Set(['set', 'cas', 'lock', 'unlock', 'delete', 'delete-cas']);
-
 /** What must be stored before the operation can be tried, because a session has ended; undefined: nothing. */
 export function endingBefore(deps: KvOpDeps, namespace: string, op: KvOp): Promise<void> | undefined {
-  if (!WRITES.has(op.verb)) return undefined;
+  if (!TXN_WRITES.has(op.verb) || op.verb === 'delete-tree') return undefined;
   return deps.sessions.ending(kvRest(op.namespace ?? namespace, op.key), op.verb === 'lock' ? op.session : undefined);
 }
 

@@ -1,5 +1,6 @@
 import { formatGoDuration, parseGoDuration } from '../../../core/duration.ts';
 import { nearest } from '../../../core/nearest.ts';
+import { saysNothing } from '../../decode.ts';
 import { type FieldType, foldName, type NamedField } from './field-type.ts';
 
 /** Problems are counted up to this many; a body full of them must not make an answer of its size. */
@@ -96,6 +97,7 @@ function decodeStruct(
   for (const [key, item] of Object.entries(given)) {
     const field = fields.get(foldName(key));
     if (field) values.set(field.name, item);
+    // Newer clients send zero values of fields too that are not known here.
     else if (!saysNothing(item)) problems.unknownKey(join(path, key), key, fields);
   }
   const out: Record<string, unknown> = {};
@@ -104,12 +106,6 @@ function decodeStruct(
     if (decoded !== undefined) out[name] = decoded;
   }
   return out;
-}
-
-/** Go's zero values: newer clients send them for what they were not given, of fields too that are not known here. */
-function saysNothing(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return !value;
-  return Array.isArray(value) ? value.length === 0 : Object.values(value).every((item) => !item);
 }
 
 function decodeList(of: FieldType, given: unknown, path: string, problems: Problems): unknown[] | undefined {
