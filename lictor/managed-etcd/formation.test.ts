@@ -15,10 +15,11 @@ function server(name: string, more: Given = {}, memory?: FormationMemory): Forma
   return new Formation({ name, id, address, datacenter, expect: expected }, memory);
 }
 
-/** `asker` asks `asked`: each hears the other, as one call does. */
+/** `asker` asks `asked`, which asks back: each hears the other. */
 function ask(asker: Formation, asked: Formation): void {
-  asked.heard(asker.card());
+  asked.asked(asker.card());
   asker.heard(asked.card());
+  asked.heard(asker.card());
 }
 
 function why(step: Step): string {
@@ -140,6 +141,22 @@ describe('Formation', () => {
     expect(why(a.next())).toBe('b at b:8300 has not answered');
   });
 
+  it('agrees with those alone who know each server by the disk that it has now', () => {
+    const of = (name: string, id: string) => server(name, { expect: 2, id });
+    const [before, c] = [of('b', 'b-0'), of('c', 'c-0')];
+    ask(before, c);
+    const late = before.card();
+    const b = of('b', 'b-1');
+    b.heard(c.card());
+    expect(why(b.next())).toBe('c does not know the same servers yet');
+    ask(b, c);
+    // What the one before has asked comes now.
+    c.asked(late);
+    expect(c.card().knows.map(({ id }) => id)).toEqual(['b-1', 'c-0']);
+    b.heard(c.card());
+    expect(b.next()).toEqual({ kind: 'bootstrap' });
+  });
+
   it('enters through one that answers', () => {
     const [a, b, c] = [server('a'), server('b'), server('c')];
     a.formed('9');
@@ -164,7 +181,7 @@ describe('Formation', () => {
             begun.push(NAMES[at]!);
         };
         for (const { from, to, lateAnswer } of calls) {
-          servers[to]!.heard(servers[from]!.card());
+          servers[to]!.asked(servers[from]!.card());
           if (lateAnswer) late.push({ to: from, card: servers[to]!.card() });
           else servers[from]!.heard(servers[to]!.card());
           if (late.length > 2) {

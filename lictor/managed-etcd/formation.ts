@@ -31,10 +31,11 @@ const NOTHING: FormationMemory = { pledged: false, counted: [] };
 
 /**
  * How servers agree on who begins the cluster, without clocks and without I/O. Each tells the others which servers it
- * knows; no name leaves that set. The lowest name begins once as many as expected are known and each of them has said,
- * while it waited, that it knows exactly these. Two cannot both begin when they have a third in common or know each
- * other: the one that is asked would have had to forget a server. So `memory` has to be on disk before `card` is told and
- * before `bootstrap` is carried out.
+ * knows, by the ids that go with their disks; no name leaves that set. The lowest name begins once as many as expected are
+ * known and each of them has answered, while it waited, that it knows exactly these. Two cannot both begin when somebody
+ * who agreed to both has kept its disk, or they know each other: it would have had to forget a server, or a later disk of
+ * one. So `memory` has to be on disk before `card` is told and before `bootstrap` is carried out, and what is `heard` has
+ * to be answers alone, those of one server in the order in which it was asked.
  */
 export class Formation {
   readonly #self: SelfCard;
@@ -54,7 +55,7 @@ export class Formation {
   /** What others are told. */
   card(): ServerCard {
     const state = this.#clusterId !== '' ? 'formed' : this.#pledged ? 'bootstrapping' : 'waiting';
-    const knows = this.#servers.counted.map(({ name, address }) => ({ name, address }));
+    const knows = this.#servers.counted;
     return { ...this.#self, state, clusterId: this.#clusterId, knows };
   }
 
@@ -75,7 +76,12 @@ export class Formation {
     return [...all];
   }
 
-  /** Takes what a server told, whether it was asked or asks. */
+  /** Takes what a server told that asks: it is asked itself from now on. */
+  asked(card: ServerCard): void {
+    if (card.id !== this.#self.id) this.#servers.asked(card);
+  }
+
+  /** Takes what a server answered. */
   heard(card: ServerCard): void {
     if (card.id === this.#self.id) return;
     this.#servers.heard(card);
@@ -190,8 +196,10 @@ export class Formation {
   }
 }
 
-function same(a: readonly Peer[], b: readonly Peer[]): boolean {
-  return (
-    a.length === b.length && a.every(({ name, address }, at) => b[at]!.name === name && b[at]!.address === address)
-  );
+function same(told: ServerCard['knows'], known: readonly KnownServer[]): boolean {
+  return told.length === known.length && told.every((one, at) => isSame(one, known[at]!));
+}
+
+function isSame({ name, address, id }: ServerCard['knows'][number], known: KnownServer): boolean {
+  return name === known.name && address === known.address && (id ?? known.id) === known.id;
 }

@@ -18,7 +18,7 @@ export function joinRoutes(deps: JoinRouteDeps): Route[] {
       method: 'PUT',
       path: HELLO_PATH,
       handle: async ({ body }) => {
-        deps.formation.heard(cardOf(body));
+        deps.formation.asked(cardOf(body));
         return { json: await deps.told() };
       },
     },
@@ -61,7 +61,8 @@ export function cardOf(body: Buffer): ServerCard {
   }
   const peers = knows.map((one) => {
     const peer = objectOf(Buffer.from(JSON.stringify(one ?? null)));
-    return { name: textOf(peer, 'name', NAME), address: textOf(peer, 'address') };
+    const id = peer.id === undefined ? {} : { id: textOf(peer, 'id', /^[!-~]{0,300}$/) };
+    return { name: textOf(peer, 'name', NAME), address: textOf(peer, 'address'), ...id };
   });
   return {
     name: textOf(value, 'name', NAME),

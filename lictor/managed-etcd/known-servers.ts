@@ -16,13 +16,13 @@ export interface ServerCard extends Peer {
   readonly state: 'waiting' | 'bootstrapping' | 'formed';
   /** Etcd's, once formed; '' before. */
   readonly clusterId: string;
-  /** The servers that it has heard of which wait to form a cluster, itself among them. */
-  readonly knows: readonly Peer[];
+  /** The servers that it has heard of which wait to form a cluster, itself among them. Older versions tell no ids. */
+  readonly knows: readonly (Peer & Partial<KnownServer>)[];
 }
 
 /** A server that is counted. */
 export interface KnownServer extends Peer {
-  /** The node's id; '' until it has spoken for itself. */
+  /** The node's id, which goes with its disk; '' until it has answered. */
   readonly id: string;
 }
 
@@ -79,6 +79,12 @@ export class KnownServers {
     return this.cardOf(peer) !== undefined && !this.#silent.has(peer.address);
   }
 
+  /** What a server says that asks may be old when it comes: it only tells that there is one to be asked. */
+  asked(card: ServerCard): void {
+    if (counts(card)) this.#heardOf({ name: card.name, address: card.address });
+  }
+
+  /** Takes what a server answered. Its answers come in their order. */
   heard(card: ServerCard): void {
     const { id, name, address } = card;
     this.#silent.delete(address);
@@ -86,9 +92,8 @@ export class KnownServers {
     this.#cards.set(address, card);
     const before = this.counted.find((one) => one.id === id);
     if (before) this.#counted.delete(keyOf(before));
-    const counts = card.state === 'waiting' && card.expect > 0;
-    if (before || counts || this.#counted.has(keyOf(card))) this.#count({ id, name, address });
-    if (counts) for (const peer of card.knows) this.#heardOf(peer);
+    if (before || counts(card) || this.#counted.has(keyOf(card))) this.#count({ id, name, address });
+    if (counts(card)) for (const peer of card.knows) this.#heardOf(peer);
     this.#settle();
   }
 
@@ -103,11 +108,13 @@ export class KnownServers {
     this.#settle();
   }
 
-  /** What others say of a server counts until it speaks for itself; what they say of this one is old. */
-  #heardOf(peer: Peer): void {
+  /** What is said of a server counts until it answers; what is said of this one is old. */
+  #heardOf(peer: ServerCard['knows'][number]): void {
     if (this.#counted.has(keyOf(peer)) || this.#counted.size >= MAX_SERVERS) return;
     if (peer.name === this.#self.name || this.#successor(peer)) return;
-    this.#count({ ...peer, id: '' });
+    // It has had that name before.
+    if (peer.id && (peer.id === this.#self.id || this.#named(peer))) return;
+    this.#count({ name: peer.name, address: peer.address, id: '' });
   }
 
   /** Where a server does not answer any more, and one of its name answers elsewhere, the latter is meant. */
@@ -119,6 +126,11 @@ export class KnownServers {
     }
   }
 
+  /** Whether a server has answered at the address by another name. */
+  #named({ id, address }: Partial<KnownServer>): boolean {
+    return this.counted.some((one) => one.id === id && one.address === address);
+  }
+
   #successor({ name, address }: Peer): KnownServer | undefined {
     return this.counted.find((one) => one.name === name && one.address !== address && this.answers(one));
   }
@@ -126,6 +138,11 @@ export class KnownServers {
   #count(server: KnownServer): void {
     this.#counted.set(keyOf(server), server);
   }
+}
+
+/** Whether it waits to form a cluster. */
+function counts({ state, expect }: ServerCard): boolean {
+  return state === 'waiting' && expect > 0;
 }
 
 function keyOf({ name, address }: Peer): string {
