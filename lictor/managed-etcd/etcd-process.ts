@@ -291,6 +291,21 @@ export class EtcdProcess implements Runnable {
     await this.stop();
   }
 
+  /** Up to where its data know Raft's log to be acknowledged, as it said at its start; undefined when it has not. */
+  committed(): string | undefined {
+    return [...this.#logAfter(0).matchAll(/newRaft [^\n]*?commit: (\d+)/g)].at(-1)?.[1];
+  }
+
+  /** For an operator: makes a cluster of this member alone out of its data. */
+  standaloneCommand(): string {
+    return [this.#options.bin, ...this.#lastingArgs(), '--force-new-cluster'].map(quoted).join(' ');
+  }
+
+  /** For an operator: ends it while its server does not run. */
+  endCommand(): string {
+    return `kill $(cat ${quoted(join(this.#options.folder, 'etcd.pid'))})`;
+  }
+
   #args(): string[] {
     const initial = this.#initial;
     return [
@@ -333,6 +348,11 @@ export class EtcdProcess implements Runnable {
       // It has not written yet.
     }
   }
+}
+
+/** For a shell. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Process ids are given again: only one whose command line names the data folder is meant. */

@@ -100,6 +100,11 @@ export class Formation {
     return this.#servers.cardAt(address)?.clusterId ?? '';
   }
 
+  /** `host:port` of the other servers that have been heard of, by name. */
+  get places(): Map<string, string> {
+    return new Map(this.#servers.cards.map(({ name, address }) => [name, address]));
+  }
+
   /** This server is in a cluster. */
   formed(clusterId: string): void {
     this.#clusterId = clusterId;

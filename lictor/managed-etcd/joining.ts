@@ -14,10 +14,12 @@ import { JoinTries } from './join-tries.ts';
 import type { JsonCalls } from './json-calls.ts';
 import type { ServerCard } from './known-servers.ts';
 import type { Membership } from './members.ts';
+import { strandedText } from './stranded.ts';
 
 const ASK_MS = 500;
 const CALL_MS = 15_000;
 const HELLO_MS = 5000;
+const STRANDED_EVERY_MS = 60_000;
 /** A round of asking does not wait longer for answers. */
 const ROUND_MS = 1000;
 
@@ -40,6 +42,7 @@ export class Joining {
   /** The servers that are being asked. */
   readonly #asking = new Set<string>();
   #said = '';
+  #stranded = { saidMs: 0, said: '' };
   /** What was said of each server that cannot be spoken to. */
   readonly #warned = new Map<string, string>();
 
@@ -118,7 +121,10 @@ export class Joining {
     }
     // Others may wait for this one to be asked.
     await this.#formed(clusterId);
-    await this.#quorum(signal);
+    await this.#quorum(signal, async () => {
+      await this.#askAll(HELLO_MS);
+      await this.#isStranded();
+    });
     await this.#tellWhere();
   }
 
@@ -148,6 +154,8 @@ export class Joining {
         if (given || process.pid === undefined || clock.monotonic() > until) throw error;
       }
       await this.#askAll();
+      // With all of them elsewhere there is no end to the wait but the operator's.
+      if (await this.#isStranded()) until = clock.monotonic() + START_MS;
       if (!this.#isOfItsCluster()) continue;
       try {
         await this.#becomeFull();
@@ -218,7 +226,7 @@ export class Joining {
     return step.kind === 'enter' && (await this.#enter(step.through, true)).promoted;
   }
 
-  async #quorum(signal: AbortSignal): Promise<void> {
+  async #quorum(signal: AbortSignal, meanwhile: () => Promise<void> = async () => {}): Promise<void> {
     const { process, clock } = this.#deps;
     while (!signal.aborted) {
       try {
@@ -226,8 +234,28 @@ export class Joining {
       } catch (error) {
         this.#say(`waits for a quorum of etcd: ${errorText(error)}`);
         if (process.pid === undefined) throw new AppError('unavailable', `etcd has ended: ${process.lastWords()}`);
+        await meanwhile();
       }
       await clock.sleep(ASK_MS, signal);
+    }
+  }
+
+  /** Whether no quorum can come by itself, which is said again each minute. */
+  async #isStranded(): Promise<boolean> {
+    const { process, formation, log, clock } = this.#deps;
+    const { peerUrl, config } = this.#at;
+    try {
+      const members = await process.members.listAtPeerPort(peerUrl);
+      const text = strandedText({ members, ownName: config.nodeName, peerUrl, heard: formation.places });
+      if (text === undefined) return false;
+      const { saidMs, said } = this.#stranded;
+      if (text === said && clock.monotonic() < saidMs + STRANDED_EVERY_MS) return true;
+      this.#stranded = { saidMs: clock.monotonic(), said: text };
+      log.error(text, { knows: process.committed(), end: process.endCommand(), begin: process.standaloneCommand() });
+      return true;
+    } catch (error) {
+      log.debug('etcd does not tell its members', { error: errorText(error) });
+      return false;
     }
   }
 

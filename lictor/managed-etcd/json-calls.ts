@@ -33,16 +33,16 @@ export class JsonCalls {
 
   /** Any answer, whatever its status. @throws AppError `unavailable` when there is none, with what to do about TLS. */
   async call(
-    method: 'PUT' | 'POST',
+    method: 'GET' | 'PUT' | 'POST',
     url: string,
-    body: object,
+    body: object | undefined,
     withinMs: number,
   ): Promise<{ status: number; text: string }> {
     try {
       const response = await request(url, {
         dispatcher: this.#dispatcher,
         method,
-        body: JSON.stringify(body),
+        body: body === undefined ? null : JSON.stringify(body),
         signal: AbortSignal.timeout(withinMs),
       });
       return { status: response.statusCode, text: await response.body.text() };

@@ -22,7 +22,6 @@ export interface Membership {
 const CALL_MS = 10_000;
 
 interface WireMember {
-  readonly ID: string;
   readonly name?: string;
   readonly peerURLs?: readonly string[];
   readonly isLearner?: boolean;
@@ -43,18 +42,25 @@ export class EtcdMembers {
   async list(): Promise<Membership> {
     const answer = await this.#call<{
       header: { cluster_id: string; member_id: string };
-      members?: readonly WireMember[];
+      members?: readonly (WireMember & { readonly ID: string })[];
     }>('cluster/member/list', {});
     return {
       clusterId: answer.header.cluster_id,
       ownId: answer.header.member_id,
-      members: (answer.members ?? []).map((one) => ({
-        id: one.ID,
-        name: one.name ?? '',
-        peerUrls: one.peerURLs ?? [],
-        learner: one.isLearner ?? false,
-      })),
+      members: (answer.members ?? []).map((one) => ({ id: one.ID, ...memberOf(one) })),
     };
+  }
+
+  /**
+   * As the member with this peer URL knows them; also while it has no quorum, when etcd before 3.5 does not serve its client
+   * port at all. @throws AppError `unavailable`.
+   */
+  async listAtPeerPort(peerUrl: string): Promise<Omit<Member, 'id'>[]> {
+    const what = `${peerUrl}/members`;
+    const { status, text } = await this.#calls.call('GET', what, undefined, CALL_MS);
+    const answer = parsed(text, what);
+    if (status === 200 && Array.isArray(answer)) return (answer as WireMember[]).map(memberOf);
+    throw new AppError('unavailable', `${what}: ${status} ${text.slice(0, 200)}`);
   }
 
   /** @throws AppError `unavailable` with etcd's words, e.g. while another learner has not been promoted. */
@@ -100,6 +106,10 @@ export class EtcdMembers {
     const { message, error } = answer as { message?: string; error?: string };
     throw new AppError('unavailable', `${what}: ${message ?? error ?? text.slice(0, 200)}`);
   }
+}
+
+function memberOf({ name = '', peerURLs = [], isLearner = false }: WireMember): Omit<Member, 'id'> {
+  return { name, peerUrls: peerURLs, learner: isLearner };
 }
 
 function parsed(text: string, what: string): unknown {
