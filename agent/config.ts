@@ -185,7 +185,7 @@ function verify(config: AgentConfig): void {
     throw wrong('advertise_addr', `${JSON.stringify(config.advertiseAddress)} must be an IP address`);
   }
   if (config.mode === 'client' && (config.bootstrap || config.bootstrapExpect > 0)) {
-    throw wrong('bootstrap', 'needs server mode (flag -server)');
+    throw wrong(config.bootstrap ? 'bootstrap' : 'bootstrap_expect', 'needs server mode (flag -server)');
   }
   if (config.retryMax < 0) throw wrong('retry_max', `${config.retryMax} must be a count; 0 tries for ever`);
   if ((config.retryIntervalMs ?? 1) <= 0) throw wrong('retry_interval', 'must be a time, e.g. 10s');

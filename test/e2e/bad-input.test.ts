@@ -71,7 +71,7 @@ describe('a wrong manifest at start', () => {
   });
 
   it('a folder that is not there is named', async () => {
-    expectOneLine(await lictor('dev', '-f', join(folder, 'none'), '-data-dir', join(folder, 'data')), /none/);
+    expectOneLine(await dev('-f', join(folder, 'none')), /none/);
   });
 });
 
@@ -82,7 +82,7 @@ describe('a wrong flag or configuration', () => {
     [['dev', '-f', 'x', '-log-level', 'loud'], /-log-level loud/],
     [['agent'], /data-dir/],
     [['agent', '-dev', '-nodee', 'x'], /-nodee.*-node\b/],
-    [['agent', '-data-dir', '/tmp/x'], /retry-join/],
+    [['agent', '-data-dir', '/tmp/x', '-bootstrap-expect', '3'], /bootstrap_expect: .*-server/],
     [['operator', '--workers', 'many'], /workers/],
     [['resolve', 'web', '-http-addr', '127.0.0.1:1'], /-http-addr/],
   ])('%j is refused in one line', async (args, expected) => {

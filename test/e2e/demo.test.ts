@@ -46,7 +46,11 @@ describe('the demo', () => {
         out += String(chunk);
       });
     }
-    return { out: () => out, ports: [...ports, 9101, 9102, 9103] };
+    const shown = (): string => {
+      if (demo?.exitCode !== null) throw new Error(`the demo has ended: ${out}`);
+      return out;
+    };
+    return { out: shown, ports: [...ports, 9101, 9102, 9103] };
   }
 
   const pids = (out: string) => [...out.matchAll(/kill (\d+) {4}# end web-\d/g)].map((match) => Number(match[1]));
