@@ -18,8 +18,8 @@ function server(name: string, more: Given = {}, memory?: FormationMemory): Forma
 /** `asker` asks `asked`, which asks back: each hears the other. */
 function ask(asker: Formation, asked: Formation): void {
   asked.asked(asker.card());
-  asker.heard(asked.card());
-  asked.heard(asker.card());
+  asker.heard(asked.card(), asker.question());
+  asked.heard(asker.card(), asked.question());
 }
 
 function why(step: Step): string {
@@ -147,14 +147,50 @@ describe('Formation', () => {
     ask(before, c);
     const late = before.card();
     const b = of('b', 'b-1');
-    b.heard(c.card());
+    b.heard(c.card(), b.question());
     expect(why(b.next())).toBe('c does not know the same servers yet');
     ask(b, c);
     // What the one before has asked comes now.
     c.asked(late);
     expect(c.card().knows.map(({ id }) => id)).toEqual(['b-1', 'c-0']);
-    b.heard(c.card());
+    b.heard(c.card(), b.question());
     expect(b.next()).toEqual({ kind: 'bootstrap' });
+  });
+
+  it('takes no answer that a later disk of the server may have overtaken, until it is asked again', () => {
+    const of = (name: string, id: string, address?: string) =>
+      server(name, { expect: 2, id, ...(address === undefined ? {} : { address }) });
+    const [before, b, c] = [of('b', 'b-0'), of('b', 'b-1'), of('c', 'c-0')];
+    const [first, second] = [c.question(), c.question()];
+    const late = before.card();
+    expect(c.heard(b.card(), second)).toBe(true);
+    expect(c.heard(late, first)).toBe(false);
+    expect(c.card().knows.map(({ id }) => id)).toEqual(['b-1', 'c-0']);
+    // The same disk at the same address says nothing else, whichever answer is the later one.
+    expect(c.heard(b.card(), first)).toBe(true);
+    const moved = of('b', 'b-2', 'x:1');
+    expect(c.heard(moved.card(), c.question())).toBe(true);
+    expect(c.heard(b.card(), second)).toBe(false);
+    expect(c.heard(b.card(), c.question())).toBe(true);
+    expect(c.next().kind).toBe('refuse');
+  });
+
+  it('begins no second cluster by an answer that was overtaken', () => {
+    const of = (name: string, id: string, expected: number) => server(name, { expect: expected, id });
+    const [a, before, b, c] = [of('a', 'a-0', 2), of('b', 'b-0', 2), of('b', 'b-1', 2), of('c', 'c-0', 2)];
+    const question = c.question();
+    before.heard(c.card(), before.question());
+    before.heard(a.card(), before.question());
+    const late = before.card();
+    a.heard(late, a.question());
+    // Its disk is lost, and with it that it knew the first one.
+    ask(b, c);
+    b.heard(c.card(), b.question());
+    expect(b.next()).toEqual({ kind: 'bootstrap' });
+    c.heard(late, question);
+    c.heard(a.card(), c.question());
+    a.heard(c.card(), a.question());
+    expect(why(a.next())).toBe('c does not know the same servers yet');
   });
 
   it('enters through one that answers', () => {
@@ -174,19 +210,20 @@ describe('Formation', () => {
     fc.assert(
       fc.property(fc.array(call, { maxLength: 120 }), fc.integer({ min: 3, max: 5 }), (calls, expected) => {
         const servers = NAMES.map((name) => server(name, { expect: expected }));
-        const late: { to: number; card: ServerCard }[] = [];
+        const late: { to: number; card: ServerCard; question: number }[] = [];
         const begun: string[] = [];
         const step = (at: number) => {
           if (servers[at]!.card().state === 'waiting' && servers[at]!.next().kind === 'bootstrap')
             begun.push(NAMES[at]!);
         };
         for (const { from, to, lateAnswer } of calls) {
+          const question = servers[from]!.question();
           servers[to]!.asked(servers[from]!.card());
-          if (lateAnswer) late.push({ to: from, card: servers[to]!.card() });
-          else servers[from]!.heard(servers[to]!.card());
+          if (lateAnswer) late.push({ to: from, card: servers[to]!.card(), question });
+          else servers[from]!.heard(servers[to]!.card(), question);
           if (late.length > 2) {
-            const { to: at, card } = late.shift()!;
-            servers[at]!.heard(card);
+            const { to: at, card, question: asked } = late.shift()!;
+            servers[at]!.heard(card, asked);
             step(at);
           }
           step(from);

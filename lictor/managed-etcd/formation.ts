@@ -31,11 +31,17 @@ const NOTHING: FormationMemory = { pledged: false, counted: [] };
 
 /**
  * How servers agree on who begins the cluster, without clocks and without I/O. Each tells the others which servers it
- * knows, by the ids that go with their disks; no name leaves that set. The lowest name begins once as many as expected are
- * known and each of them has answered, while it waited, that it knows exactly these. Two cannot both begin when somebody
- * who agreed to both has kept its disk, or they know each other: it would have had to forget a server, or a later disk of
- * one. So `memory` has to be on disk before `card` is told and before `bootstrap` is carried out, and what is `heard` has
- * to be answers alone, those of one server in the order in which it was asked.
+ * knows, by the ids that go with their disks; no name leaves that set, and no id comes back that another one has replaced.
+ * The lowest name begins once as many as expected are known and each of them has answered, while it waited, that it knows
+ * exactly these.
+ *
+ * Two servers that keep their disks never both begin when somebody who agreed to both has kept its disk, too. For what that
+ * one said later names the disks of whoever agreed earlier, so the later one of the two has an answer of the earlier one
+ * from before that began: each knew the other, and only one of the names is the lowest. This holds if
+ * - `memory` is on disk before `card` is told and before `bootstrap` is carried out,
+ * - `heard` takes answers to questions of this process alone, with the question that each belongs to,
+ * - servers keep their names while they form a cluster, and no two have the same,
+ * - all tell ids (older versions do not; they agree by names and addresses).
  */
 export class Formation {
   readonly #self: SelfCard;
@@ -81,13 +87,22 @@ export class Formation {
     if (card.id !== this.#self.id) this.#servers.asked(card);
   }
 
-  /** Takes what a server answered. */
-  heard(card: ServerCard): void {
-    if (card.id === this.#self.id) return;
-    this.#servers.heard(card);
+  /** Called before a server is asked; gives what `heard` takes with the answer. */
+  question(): number {
+    return this.#servers.question();
+  }
+
+  /**
+   * Takes what a server answered. False when it may have been overtaken by what another disk or address of its name has
+   * answered since it was asked: that does not count, and it is to be asked again.
+   */
+  heard(card: ServerCard, question: number): boolean {
+    if (card.id === this.#self.id) return true;
+    if (!this.#servers.heard(card, question)) return false;
     const { name, address, clusterId } = card;
-    if (card.state !== 'formed' || (this.#formed && this.#formed.address !== address)) return;
+    if (card.state !== 'formed' || (this.#formed && this.#formed.address !== address)) return true;
     this.#formed = { name, address, clusterId };
+    return true;
   }
 
   /** No server answers at the address. */

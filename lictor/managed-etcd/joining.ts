@@ -20,6 +20,8 @@ const ASK_MS = 500;
 const CALL_MS = 15_000;
 const HELLO_MS = 5000;
 const STRANDED_EVERY_MS = 60_000;
+/** How often a server is asked in a round when another answer of its name comes meanwhile. */
+const TRIES = 2;
 /** A round of asking does not wait longer for answers. */
 const ROUND_MS = 1000;
 
@@ -294,9 +296,12 @@ export class Joining {
     const { formation } = this.#deps;
     this.#asking.add(origin);
     try {
-      const heard = cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, card, HELLO_MS)));
-      if (heard.id === card.id) throw new AppError('config', `${origin}: is this server itself`);
-      formation.heard(heard);
+      for (let counts = false, tries = 0; !counts && tries < TRIES; tries++) {
+        const question = formation.question();
+        const heard = cardOf(Buffer.from(await this.#put(`${origin}${HELLO_PATH}`, card, HELLO_MS)));
+        if (heard.id === card.id) throw new AppError('config', `${origin}: is this server itself`);
+        counts = formation.heard(heard, question);
+      }
       this.#tries.answered(origin);
     } catch (error) {
       this.#tries.failed(origin, errorText(error));

@@ -39,6 +39,10 @@ export class KnownServers {
   /** By address; those that do not answer stand last. */
   readonly #cards = new Map<string, ServerCard>();
   readonly #silent = new Set<string>();
+  /** By name: whose answer counted last, and when. */
+  readonly #answered = new Map<string, Peer & { readonly id: string; readonly at: number }>();
+  /** Questions and answers, in their order. */
+  #ticks = 0;
 
   /** With the servers that were counted before a restart. The server itself is among them when it is or was counted. */
   constructor(self: KnownServer, before: readonly KnownServer[], counted: boolean) {
@@ -84,9 +88,20 @@ export class KnownServers {
     if (counts(card)) this.#heardOf({ name: card.name, address: card.address });
   }
 
-  /** Takes what a server answered. Its answers come in their order. */
-  heard(card: ServerCard): void {
+  /** When a question is asked. */
+  question(): number {
+    return ++this.#ticks;
+  }
+
+  /**
+   * Takes what a server answered to a question of this process. False when that does not count: another disk or address
+   * of its name has answered while it was under way, and which of the two spoke first is not known.
+   */
+  heard(card: ServerCard, question: number): boolean {
     const { id, name, address } = card;
+    const last = this.#answered.get(name);
+    if (last && last.at > question && (last.id !== id || last.address !== address)) return false;
+    this.#answered.set(name, { id, name, address, at: ++this.#ticks });
     this.#silent.delete(address);
     for (const old of this.cards) if (old.id === id && old.address !== address) this.#cards.delete(old.address);
     this.#cards.set(address, card);
@@ -95,6 +110,7 @@ export class KnownServers {
     if (before || counts(card) || this.#counted.has(keyOf(card))) this.#count({ id, name, address });
     if (counts(card)) for (const peer of card.knows) this.#heardOf(peer);
     this.#settle();
+    return true;
   }
 
   /** No server answers at the address. */

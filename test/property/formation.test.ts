@@ -24,7 +24,7 @@ class Server {
   up: Formation | undefined;
   /** Whose disk answered last at an address, as this process has heard. */
   heardIds = new Map<string, string>();
-  /** Addresses with a question of this process under way. */
+  /** Names and addresses with a question of this process under way. */
   asking = new Set<string>();
 
   constructor(name: string, expected: number, joins: readonly string[]) {
@@ -55,9 +55,8 @@ class Server {
     return structuredClone(this.up!.card());
   }
 
-  hears(card: ServerCard): void {
-    this.up!.heard(card);
-    this.heardIds.set(card.address, card.id);
+  hears(card: ServerCard, question: number): void {
+    if (this.up!.heard(card, question)) this.heardIds.set(card.address, card.id);
   }
 }
 
@@ -70,9 +69,12 @@ interface Begun {
 
 /** A question, which comes whenever it comes, or the answer to it, which only the process hears that has asked. */
 interface Message {
-  readonly to: string;
+  /** As it was asked: by a name, which leads to wherever the server is, or by an address. */
+  readonly origin: string;
   readonly card: ServerCard;
   readonly asker: Formation;
+  /** Of the asker's. */
+  readonly question: number;
   readonly answer: boolean;
 }
 
@@ -90,38 +92,37 @@ class World {
     this.servers = servers;
   }
 
-  at(address: string): Server | undefined {
-    return this.servers.find((one) => one.up && one.address === address);
+  at(origin: string): Server | undefined {
+    return this.servers.find((one) => one.up && (one.address === origin || one.name === origin));
   }
 
   /** Sends its card to those that it knows; who is nowhere is silent. */
   ask(server: Server): void {
     if (!server.up || server.disk.cluster !== undefined) return;
-    const targets = new Set([...server.joins.map((name) => this.#named(name).address), ...server.up.addresses()]);
-    targets.delete(server.address);
-    for (const to of targets) {
-      if (server.asking.has(to)) continue;
-      server.asking.add(to);
-      this.#underWay.push({ to, card: server.card(), asker: server.up, answer: false });
+    for (const origin of new Set([...server.joins, ...server.up.addresses()])) {
+      if (origin === server.name || server.asking.has(origin)) continue;
+      server.asking.add(origin);
+      const { up } = server;
+      this.#underWay.push({ origin, card: server.card(), asker: up, question: up.question(), answer: false });
     }
   }
 
   deliver(pick: number, lost: boolean): void {
     const [message] = this.#underWay.splice(pick % Math.max(1, this.#underWay.length), 1);
     if (!message) return;
-    const { to, card, asker, answer } = message;
-    const server = this.at(to);
+    const { origin, card, asker, question, answer } = message;
+    const server = this.at(origin);
     const asking = this.servers.find(({ up }) => up === asker);
     if (answer) {
-      asking?.asking.delete(card.address);
-      if (!lost) asking?.hears(card);
+      asking?.asking.delete(origin);
+      if (!lost) asking?.hears(card, question);
     } else if (!lost && server) {
       server.up!.asked(card);
-      this.#underWay.push({ to: card.address, card: server.card(), asker, answer: true });
+      this.#underWay.push({ origin, card: server.card(), asker, question, answer: true });
     } else {
       // Its deadline is over, or it is refused: then the asker hears that nobody is there.
-      asking?.asking.delete(to);
-      if (!lost) asker.silent(to);
+      asking?.asking.delete(origin);
+      if (!lost) asker.silent(origin);
     }
   }
 
@@ -193,10 +194,6 @@ class World {
   #formed(server: Server, cluster: string): void {
     server.up!.formed(cluster);
     server.disk = { id: server.disk.id, cluster, data: cluster };
-  }
-
-  #named(name: string): Server {
-    return this.servers.find((one) => one.name === name)!;
   }
 }
 
