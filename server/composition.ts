@@ -181,6 +181,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     server: { nodeId: config.nodeId, address: serverAddress(config), version: config.consulVersion },
   });
   for (const { tables = [] } of parts) for (const table of tables) container.resolve(tokens.STATE).addTable(table);
+  container.resolve(tokens.WRITER).endBound(onlyOf(parts, 'boundEnds'));
   const routes = standing.routes([
     ...catalogReadRoutes(readDeps, reads),
     ...healthReadRoutes(readDeps, reads),

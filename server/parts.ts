@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts';
 import { bulkHealthPart } from './backend/bulk-health-part.ts';
 import { dnsPart } from './backend/dns-part.ts';
 import { type CaPartOptions, caPart } from './ca/ca-part.ts';
+import type { BoundEnds } from './catalog/bound-ends.ts';
 import type { CatalogLookups } from './catalog/lookups.ts';
 import type { CatalogState } from './catalog/state.ts';
 import type { StateTable } from './catalog/state-table.ts';
@@ -84,6 +85,8 @@ export interface ServerPart {
   readonly runnables?: readonly Runnable[];
   /** What DNS asks beside services and nodes: of one part. */
   readonly dnsLookups?: DnsLookups;
+  /** What ends with nodes and checks: of one part. */
+  readonly boundEnds?: BoundEnds;
   /** The certificate authority: of one part. */
   readonly ca?: CaBackend;
   /** Configuration entries: of one part. */

@@ -3,12 +3,13 @@ import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Deregistration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
 import { type CheckEntry, localKey, type NodeEntry } from './entries.ts';
-import { type Plan, PlanBuilder } from './plan.ts';
+import { PlanBuilder } from './plan.ts';
 import type { CatalogState } from './state.ts';
 import { checkEpoch, mayDelete } from './writer-rules.ts';
 
 /** A deregistration, or the first part of one that is too large for a transaction: then it is to be planned again. */
-export interface DeregistrationPlan extends Plan {
+export interface DeregistrationPlan {
+  readonly plan: PlanBuilder;
   readonly complete: boolean;
 }
 
@@ -45,7 +46,7 @@ export function planDeregistration(
       planNodeRemoval(state, plan, node, { keepId: false });
     }
   }
-  return { ...plan.build(), complete };
+  return { plan, complete };
 }
 
 /** Whether a node exists only for instances that are gone. */
@@ -54,11 +55,11 @@ export function isAbandoned(node: NodeEntry): boolean {
 }
 
 /** Removes a node whose last instances went side by side, so that none of them was the last when it was planned. */
-export function planAbandonedNode(state: CatalogState, name: string): Plan {
+export function planAbandonedNode(state: CatalogState, name: string): PlanBuilder {
   const plan = new PlanBuilder();
   const node = state.node(name);
   if (node && isAbandoned(node)) planNodeRemoval(state, plan, node, { keepId: false });
-  return plan.build();
+  return plan;
 }
 
 /** A node with everything on it. Nothing on it can be written meanwhile: each writer there relies on the node. */
@@ -75,6 +76,7 @@ export function planNodeRemoval(
   for (const range of state.nodeRanges(node.key)) plan.deleteRange(range);
   if (id !== '' && !options.keepId) plan.delete(keys.nodeId(id), state.nodeId(id));
   plan.delete(keys.node(node.key), node.stored);
+  plan.loses({ node: node.key });
 }
 
 /** Whether that is all of it. */
@@ -133,11 +135,13 @@ function planCheckRemoval(
   removeCheck(state, plan, check);
 }
 
-function removeCheck(state: CatalogState, plan: PlanBuilder, check: CheckEntry): void {
+/** A check with both its halves. */
+export function removeCheck(state: CatalogState, plan: PlanBuilder, check: CheckEntry): void {
   const record = check.definition?.record;
   if (!record) return;
   plan.delete(state.keys.checkState(check.node.key, record.namespace, record.checkId), check.state);
   plan.delete(state.keys.checkDefinition(check.node.key, record.namespace, record.checkId), check.definition);
+  plan.loses({ node: check.node.key, check: check.key });
 }
 
 function instanceText(node: NodeEntry, key: string): string {

@@ -2,8 +2,8 @@ import type { WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
 import { localKey, type NodeEntry } from './entries.ts';
 import type { NormalCheck, NormalRegistration } from './normalize.ts';
-import { type Plan, PlanBuilder } from './plan.ts';
-import { planNodeRemoval } from './plan-deregister.ts';
+import { PlanBuilder } from './plan.ts';
+import { planNodeRemoval, removeCheck } from './plan-deregister.ts';
 import {
   type CheckDefinitionRecord,
   checkStateRecord,
@@ -35,7 +35,7 @@ export function planRegistration(
   registration: NormalRegistration,
   writer: WriterIdentity,
   options: RegisterOptions & { readonly mesh: MeshAddresses; readonly nowMs: number },
-): Plan {
+): PlanBuilder {
   const plan = new PlanBuilder();
   checkEpoch(state, plan, writer);
   planNode(state, plan, registration, writer);
@@ -45,7 +45,7 @@ export function planRegistration(
   if (options.replaceExistingChecks && registration.instance && node) {
     planReplacement(state, plan, registration, node, writer);
   }
-  return plan.build();
+  return plan;
 }
 
 function planNode(
@@ -167,6 +167,7 @@ function planCheck(
   if (stateHalf) {
     const record = checkStateRecord(stateHalf, entry?.state?.record, nowMs);
     plan.putChanged(keys.checkState(registration.node, check.namespace, check.checkId), entry?.state, record);
+    if (entry && record.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
   }
 }
 
@@ -203,8 +204,7 @@ function planReplacement(
   for (const entry of node.checksByInstance.get(localKey(namespace, content.ID)) ?? []) {
     const record = entry.definition?.record;
     if (!record || kept.has(entry.key) || !sameOwner(record.owner, writer.owner)) continue;
-    plan.delete(state.keys.checkDefinition(node.key, record.namespace, record.checkId), entry.definition);
-    plan.delete(state.keys.checkState(node.key, record.namespace, record.checkId), entry.state);
+    removeCheck(state, plan, entry);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Verdict } from '../../api/shapes/agent-sync.ts';
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import { localKey, SERF_HEALTH } from './entries.ts';
-import { type Plan, PlanBuilder } from './plan.ts';
+import { PlanBuilder } from './plan.ts';
 import { type CheckDefinitionRecord, checkStateRecord } from './records.ts';
 import type { CatalogState } from './state.ts';
 
@@ -9,7 +9,12 @@ import type { CatalogState } from './state.ts';
 export const SERVER_OWNER = 'server/catalog';
 
 /** State halves only; checks that are not (or no longer) in the catalog are left out. */
-export function planVerdicts(state: CatalogState, nodeName: string, verdicts: readonly Verdict[], nowMs: number): Plan {
+export function planVerdicts(
+  state: CatalogState,
+  nodeName: string,
+  verdicts: readonly Verdict[],
+  nowMs: number,
+): PlanBuilder {
   const plan = new PlanBuilder();
   const node = state.node(nodeName);
   for (const verdict of node ? verdicts : []) {
@@ -21,8 +26,9 @@ export function planVerdicts(state: CatalogState, nodeName: string, verdicts: re
     plan.rely(state.keys.checkDefinition(node!.key, namespace, checkId), check.definition);
     const record = checkStateRecord({ status: verdict.Status, output: verdict.Output }, current?.record, nowMs);
     plan.put(state.keys.checkState(node!.key, namespace, checkId), current, record);
+    if (verdict.Status === 'critical') plan.loses({ node: node!.key, check: check.key });
   }
-  return plan.build();
+  return plan;
 }
 
 /** The check that says whether a node's agent is alive; made with the agent's first sign of life. */
@@ -31,10 +37,10 @@ export function planAgentHealth(
   nodeName: string,
   agent: { alive: boolean; heartbeatMs: number },
   nowMs: number,
-): Plan {
+): PlanBuilder {
   const plan = new PlanBuilder();
   const node = state.node(nodeName);
-  if (!node) return plan.build();
+  if (!node) return plan;
   const { keys } = state;
   plan.rely(keys.node(node.key), node.stored);
   const check = node.serfHealth;
@@ -61,5 +67,6 @@ export function planAgentHealth(
     : ({ status: 'critical', output: 'Agent not live or unreachable' } as const);
   const record = checkStateRecord(verdict, check?.state?.record, nowMs);
   plan.putChanged(keys.checkState(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.state, record);
-  return plan.build();
+  if (check && !agent.alive) plan.loses({ node: node.key, check: check.key });
+  return plan;
 }

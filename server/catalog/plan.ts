@@ -1,3 +1,4 @@
+import { inRange } from '../../store/key-order.ts';
 import type { Compare, Key, KeyRange, Op, Revision } from '../../store/store.ts';
 import { encodeRecord, sameRecord } from './records.ts';
 import { type CarriedIndexes, sealValue } from './stored.ts';
@@ -19,12 +20,22 @@ export interface Known {
   readonly carried?: CarriedIndexes;
 }
 
+/** What a plan takes from whatever is bound to it: a check that goes or turns critical, or a whole node. */
+export interface Loss {
+  /** In lower case. */
+  readonly node: string;
+  /** As it is found on the node; absent: the node goes. */
+  readonly check?: string;
+}
+
 /** Collects compares, operations and locks. Everything that is read to decide is compared. */
 export class PlanBuilder {
   readonly #compares = new Map<Key, Compare>();
   readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
   readonly #locks = new Map<Key, LockMode>();
+  readonly #losses: Loss[] = [];
+  #bytes = 0;
 
   /** The decision relies on this record, or on its absence. */
   rely(key: Key, known: Known | undefined): void {
@@ -45,14 +56,13 @@ export class PlanBuilder {
   /** Puts a record in a form of its table's own. What replaces a restored entry keeps its CreateIndex. */
   putBytes(key: Key, known: Known | undefined, body: string | Uint8Array): void {
     this.own(key, known);
-    const value = sealValue(body, known?.carried && { create: known.carried.create });
-    this.#ops.push({ kind: 'put', key, value });
+    this.#put(key, sealValue(body, known?.carried && { create: known.carried.create }));
   }
 
   /** Puts what is shown with these indexes, and not with those of the put. */
   putCarrying(key: Key, known: Known | undefined, body: Uint8Array, carried: CarriedIndexes): void {
     this.own(key, known);
-    this.#ops.push({ kind: 'put', key, value: sealValue(body, carried) });
+    this.#put(key, sealValue(body, carried));
   }
 
   /** Puts only what differs from the present record. */
@@ -80,6 +90,20 @@ export class PlanBuilder {
     this.#ops.push({ kind: 'deleteRange', range });
   }
 
+  /** Ends come with this: see `BoundEnds`. */
+  loses(loss: Loss): void {
+    this.#losses.push(loss);
+  }
+
+  get losses(): readonly Loss[] {
+    return this.#losses;
+  }
+
+  /** Of the keys and values that are put. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Operations or compares, whichever are more: what a store's limit counts. */
   get size(): number {
     return Math.max(this.#ops.length, this.#compares.size + this.#ranges.length);
@@ -87,7 +111,13 @@ export class PlanBuilder {
 
   /** Whether this key is written, or would be if it had to change. */
   owns(key: Key): boolean {
-    return this.#locks.get(key) === 'exclusive';
+    if (this.#locks.get(key) === 'exclusive') return true;
+    return this.#ops.some((op) => op.kind === 'deleteRange' && inRange(key, op.range));
+  }
+
+  /** Whether the decision relies on this key, or writes it. */
+  relies(key: Key): boolean {
+    return this.#compares.has(key);
   }
 
   get changesNothing(): boolean {
@@ -100,6 +130,11 @@ export class PlanBuilder {
       ops: this.#ops,
       locks: this.#locks,
     };
+  }
+
+  #put(key: Key, value: Uint8Array): void {
+    this.#ops.push({ kind: 'put', key, value });
+    this.#bytes += key.length + value.byteLength;
   }
 
   #compare(key: Key, known: Known | undefined): void {

@@ -3,6 +3,7 @@ import type { OwnerState } from '../../api/shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
+import { type BoundEnds, BoundPlans } from './bound-ends.ts';
 import { normalizeRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
 import { isAbandoned, planAbandonedNode, planDeregistration } from './plan-deregister.ts';
@@ -27,17 +28,23 @@ const MAX_VERDICTS = 500;
 /** Writes to the catalog: nodes, instances, checks and owners. */
 export class CatalogWriter {
   readonly #deps: CatalogWriterDeps;
+  #ends: BoundEnds = { planEnds: () => true };
 
   constructor(deps: CatalogWriterDeps) {
     this.#deps = deps;
   }
 
+  /** From now on what is bound to nodes and checks ends with them. Called once, before anything is written. */
+  endBound(ends: BoundEnds): void {
+    this.#ends = ends;
+  }
+
   /** @throws AppError `badRequest` with Consul's texts, `notOwner`, `staleEpoch`, `queueFull`, what the store throws. */
   async register(registration: Registration, by: WriterIdentity, options: RegisterOptions): Promise<void> {
-    const { state, writer, mesh, clock } = this.#deps;
+    const { state, mesh, clock } = this.#deps;
     const normal = normalizeRegistration(registration);
     try {
-      await writer.write(() => planRegistration(state, normal, by, { ...options, mesh, nowMs: clock.now() }));
+      await this.#write(() => planRegistration(state, normal, by, { ...options, mesh, nowMs: clock.now() }));
     } catch (error) {
       if (!(error instanceof AppError && error.code === 'tooLarge')) throw error;
       throw new AppError(
@@ -54,14 +61,14 @@ export class CatalogWriter {
     const { state, writer } = this.#deps;
     const limits = { maxChecks: Math.floor((writer.maxOps - DEREGISTRATION_OWN_OPS) / 2) };
     for (let complete = false; !complete; ) {
-      await writer.write(() => {
-        const plan = planDeregistration(state, target, by, limits);
-        ({ complete } = plan);
-        return plan;
+      await this.#write(() => {
+        const planned = planDeregistration(state, target, by, limits);
+        ({ complete } = planned);
+        return planned.plan;
       });
     }
     const node = state.node(target.Node);
-    if (node && isAbandoned(node)) await writer.write(() => planAbandonedNode(state, target.Node));
+    if (node && isAbandoned(node)) await this.#write(() => planAbandonedNode(state, target.Node));
   }
 
   /** State halves of the checks of a node; unknown checks are ignored. */
@@ -69,13 +76,13 @@ export class CatalogWriter {
     const size = Math.max(1, Math.min(MAX_VERDICTS, Math.floor(this.#deps.writer.maxOps / 2)));
     for (let at = 0; at < verdicts.length; at += size) {
       const part = verdicts.slice(at, at + size);
-      await this.#deps.writer.write(() => planVerdicts(this.#deps.state, node, part, this.#deps.clock.now()));
+      await this.#write(() => planVerdicts(this.#deps.state, node, part, this.#deps.clock.now()));
     }
   }
 
   /** The node's serfHealth check. */
   async writeAgentHealth(node: string, agent: { alive: boolean; heartbeatMs: number }): Promise<void> {
-    await this.#deps.writer.write(() => planAgentHealth(this.#deps.state, node, agent, this.#deps.clock.now()));
+    await this.#write(() => planAgentHealth(this.#deps.state, node, agent, this.#deps.clock.now()));
   }
 
   /** From now on lower epochs of this owner are refused. @throws AppError `staleEpoch`. */
@@ -85,5 +92,12 @@ export class CatalogWriter {
       checkEpoch(this.#deps.state, plan, { owner: owner.Owner, epoch: owner.Epoch });
       return plan.build();
     });
+  }
+
+  /** What is bound to what a plan takes away ends with it, or before it. */
+  async #write(plan: () => PlanBuilder): Promise<void> {
+    const plans = new BoundPlans(this.#ends);
+    do await this.#deps.writer.write(() => plans.complete(plan()).build());
+    while (!plans.whole);
   }
 }

@@ -2,6 +2,7 @@ import { kvRoutes } from '../../api/routes/kv-routes.ts';
 import { sessionRoutes } from '../../api/routes/session-routes.ts';
 import { txnRoutes } from '../../api/routes/txn-routes.ts';
 import type { PartDeps, ServerPart } from '../parts.ts';
+import { BoundSessions } from '../sessions/bound-sessions.ts';
 import { HeldKeys } from '../sessions/held-keys.ts';
 import { LockDelays } from '../sessions/lock-delays.ts';
 import { StateSessionBackend } from '../sessions/session-backend.ts';
@@ -43,7 +44,11 @@ export function kvPart(deps: PartDeps, planBoundEnd: PlanBoundEnd, limits: KvLim
   const keeper = new SessionKeeper({ ...deps, table, writer });
   const sessions = new StateSessionBackend({ ...deps, table, delays, keys, writer, keeper });
   const kv = new StateKvBackend({ ...deps, table: keys, watches, sessions });
-  const txn = new StateTxnBackend({ ...deps, keys, sessions, sessionTable: table, sessionWriter: writer }, deps);
+  const boundEnds = new BoundSessions({ ...deps, table, writer });
+  const txn = new StateTxnBackend(
+    { ...deps, keys, sessions, sessionTable: table, sessionWriter: writer, boundEnds },
+    deps,
+  );
   return {
     // In the order in which they are loaded: dead sessions let go of keys, and of that the delays follow.
     tables: [keys, table, delays],
@@ -53,6 +58,7 @@ export function kvPart(deps: PartDeps, planBoundEnd: PlanBoundEnd, limits: KvLim
       ...txnRoutes(deps.reads, txn, { maxBytes: limits.txnMaxBytes }),
     ],
     runnables: [keeper],
+    boundEnds,
     sessions,
   };
 }

@@ -51,6 +51,14 @@ export function boundChecks(content: SessionContent, node: NodeEntry, namespace:
   ];
 }
 
+/** The keys on its node under which a session may find its checks. */
+export function boundKeys(content: SessionContent, namespace: string): Set<string> {
+  return new Set([
+    ...content.NodeChecks.flatMap((id) => [localKey(DEFAULT_NAMESPACE, id), localKey(namespace, id)]),
+    ...(content.ServiceChecks ?? []).map(({ ID, Namespace }) => localKey(Namespace ?? namespace, ID)),
+  ]);
+}
+
 /** Why a session cannot be on this node, in Consul's words; undefined when it can. */
 export function bindingProblem(
   content: SessionContent,

@@ -6,6 +6,7 @@ import { NamespaceCounts } from '../catalog/namespace-counts.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { Topics, topicOf } from '../catalog/topics.ts';
+import { BoundIndex } from './bound-index.ts';
 
 /** A session as it is stored. */
 export interface SessionRecord {
@@ -61,7 +62,7 @@ export class SessionTable implements StateTable {
   readonly topics: Topics;
   readonly #byId = new Map<string, SessionEntry>();
   readonly #namespaces = new NamespaceCounts();
-  readonly #byNode = new Map<string, Set<SessionEntry>>();
+  readonly #bound = new BoundIndex();
   readonly #holdings: Holdings;
   readonly #ending = new Map<string, Ending>();
   readonly #listeners = new Set<SessionListener>();
@@ -84,11 +85,11 @@ export class SessionTable implements StateTable {
         ModifyIndex: modifyIndexOf(stored, context.base),
       },
     };
-    if (!this.#byId.has(id) && this.#namespaces.add(stored.record.namespace)) context.bump(topicOf.namespaces, true);
-    this.#unlist(rest);
+    const before = this.#byId.get(rest);
+    if (before) this.#bound.delete(before);
+    else if (this.#namespaces.add(stored.record.namespace)) context.bump(topicOf.namespaces, true);
     this.#byId.set(id, added);
-    const node = content.Node.toLowerCase();
-    this.#byNode.set(node, (this.#byNode.get(node) ?? new Set()).add(added));
+    this.#bound.add(added);
     if (deadSinceMs !== undefined) {
       this.#ending.set(id, { wallMs: deadSinceMs, hidden: true });
       this.#holdings.letGo(added, context);
@@ -100,7 +101,7 @@ export class SessionTable implements StateTable {
   delete(rest: string, context: ApplyContext): void {
     const entry = this.#byId.get(rest);
     if (!entry) return;
-    this.#unlist(rest);
+    this.#bound.delete(entry);
     this.#byId.delete(rest);
     if (this.#namespaces.remove(entry.stored.record.namespace)) context.bump(topicOf.namespaces, true);
     this.#ending.delete(rest);
@@ -112,7 +113,7 @@ export class SessionTable implements StateTable {
   clear(): void {
     this.#byId.clear();
     this.#namespaces.clear();
-    this.#byNode.clear();
+    this.#bound.clear();
     this.#ending.clear();
     this.topics.forgetData();
   }
@@ -187,7 +188,12 @@ export class SessionTable implements StateTable {
 
   /** All that are stored and are bound to a node. */
   onNode(node: string): Iterable<SessionEntry> {
-    return this.#byNode.get(node.toLowerCase()) ?? [];
+    return this.#bound.onNode(node);
+  }
+
+  /** All that are stored and name a check of a node, by its key there. */
+  onCheck(node: string, check: string): Iterable<SessionEntry> {
+    return this.#bound.onCheck(node, check);
   }
 
   /** Those that are shown, by id. */
@@ -220,16 +226,7 @@ export class SessionTable implements StateTable {
   #touch({ shape, stored }: SessionEntry, index: number): void {
     const { namespace } = stored.record;
     this.topics.bump(topic.list(namespace), index, true);
-    this.topics.bump(topic.node(namespace, shape.Node), index, this.#byNode.has(shape.Node.toLowerCase()));
+    this.topics.bump(topic.node(namespace, shape.Node), index, this.#bound.hasNode(shape.Node));
     this.topics.bump(topic.id(shape.ID), index, this.#byId.has(shape.ID));
-  }
-
-  #unlist(id: string): void {
-    const entry = this.#byId.get(id);
-    if (!entry) return;
-    const node = entry.shape.Node.toLowerCase();
-    const siblings = this.#byNode.get(node);
-    siblings?.delete(entry);
-    if (siblings?.size === 0) this.#byNode.delete(node);
   }
 }

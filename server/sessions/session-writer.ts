@@ -70,16 +70,27 @@ export class SessionWriter {
     });
   }
 
-  /** Adds a session's end to a transaction. */
-  planEnd(plan: PlanBuilder, entry: SessionEntry): void {
+  /** Whether a session's end can be added to a transaction, at least as a mark. */
+  hasRoom(plan: PlanBuilder): boolean {
+    const { maxOps, maxBytes } = this.#deps.writer;
+    return plan.size < maxOps && plan.bytes < maxBytes * BYTES_FOR_VALUES;
+  }
+
+  /**
+   * Adds a session's end to a transaction. It is a mark, too, where the same transaction locks a key with the session or
+   * writes a key that it holds, and with `marks`: then it relies on nothing but the session.
+   */
+  planEnd(plan: PlanBuilder, entry: SessionEntry, { marks = false }: { readonly marks?: boolean } = {}): void {
     const { table, clock, writer, planBoundEnd } = this.#deps;
     const { shape, stored } = entry;
     if (stored.record.deadSinceMs !== undefined) return;
     const place = this.#key(shape.ID);
+    if (plan.owns(place)) return;
+    const marked = marks || plan.relies(place);
     plan.own(place, stored);
-    const held = this.#held(shape.ID);
-    const unbound = planBoundEnd(plan, shape.ID, writer.maxOps - 1);
-    const batch = this.#batch(entry, held, plan.size + 1);
+    const held = marked ? [] : this.#held(shape.ID);
+    const unbound = !marked && planBoundEnd(plan, shape.ID, writer.maxOps - 1);
+    const batch = this.#batch(entry, held, plan);
     const whole = unbound && batch.length === held.length && !held.some(({ rest }) => plan.owns(this.#keyOf(rest)));
     if (whole) {
       this.#planRelease(plan, entry, batch);
@@ -149,7 +160,7 @@ export class SessionWriter {
     plan.own(this.#key(id), entry.stored);
     const unbound = planBoundEnd(plan, id, writer.maxOps - 1);
     const held = this.#held(id);
-    const batch = this.#batch(entry, held, plan.size + 1);
+    const batch = this.#batch(entry, held, plan);
     this.#planRelease(plan, entry, batch);
     if (!unbound || batch.length < held.length) return true;
     plan.delete(this.#key(id), entry.stored);
@@ -162,11 +173,12 @@ export class SessionWriter {
     return [...keys.heldBy(id)].map((rest) => keys.stored(rest)!);
   }
 
-  /** As many of the keys as fit beside `taken` operations. */
-  #batch(entry: SessionEntry, held: readonly KvEntry[], taken: number): KvEntry[] {
+  /** As many of the keys as fit into the plan beside what it has and the session itself. */
+  #batch(entry: SessionEntry, held: readonly KvEntry[], plan: PlanBuilder): KvEntry[] {
     const { maxOps, maxBytes } = this.#deps.writer;
     const perKey = lockDelayMs(entry.shape) > 0 ? 2 : 1;
-    let bytes = maxBytes * BYTES_FOR_VALUES;
+    const taken = plan.size + 1;
+    let bytes = maxBytes * BYTES_FOR_VALUES - plan.bytes;
     const batch: KvEntry[] = [];
     for (const key of held) {
       // Its name shows up to four times: put and compared, and that for its delay.

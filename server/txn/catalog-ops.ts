@@ -2,7 +2,7 @@ import type { Node } from '../../api/shapes/catalog.ts';
 import type { CheckOp, NodeOp, ServiceOp } from '../../api/shapes/txn.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Key, KeyRange } from '../../store/store.ts';
-import { localKey } from '../catalog/entries.ts';
+import { type CheckEntry, localKey } from '../catalog/entries.ts';
 import { type NormalCheck, normalizeRegistration } from '../catalog/normalize.ts';
 import type { Known } from '../catalog/plan.ts';
 import {
@@ -128,6 +128,7 @@ export class CatalogOperations {
     if (verb !== 'set' && verb !== 'cas') {
       draft.delete(place, base);
       draft.delete(statePlace, stateBase);
+      if (entry) this.#loses(entry);
       return;
     }
     const [normal] = normalized(() =>
@@ -143,6 +144,7 @@ export class CatalogOperations {
     const after = this.#put(place, base, before, record);
     const half = given2 ?? (stateBefore ? undefined : initialState);
     const stored = half && checkStateRecord(half, stateBefore?.record, this.#context.nowMs);
+    if (entry && stored?.status === 'critical') this.#loses(entry);
     this.#showCheck(after, stored ? this.#put(statePlace, stateBase, stateBefore, stored) : stateBefore);
   }
 
@@ -202,6 +204,7 @@ export class CatalogOperations {
     for (const range of state.nodeRanges(name.toLowerCase())) draft.deleteRange(range, new Map());
     if (record.id !== '') draft.delete(keys.nodeId(record.id), this.#base(state.nodeId(record.id)));
     draft.delete(keys.node(name), this.#base(state.node(name)?.stored));
+    this.#context.loses({ node: name.toLowerCase() });
   }
 
   #deleteChecksOf(node: string, namespace: string, serviceId: string): void {
@@ -211,6 +214,7 @@ export class CatalogOperations {
       const id = check.definition!.record.checkId;
       draft.delete(state.keys.checkDefinition(node, namespace, id), this.#base(check.definition));
       draft.delete(state.keys.checkState(node, namespace, id), this.#base(check.state));
+      this.#loses(check);
     }
     for (const { key, now } of [...draft.within(state.keys.ofNode('checkDefinition', node))]) {
       const record = (now as Drafted<CheckDefinitionRecord> | undefined)?.record;
@@ -230,6 +234,10 @@ export class CatalogOperations {
     const { state, draft } = this.#context;
     const base = this.#base(this.#nodeEntry(node)?.instances.get(localKey(namespace, id))?.stored);
     return draft.read<Drafted<InstanceRecord>>(state.keys.instance(node, namespace, id), base);
+  }
+
+  #loses({ node, key }: CheckEntry): void {
+    this.#context.loses({ node: node.key, check: key });
   }
 
   #nodeEntry(name: string) {

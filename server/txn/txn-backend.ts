@@ -1,6 +1,8 @@
 import type { TxnBackend, TxnOutcome } from '../../api/routes/txn-routes.ts';
 import type { TxnError, TxnOp } from '../../api/shapes/txn.ts';
 import type { Clock } from '../../core/clock.ts';
+import type { Revision } from '../../store/store.ts';
+import { type BoundEnds, BoundPlans } from '../catalog/bound-ends.ts';
 import { type Plan, PlanBuilder } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { StateWriter } from '../catalog/state-writer.ts';
@@ -17,6 +19,7 @@ export interface TxnBackendDeps extends KvOpDeps {
   readonly writer: Pick<StateWriter, 'write'>;
   readonly sessionTable: SessionTable;
   readonly sessionWriter: Pick<SessionWriter, 'planEnd'>;
+  readonly boundEnds: BoundEnds;
 }
 
 type Ops = readonly (TxnOp | undefined)[];
@@ -48,10 +51,14 @@ export class StateTxnBackend implements TxnBackend {
     if (wrong) return wrong;
     await this.#endings(namespace, ops);
     let trial: Trial | undefined;
-    const revision = await this.#deps.writer.write((): Plan => {
-      trial = this.#try(namespace, ops);
-      return (trial.errors.length > 0 ? new PlanBuilder() : trial.plan).build();
-    });
+    let revision: Revision;
+    const plans = new BoundPlans(this.#deps.boundEnds);
+    do {
+      revision = await this.#deps.writer.write((): Plan => {
+        trial = this.#try(namespace, ops);
+        return plans.complete(trial.errors.length > 0 ? new PlanBuilder() : trial.plan).build();
+      });
+    } while (!plans.whole);
     // A session's end may have become certain only meanwhile: whoever is told of it is told so for good.
     if (trial!.errors.length > 0) await this.#endings(namespace, ops);
     return outcome(trial!, this.#deps.state.base + revision);
@@ -70,6 +77,7 @@ export class StateTxnBackend implements TxnBackend {
       namespace,
       datacenter: this.#datacenter,
       nowMs: this.#deps.clock.now(),
+      loses: (loss) => trial.plan.loses(loss),
       result: (make) => trial.results.push(make),
     };
     const ended = new Set<string>();

@@ -1,3 +1,4 @@
+import type { Loss } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { Draft } from './draft.ts';
 
@@ -9,6 +10,8 @@ export interface TxnContext {
   readonly datacenter: string;
   /** The wall clock. */
   readonly nowMs: number;
+  /** Whatever is bound to this ends with the transaction. */
+  loses(loss: Loss): void;
   /** Adds a result; it is made when the index of the transaction is known. */
   result(make: (index: number) => Record<string, unknown>): void;
 }
