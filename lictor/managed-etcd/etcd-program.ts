@@ -13,7 +13,7 @@ const WAIT_MS = 30_000;
 
 /** Asks a program, by path or name on PATH, what it is. @throws AppError `config` when it is missing or too old. */
 export async function readEtcdProgram(bin: string): Promise<EtcdProgram> {
-  const { stdout, error } = await output(bin, '--version');
+  const [{ stdout, error }, help] = await Promise.all([output(bin, '--version'), output(bin, '--help')]);
   if (error) throw new AppError('config', missing(bin, errorText(error)), { cause: error });
   const version = /etcd Version: (\d+)\.(\d+)\.\S+/.exec(stdout);
   if (!version) throw new AppError('config', missing(bin, 'it does not tell the version of an etcd'));
@@ -21,7 +21,6 @@ export async function readEtcdProgram(bin: string): Promise<EtcdProgram> {
   if (major < 3 || (major === 3 && minor < 4)) {
     throw new AppError('config', missing(bin, `${version[0]} is older than 3.4`));
   }
-  const help = await output(bin, '--help');
   const flags = `${help.stdout}\n${help.stderr}`.match(/(?<=^\s*)--[a-z0-9-]+/gm) ?? [];
   return { version: version[0], flags: new Set(flags) };
 }

@@ -1,4 +1,6 @@
+import type { Revision } from '../../store/store.ts';
 import { type Loss, PlanBuilder } from './plan.ts';
+import type { StateWriter } from './state-writer.ts';
 
 /** Ends what lives only as long as nodes and checks do: sessions. */
 export interface BoundEnds {
@@ -13,31 +15,28 @@ export interface BoundEnds {
 const PATIENCE = 3;
 
 /**
- * Plans of one write, with the end of what is bound to what they take away. Where that does not fit beside it, it is ended
- * in transactions of its own before.
+ * Writes a plan with the end of what is bound to what it takes away. Where that does not fit beside it, it is ended before, in
+ * transactions of its own. The revision of the write. @throws AppError as `StateWriter.write`.
  */
-export class BoundPlans {
-  readonly #ends: BoundEnds;
-  #planned = 0;
-  #whole = false;
-
-  constructor(ends: BoundEnds) {
-    this.#ends = ends;
-  }
-
-  /** Whether the last plan was the write itself, and not only ends that come before it. */
-  get whole(): boolean {
-    return this.#whole;
-  }
-
-  /** `plan` with the ends, or the first ends alone: then the write is to be planned again after that is stored. */
-  complete(plan: PlanBuilder): PlanBuilder {
+export async function writeWithEnds(
+  writer: Pick<StateWriter, 'write'>,
+  ends: BoundEnds,
+  makePlan: () => PlanBuilder,
+): Promise<Revision> {
+  let planned = 0;
+  let whole = false;
+  const withEnds = (): PlanBuilder => {
+    const plan = makePlan();
     const { losses } = plan;
-    const options = { marks: ++this.#planned > PATIENCE };
-    this.#whole = losses.length === 0 || this.#ends.planEnds(plan, losses, options);
-    if (this.#whole) return plan;
-    const ends = new PlanBuilder();
-    this.#ends.planEnds(ends, losses, options);
-    return ends;
+    const options = { marks: ++planned > PATIENCE };
+    whole = losses.length === 0 || ends.planEnds(plan, losses, options);
+    if (whole) return plan;
+    const first = new PlanBuilder();
+    ends.planEnds(first, losses, options);
+    return first;
+  };
+  for (;;) {
+    const revision = await writer.write(() => withEnds().build());
+    if (whole) return revision;
   }
 }

@@ -33,6 +33,7 @@ export class PlanBuilder {
   readonly #compares = new Map<Key, Compare>();
   readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
+  readonly #deleted: KeyRange[] = [];
   readonly #locks = new Map<Key, LockMode>();
   readonly #losses: Loss[] = [];
   #bytes = 0;
@@ -88,6 +89,7 @@ export class PlanBuilder {
 
   deleteRange(range: KeyRange): void {
     this.#ops.push({ kind: 'deleteRange', range });
+    this.#deleted.push(range);
   }
 
   /** Ends come with this: see `BoundEnds`. */
@@ -111,8 +113,7 @@ export class PlanBuilder {
 
   /** Whether this key is written, or would be if it had to change. */
   owns(key: Key): boolean {
-    if (this.#locks.get(key) === 'exclusive') return true;
-    return this.#ops.some((op) => op.kind === 'deleteRange' && inRange(key, op.range));
+    return this.#locks.get(key) === 'exclusive' || this.#deleted.some((range) => inRange(key, range));
   }
 
   /** Whether the decision relies on this key, or writes it. */

@@ -3,7 +3,7 @@ import type { OwnerState } from '../../api/shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
-import { type BoundEnds, BoundPlans } from './bound-ends.ts';
+import { type BoundEnds, writeWithEnds } from './bound-ends.ts';
 import { normalizeRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
 import { isAbandoned, planAbandonedNode, planDeregistration } from './plan-deregister.ts';
@@ -96,8 +96,6 @@ export class CatalogWriter {
 
   /** What is bound to what a plan takes away ends with it, or before it. */
   async #write(plan: () => PlanBuilder): Promise<void> {
-    const plans = new BoundPlans(this.#ends);
-    do await this.#deps.writer.write(() => plans.complete(plan()).build());
-    while (!plans.whole);
+    await writeWithEnds(this.#deps.writer, this.#ends, plan);
   }
 }

@@ -37,10 +37,11 @@ export class BoundSessions implements BoundEnds {
       yield* table.onNode(node);
       return;
     }
+    const found = state.node(node);
+    if (!found) return;
     for (const entry of table.onCheck(node, check)) {
       const { content, namespace } = entry.stored.record;
-      const found = state.node(node);
-      if (found && boundChecks(content, found, namespace).some((bound) => bound.check?.key === check)) yield entry;
+      if (boundChecks(content, found, namespace).some((bound) => bound.check?.key === check)) yield entry;
     }
   }
 }

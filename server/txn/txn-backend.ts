@@ -1,9 +1,8 @@
 import type { TxnBackend, TxnOutcome } from '../../api/routes/txn-routes.ts';
 import type { TxnError, TxnOp } from '../../api/shapes/txn.ts';
 import type { Clock } from '../../core/clock.ts';
-import type { Revision } from '../../store/store.ts';
-import { type BoundEnds, BoundPlans } from '../catalog/bound-ends.ts';
-import { type Plan, PlanBuilder } from '../catalog/plan.ts';
+import { type BoundEnds, writeWithEnds } from '../catalog/bound-ends.ts';
+import { PlanBuilder } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { StateWriter } from '../catalog/state-writer.ts';
 import type { SessionTable } from '../sessions/session-table.ts';
@@ -51,14 +50,11 @@ export class StateTxnBackend implements TxnBackend {
     if (wrong) return wrong;
     await this.#endings(namespace, ops);
     let trial: Trial | undefined;
-    let revision: Revision;
-    const plans = new BoundPlans(this.#deps.boundEnds);
-    do {
-      revision = await this.#deps.writer.write((): Plan => {
-        trial = this.#try(namespace, ops);
-        return plans.complete(trial.errors.length > 0 ? new PlanBuilder() : trial.plan).build();
-      });
-    } while (!plans.whole);
+    const { writer, boundEnds } = this.#deps;
+    const revision = await writeWithEnds(writer, boundEnds, () => {
+      trial = this.#try(namespace, ops);
+      return trial.errors.length > 0 ? new PlanBuilder() : trial.plan;
+    });
     // A session's end may have become certain only meanwhile: whoever is told of it is told so for good.
     if (trial!.errors.length > 0) await this.#endings(namespace, ops);
     return outcome(trial!, this.#deps.state.base + revision);
