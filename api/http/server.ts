@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext } from '../../core/lifecycle.ts';
@@ -78,7 +79,7 @@ class RouteServer implements HttpServer {
       waiting: this.#waiting,
       failure: (error, route) => this.#failure(error, route),
       policy: () => this.#followed(),
-      isRefused: (socket) => this.#connections?.isRefused(socket) ?? false,
+      isRefused: (socket) => this.#isRefused(socket),
     });
   }
 
@@ -129,7 +130,7 @@ class RouteServer implements HttpServer {
 
   #createListener(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-      if (this.#connections?.isRefused(request.socket)) return;
+      if (this.#isRefused(request.socket)) return;
       this.#followed();
       if (request.rawHeaders.length >= 2 * MAX_HEADERS) {
         this.#refuse(request, response, { status: 431, text: TOO_MANY_HEADERS });
@@ -167,10 +168,14 @@ class RouteServer implements HttpServer {
     serveUpgrades(server, this.#options.upgrades ?? [], {
       stopping: this.#stopping.signal,
       drainMs: this.#options.drainMs ?? DRAIN_MS,
-      isRefused: (socket) => this.#connections?.isRefused(socket) ?? false,
+      isRefused: (socket) => this.#isRefused(socket),
     });
     this.#listener = server;
     return server;
+  }
+
+  #isRefused(socket: Socket): boolean {
+    return this.#connections?.isRefused(socket) ?? false;
   }
 
   #watch(request: IncomingMessage, response: ServerResponse): void {

@@ -1,5 +1,6 @@
-import { doesNotWait, type Route, type RouteRequest, type RouteResponse } from '../../api/http/route.ts';
+import type { Route, RouteResponse } from '../../api/http/route.ts';
 import { FakeClock } from '../../core/clock.ts';
+import { routeRequest } from '../../test/support/route-request.ts';
 import { forwardToLeader } from './forward-to-leader.ts';
 import type { Forwarded } from './leader-client.ts';
 import { type Leadership, type ServerPlace, SoleLeadership } from './leadership.ts';
@@ -45,17 +46,7 @@ function bench(send: () => Promise<Forwarded>) {
   const own: Route = { method: 'PUT', path: '/v1/kv/:key', handle: () => ({ json: 'here' }) };
   const [route] = forwardToLeader([own], { clock, leadership, client: { send } });
   const ask = (method: 'GET' | 'PUT') => {
-    const request: RouteRequest = {
-      method,
-      path: '/v1/kv/a',
-      params: {},
-      query: new URLSearchParams(),
-      headers: {},
-      body: Buffer.alloc(0),
-      remoteAddress: '',
-      signal: new AbortController().signal,
-      hold: doesNotWait,
-    };
+    const request = routeRequest(method, '/v1/kv/a');
     const answer: { response?: RouteResponse; error?: unknown; atMs?: number } = {};
     const settled = (more: object) => Object.assign(answer, more, { atMs: clock.monotonic() });
     Promise.resolve(route!.handle(request)).then(

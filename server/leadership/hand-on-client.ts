@@ -3,6 +3,7 @@ import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts
 import type { Clock, Timer } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { LengthFrames } from '../../core/length-frames.ts';
+import { TurnWriter } from '../../core/turn-writer.ts';
 import { decodeAnswer, encodeRequest, HAND_ON_PATH, HAND_ON_PROTOCOL, MAX_ANSWER_BYTES } from './handed-requests.ts';
 
 const HANDSHAKE_MS = 2000;
@@ -52,7 +53,7 @@ export class HandOnConnection {
   #state: 'opening' | 'open' | 'over' = 'opening';
   #byHttp = false;
   #id = 0;
-  #corked = false;
+  #writer: TurnWriter | undefined;
   #heardAtMs = 0;
 
   constructor(options: HandOnOptions) {
@@ -80,7 +81,7 @@ export class HandOnConnection {
       const timer = clock.after(answerMs, () => this.#late(id), { keepAlive: true });
       this.#waiting.set(id, { settle, timer });
       if (this.#state === 'opening') this.#unsent.push(frame);
-      else this.#write(frame);
+      else this.#writer!.write(frame);
     });
   }
 
@@ -112,6 +113,7 @@ export class HandOnConnection {
       return;
     }
     this.#socket = socket;
+    this.#writer = new TurnWriter(socket);
     socket.setNoDelay(true);
     const timer = clock.after(HANDSHAKE_MS, () => this.cut(new AppError('deadline', 'it does not answer')));
     socket.on('data', this.#reader(timer));
@@ -140,7 +142,7 @@ export class HandOnConnection {
         return;
       }
       this.#state = 'open';
-      for (const frame of this.#unsent.splice(0)) this.#write(frame);
+      for (const frame of this.#unsent.splice(0)) this.#writer!.write(frame);
       frames.push(head.subarray(end + HEAD_END.length));
     };
     return (chunk) => {
@@ -167,20 +169,6 @@ export class HandOnConnection {
     if (answer) this.#settle(answer.id, answer.response ? { kind: 'answered', response: answer.response } : BY_HTTP);
     else this.#state = 'over';
     this.#endWhenDone();
-  }
-
-  /** Requests of one moment leave in one piece. */
-  #write(frame: Buffer): void {
-    const socket = this.#socket!;
-    if (!this.#corked) {
-      this.#corked = true;
-      socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        socket.uncork();
-      });
-    }
-    socket.write(frame);
   }
 
   /** One that says nothing at all any more is given up with all that wait for it. */

@@ -7,6 +7,7 @@ import { errorRow, errorText } from '../../core/errors.ts';
 import { LengthFrames } from '../../core/length-frames.ts';
 import type { Logger } from '../../core/log.ts';
 import type { LabelledCounter, Metrics } from '../../core/metrics.ts';
+import { TurnWriter } from '../../core/turn-writer.ts';
 import {
   decodeRequest,
   encodeAnswer,
@@ -48,11 +49,11 @@ export function handOnUpgrade(deps: HandOnDeps, routes: readonly Route[]): Upgra
 class Peer {
   readonly #deps: HandOnDeps & { readonly handed: LabelledCounter; readonly routes: ReadonlyMap<string, Route> };
   readonly #socket: Socket;
+  readonly #writer: TurnWriter;
   readonly #gone = new AbortController();
   readonly #frames: LengthFrames;
   #underWay = 0;
   #ended = false;
-  #corked = false;
 
   constructor(
     deps: HandOnDeps & { readonly handed: LabelledCounter; readonly routes: ReadonlyMap<string, Route> },
@@ -60,6 +61,7 @@ class Peer {
   ) {
     this.#deps = deps;
     this.#socket = socket;
+    this.#writer = new TurnWriter(socket);
     this.#frames = new LengthFrames({ maxBytes: MAX_REQUEST_BYTES }, (frame) => this.#take(decodeRequest(frame)));
     const stop = () => {
       this.#write(encodeLast());
@@ -133,18 +135,8 @@ class Peer {
     this.#endWhenDone();
   }
 
-  /** Answers of one moment leave in one piece. */
   #write(frame: Buffer): void {
-    if (this.#socket.destroyed || this.#socket.writableEnded) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(frame);
+    if (!this.#socket.destroyed && !this.#socket.writableEnded) this.#writer.write(frame);
   }
 
   #regulate(): void {

@@ -1,31 +1,17 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { doesNotWait, type Route, type RouteRequest, type RouteResponse } from '../../api/http/route.ts';
+import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import { createHttpServer, type HttpServer } from '../../api/http/server.ts';
 import { FakeClock, SystemClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { nextTurn } from '../../core/next-turn.ts';
+import { routeRequest } from '../../test/support/route-request.ts';
 import { started } from '../../test/support/started.ts';
 import { handOnUpgrade } from './hand-on-server.ts';
 import { goesInFrame, HAND_ON_PATH, MAX_READ_ANSWER_BYTES } from './handed-requests.ts';
 import { LeaderClient } from './leader-client.ts';
-
-function requestOf(method: string, path: string, over: Partial<RouteRequest> = {}): RouteRequest {
-  return {
-    method,
-    path,
-    params: {},
-    query: new URLSearchParams(),
-    headers: {},
-    body: Buffer.alloc(0),
-    remoteAddress: '10.0.0.9',
-    signal: new AbortController().signal,
-    hold: doesNotWait,
-    ...over,
-  };
-}
 
 const text = (response: RouteResponse) => Buffer.from(response.bytes ?? []).toString();
 
@@ -74,7 +60,7 @@ describe('requests that are handed on in frames', () => {
   ];
 
   const send = (method: string, path: string, route: string, over: Partial<RouteRequest> = {}) =>
-    client.send(address, { path: route }, requestOf(method, path, over));
+    client.send(address, { path: route }, routeRequest(method, path, over));
   const answered = async (...of: Parameters<typeof send>): Promise<RouteResponse> => {
     const sent = await send(...of);
     if (!sent.answered) throw new Error(sent.reason);
@@ -151,12 +137,12 @@ describe('requests that are handed on in frames', () => {
   });
 
   it('are short ones that do not wait', () => {
-    expect(goesInFrame(requestOf('PUT', '/v1/kv/a'))).toBe(true);
-    expect(goesInFrame(requestOf('PUT', '/v1/kv/a', { body: Buffer.alloc(64 * 1024 + 1) }))).toBe(false);
-    expect(goesInFrame(requestOf('PUT', '/v1/kv/a', { headers: { a: 'x'.repeat(17_000) } }))).toBe(false);
-    expect(goesInFrame(requestOf('PUT', '/v1/snapshot', { bodyStream: Readable.from([]) }))).toBe(false);
-    expect(goesInFrame(requestOf('GET', '/v1/kv/a', { query: new URLSearchParams('index=1') }))).toBe(false);
-    expect(goesInFrame(requestOf('GET', '/v1/snapshot'))).toBe(false);
+    expect(goesInFrame(routeRequest('PUT', '/v1/kv/a'))).toBe(true);
+    expect(goesInFrame(routeRequest('PUT', '/v1/kv/a', { body: Buffer.alloc(64 * 1024 + 1) }))).toBe(false);
+    expect(goesInFrame(routeRequest('PUT', '/v1/kv/a', { headers: { a: 'x'.repeat(17_000) } }))).toBe(false);
+    expect(goesInFrame(routeRequest('PUT', '/v1/snapshot', { bodyStream: Readable.from([]) }))).toBe(false);
+    expect(goesInFrame(routeRequest('GET', '/v1/kv/a', { query: new URLSearchParams('index=1') }))).toBe(false);
+    expect(goesInFrame(routeRequest('GET', '/v1/snapshot'))).toBe(false);
   });
 
   it('are answered to the last when the leader stops, and what comes later is as never sent', async () => {
@@ -194,14 +180,14 @@ describe('requests that are handed on in frames', () => {
       });
     });
     const at = await listening(broken);
-    await expect(client.send(at, { path: '/held/:name' }, requestOf('PUT', '/held/x'))).rejects.toMatchObject({
+    await expect(client.send(at, { path: '/held/:name' }, routeRequest('PUT', '/held/x'))).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringMatching(/the leader 127.0.0.1:\d+: .*whether the write was done is not known/),
     });
-    expect(await client.send(at, { path: '/json' }, requestOf('GET', '/json'))).toMatchObject({ answered: false });
+    expect(await client.send(at, { path: '/json' }, routeRequest('GET', '/json'))).toMatchObject({ answered: false });
     await closed(broken);
     // Nobody is there: a write was not sent.
-    expect(await client.send(at, { path: '/held/:name' }, requestOf('PUT', '/held/x'))).toMatchObject({
+    expect(await client.send(at, { path: '/held/:name' }, routeRequest('PUT', '/held/x'))).toMatchObject({
       answered: false,
       reason: expect.stringContaining('ECONNREFUSED'),
     });
@@ -218,7 +204,7 @@ describe('requests that are handed on in frames', () => {
     });
     const at = await listening(silent);
     for (let round = 1; round <= 2; round++) {
-      const sent = mine.send(at, { path: '/held/:name' }, requestOf('PUT', '/held/x'));
+      const sent = mine.send(at, { path: '/held/:name' }, routeRequest('PUT', '/held/x'));
       const told = expect(sent).rejects.toMatchObject({ code: 'unavailable' });
       while (connections < round) await nextTurn();
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,23 +1,14 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { doesNotWait, type RouteRequest } from '../../api/http/route.ts';
+import type { RouteRequest } from '../../api/http/route.ts';
 import { FakeClock } from '../../core/clock.ts';
+import { routeRequest } from '../../test/support/route-request.ts';
 import { HAND_ON_PATH } from './handed-requests.ts';
 import { LeaderClient } from './leader-client.ts';
 
 function request(method: 'GET' | 'PUT', path = '/v1/kv/a'): RouteRequest {
-  return {
-    method,
-    path,
-    params: {},
-    query: new URLSearchParams(),
-    headers: {},
-    body: Buffer.from(method === 'PUT' ? '{}' : ''),
-    remoteAddress: '',
-    signal: new AbortController().signal,
-    hold: doesNotWait,
-  };
+  return routeRequest(method, path, { body: Buffer.from(method === 'PUT' ? '{}' : '') });
 }
 
 const ROUTE = { path: '/v1/kv/*' };

@@ -4,6 +4,7 @@ import type { buildConnector, Dispatcher, Pool } from 'undici';
 import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { answerMs, encodePath, endToEnd, GRACE_MS } from '../../api/http/forwarding.ts';
 import { wasNotSent } from '../../api/http/not-sent.ts';
+import { ERROR_CODE_HEADER } from '../../api/http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
@@ -65,7 +66,7 @@ export class LeaderClient {
     if (handed.kind === 'notSent') return { answered: false, reason: `${address}: ${errorText(handed.error)}` };
     if (handed.kind === 'lost') return lost(request, address, handed.error);
     const { response } = handed;
-    if (response.headers?.['x-lictor-error'] !== 'noLeader') return { answered: true, response };
+    if (response.headers?.[ERROR_CODE_HEADER] !== 'noLeader') return { answered: true, response };
     return { answered: false, reason: Buffer.from(response.bytes ?? []).toString() };
   }
 
@@ -115,7 +116,7 @@ export class LeaderClient {
         headersTimeout,
         bodyTimeout: headersTimeout + GRACE_MS,
       });
-      if (response.headers['x-lictor-error'] === 'noLeader') {
+      if (response.headers[ERROR_CODE_HEADER] === 'noLeader') {
         const reason = await response.body.text();
         return { answered: false, reason };
       }

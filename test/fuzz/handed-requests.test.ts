@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { doesNotWait, type RouteRequest } from '../../api/http/route.ts';
+import type { RouteRequest } from '../../api/http/route.ts';
 import { AppError } from '../../core/errors.ts';
 import { LengthFrames } from '../../core/length-frames.ts';
 import {
@@ -10,6 +10,7 @@ import {
   encodeRequest,
   MAX_REQUEST_BYTES,
 } from '../../server/leadership/handed-requests.ts';
+import { routeRequest } from '../support/route-request.ts';
 
 /**
  * What servers hand on to the one that leads, as it is, cut anywhere, and mutated. The law: what was sent, or an AppError;
@@ -20,17 +21,12 @@ const RUNS = Number(process.env.FUZZ_RUNS ?? 2_000);
 const ROUTE = { path: '/v1/kv/*' };
 
 function requestOf(key: string, value: string, body: Uint8Array): RouteRequest {
-  return {
-    method: 'PUT',
-    path: `/v1/kv/${key}`,
+  return routeRequest('PUT', `/v1/kv/${key}`, {
     params: { '*': key },
     query: new URLSearchParams({ cas: value }),
     headers: { 'x-consul-token': value },
     body: Buffer.from(body),
-    remoteAddress: '',
-    signal: new AbortController().signal,
-    hold: doesNotWait,
-  };
+  });
 }
 
 const REQUESTS = fc.array(
