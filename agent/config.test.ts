@@ -306,7 +306,18 @@ describe('parseAgentConfig', () => {
   });
 
   it.each<[string, string, Record<string, unknown>, RegExp]>([
-    ['unknown flag', '-http-prot 1', {}, /^-http-prot is not a flag of the agent; did you mean -http-port\?$/],
+    [
+      'flag like no other',
+      '-bogus-bogus 1',
+      {},
+      /^-bogus-bogus is not a flag of the agent; 'lictor agent --help' lists them$/,
+    ],
+    [
+      'unknown flag',
+      '-http-prot 1',
+      {},
+      /^-http-prot is not a flag of the agent; did you mean -http-port( or -[a-z-]+)*\? 'lictor agent --help' lists them$/,
+    ],
     ['word that is no flag', 'server', {}, /^server is not a flag/],
     ['missing value', '-dev -node', {}, /^-node needs a value/],
     ['bad number', '-dev -http-port many', {}, /^-http-port must be a whole number, found "many"/],

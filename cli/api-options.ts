@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AppError, errorText } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
+import { fileProblem } from '../core/file-problem.ts';
 
 /** The client flags as commander gives them. */
 export interface ClientSettings {
@@ -102,7 +103,7 @@ function certificates(file: string | undefined, folder: string | undefined): str
       .filter((entry) => !entry.isDirectory())
       .map((entry) => readFileSync(join(folder, entry.name), 'utf8'));
   } catch (cause) {
-    throw new AppError('config', `-ca-path: cannot read ${folder}: ${errorText(cause)}`, { cause });
+    throw new AppError('config', `-ca-path: cannot read ${folder}: ${fileProblem(cause)}`, { cause });
   }
 }
 
@@ -111,7 +112,7 @@ function readText(flag: string, path: string | undefined): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new AppError('config', `${flag}: cannot read ${path}: ${errorText(cause)}`, { cause });
+    throw new AppError('config', `${flag}: cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
 }
 

@@ -59,7 +59,12 @@ function addGet(kv: Program, io: CommandIo): void {
 }
 
 async function get(api: HttpApi, key: string, flags: GetFlags, io: CommandIo): Promise<void> {
-  if (key === '' && !flags.recurse && !flags.keys) throw new CommandExit(1, 'Error! Missing KEY argument');
+  if (key === '' && !flags.recurse && !flags.keys) {
+    throw new CommandExit(
+      1,
+      `Error! Missing KEY argument; give a key, or -recurse or -keys for all (${help('get', io)})`,
+    );
+  }
   if (flags.keys) {
     const query = { keys: '', separator: flags.separator };
     const answer = await api.send('GET', kvPath(key), { query, accept: [404] });
@@ -68,13 +73,29 @@ async function get(api: HttpApi, key: string, flags: GetFlags, io: CommandIo): P
     return;
   }
   const pairs = await readPairs(api, key, flags.recurse ? { recurse: '' } : {});
-  if (pairs.length === 0 && !flags.recurse) throw new CommandExit(1, `Error! No key exists at: ${key}`);
+  if (pairs.length === 0 && !flags.recurse) {
+    throw new CommandExit(1, `Error! No key exists at: ${key}${await belowHint(api, key, io)}`);
+  }
   if (flags.format === 'json') io.stdout.write(json(flags.recurse ? pairs : pairs[0]));
   else if (flags.detailed) io.stdout.write(pairs.map((pair) => detailed(pair, flags)).join('\n'));
   else if (flags.recurse) {
     for (const pair of pairs)
       io.stdout.write(Buffer.concat([Buffer.from(`${pair.Key}:`), shown(pair, flags), NEWLINE]));
   } else io.stdout.write(Buffer.concat([shown(pairs[0]!, flags), NEWLINE]));
+}
+
+/** How to see what a key that does not exist is a folder of; empty when nothing is below it. */
+async function belowHint(api: HttpApi, key: string, { invokedAs = 'lictor' }: CommandIo): Promise<string> {
+  const folder = key.endsWith('/') ? key : `${key}/`;
+  const query = { keys: '', separator: '/' };
+  // A hint that cannot be had must not hide the answer.
+  const answer = await api.send('GET', kvPath(folder), { query, accept: [404] }).catch(() => undefined);
+  if (answer?.status !== 200) return '';
+  return `; there are keys below it: '${invokedAs} kv get -recurse ${folder}' shows them and their values, -keys their names`;
+}
+
+function help(name: string, { invokedAs = 'lictor' }: CommandIo): string {
+  return `see '${invokedAs} kv ${name} --help'`;
 }
 
 const NEWLINE = Buffer.from('\n');
@@ -173,7 +194,9 @@ function addDelete(kv: Program, io: CommandIo): void {
 async function remove(api: HttpApi, given: string, flags: DeleteFlags, io: CommandIo): Promise<void> {
   const key = given.replace(/^\//, '');
   const { cas, recurse, modifyIndex } = flags;
-  if (key === '' && !recurse) throw new CommandExit(1, 'Error! Missing KEY argument');
+  if (key === '' && !recurse) {
+    throw new CommandExit(1, `Error! Missing KEY argument; give a key, or -recurse for all (${help('delete', io)})`);
+  }
   if (cas && recurse) throw new CommandExit(1, 'Cannot specify both -cas and -recurse!');
   if (cas && !modifyIndex) throw new CommandExit(1, 'Must specify -modify-index with -cas!');
   if (!cas && modifyIndex) throw new CommandExit(1, 'Cannot specify -modify-index without -cas!');

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { AppError, errorText } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
+import { fileProblem } from '../core/file-problem.ts';
 import { formatProblem, loadManifests, type ManifestFile } from '../crds/manifests/load-manifests.ts';
 import { CommandExit, type CommandIo } from './command.ts';
 import { json } from './output.ts';
@@ -53,6 +54,6 @@ function manifestFiles(path: string): ManifestFile[] {
       .sort()
       .map((name) => ({ file: join(path, name), text: readFileSync(join(path, name), 'utf8') }));
   } catch (cause) {
-    throw new AppError('config', `cannot read ${path}: ${errorText(cause)}`, { cause });
+    throw new AppError('config', `cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
 }

@@ -7,6 +7,8 @@ describe('lictor maint', () => {
     api = await FakeApi.start({
       'PUT /v1/agent/maintenance': {},
       'PUT /v1/agent/service/maintenance/web-1': {},
+      'GET /v1/agent/self': { body: { Config: { NodeName: 'n1' } } },
+      'GET /v1/catalog/node-services/n1': { body: { Services: [{ ID: 'declared-1' }] } },
       'GET /v1/agent/checks': {
         body: {
           _node_maintenance: { CheckID: '_node_maintenance', Node: 'n1', ServiceID: '', Notes: 'disk' },
@@ -25,6 +27,13 @@ describe('lictor maint', () => {
     expect((await api.run(maintCommand, ['-disable', '-service', 'web-1'])).stdout).toBe(
       'Service maintenance is now disabled for "web-1"\n',
     );
+  });
+
+  it('says of an instance that is not the agent’s where it is taken out of service', async () => {
+    await expect(api.run(maintCommand, ['-enable', '-service=declared-1'])).rejects.toThrow(
+      /^declared-1 is in the catalog, but not registered with this agent: a manifest declares it.*spec\.instances/,
+    );
+    await expect(api.run(maintCommand, ['-enable', '-service=none'])).rejects.toThrow(/answered 404/);
   });
 
   it('shows what is in maintenance', async () => {

@@ -1,5 +1,6 @@
 import { AppError } from '../core/errors.ts';
 import type { CommandIo } from './command.ts';
+import type { HttpApi } from './http-api.ts';
 import { json } from './output.ts';
 import { type ClientFlags, command, program, withApi, withClientFlags } from './program.ts';
 
@@ -46,12 +47,36 @@ async function maint(flags: MaintFlags, io: CommandIo): Promise<void> {
   const reason = flags.enable && flags.reason ? { reason: flags.reason } : {};
   const query = { enable: String(Boolean(flags.enable)), ...reason };
   const path = flags.service ? `service/maintenance/${encodeURIComponent(flags.service)}` : 'maintenance';
-  await withApi(flags, io, (api) => api.send('PUT', `/v1/agent/${path}`, { query }));
+  await withApi(flags, io, async (api) => {
+    try {
+      await api.send('PUT', `/v1/agent/${path}`, { query });
+    } catch (error) {
+      if (flags.service && error instanceof AppError && error.code === 'notFound')
+        await ownedElsewhere(api, flags.service);
+      throw error;
+    }
+  });
   const state = flags.enable ? 'enabled' : 'disabled';
   const what = flags.service ? 'Service' : 'Node';
   const whom = flags.service ? ` for ${JSON.stringify(flags.service)}` : '';
   const shown = { maintenance: state, service: flags.service ?? '' };
   io.stdout.write(flags.format === 'json' ? json(shown) : `${what} maintenance is now ${state}${whom}\n`);
+}
+
+/** @throws AppError `notOwner` when the catalog has the instance on the agent's node, but the agent has not registered it. */
+async function ownedElsewhere(api: HttpApi, id: string): Promise<void> {
+  const found = await onAgentsNode(api).catch(() => []);
+  if (!found.some(({ ID }) => ID === id)) return;
+  throw new AppError(
+    'notOwner',
+    `${id} is in the catalog, but not registered with this agent: a manifest declares it, or another program has registered it; take it out there (of a Service's manifest: remove it from spec.instances)`,
+  );
+}
+
+async function onAgentsNode(api: HttpApi): Promise<readonly { readonly ID: string }[]> {
+  const { Config } = await api.get<{ Config: { NodeName: string } }>('/v1/agent/self');
+  const path = `/v1/catalog/node-services/${encodeURIComponent(Config.NodeName)}`;
+  return (await api.get<{ Services: { ID: string }[] }>(path)).Services;
 }
 
 async function show(flags: MaintFlags, io: CommandIo): Promise<void> {

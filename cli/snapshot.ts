@@ -8,7 +8,7 @@ import { json, ProgressLines } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
 import { addAgent } from './snapshot/agent.ts';
 import { addDecode } from './snapshot/decode.ts';
-import { fileError, readable, sizeText } from './snapshot/file.ts';
+import { fileError, hasFolder, readable, sizeText } from './snapshot/file.ts';
 import { type AgentSelf, factsOf, withFacts } from './snapshot/file-name.ts';
 import { addInspect } from './snapshot/inspect.ts';
 
@@ -85,6 +85,7 @@ interface SaveFlags extends ClientFlags {
 
 async function save(given: string, flags: SaveFlags, { io, readArchive }: Deps): Promise<void> {
   const facts = factsOf(flags.appendFilename);
+  await hasFolder(given);
   let file = given;
   let part = `${file}.unverified`;
   try {

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { AppError, errorText } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
+import { fileProblem } from '../core/file-problem.ts';
 import type { CommandIo } from './command.ts';
 
 /** Far above what a server takes, and far below what a machine has. */
@@ -36,7 +37,7 @@ export function readFileValue(path: string, maxBytes = MAX_VALUE_BYTES): Buffer 
     return readFileSync(path);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
-    throw new AppError('config', `cannot read ${path}: ${errorText(cause)}`, { cause });
+    throw new AppError('config', `cannot read ${path}: ${fileProblem(cause)}`, { cause });
   }
 }
 

@@ -30,17 +30,22 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs until `done` holds, then interrupts. */
-async function runUntil(api: FakeApi, argv: string[], done: (out: string) => boolean) {
+async function runUntil(
+  api: FakeApi,
+  argv: string[],
+  done: (out: string) => boolean,
+  on: 'stdout' | 'stderr' = 'stdout',
+) {
   const stop = new AbortController();
   let out = '';
   const { Writable } = await import('node:stream');
-  const stdout = new Writable({
+  const sink = new Writable({
     write(chunk, _encoding, next) {
       out += String(chunk);
       next();
     },
   });
-  const running = api.run(watchCommand, argv, { signal: stop.signal, stdout });
+  const running = api.run(watchCommand, argv, { signal: stop.signal, [on]: sink });
   await eventually(async () => done(out), { withinMs: 10_000 });
   stop.abort();
   await running;
@@ -62,6 +67,28 @@ describe('lictor watch', () => {
     const lines = await runUntil(api, ['-service=web', '-format=json'], (text) => text.includes('removed'));
     expect(JSON.parse(lines.split('\n')[0]!)).toMatchObject({ change: 'added', instance: 'a', status: 'passing' });
     await api.stop();
+  });
+
+  it('says once of a service without instances that it waits', async () => {
+    const line = (name: string, what = '') =>
+      `lictor watch: ${name} has no instance${what} yet; waiting ('lictor explain ${name}' says why)\n`;
+    const synced = (Index: number) => ({ Type: 'synced', Index });
+    const lines = (...events: object[]) => events.map((event) => `${JSON.stringify(event)}\n`).join('');
+    const upsert = { Type: 'upsert', Index: 2, Entry: entry('a', 'passing') };
+    const streams = await FakeApi.start({
+      'GET /v1/stream/health': { body: lines({ Type: 'snapshot', Index: 0 }, upsert, synced(2)) },
+    });
+    const ended = 'lictor watch: the stream ended; it is taken up again\n';
+    const until = (text: string) => text.includes('ended');
+    expect(await runUntil(streams, ['-service=web', '-service=wep'], until, 'stderr')).toBe(`${line('wep')}${ended}`);
+    expect(await runUntil(streams, ['-service=*'], until, 'stderr')).toBe(ended);
+    await streams.stop();
+    const polled = await FakeApi.start({ 'GET /v1/health/service/web': answers([], [entry('a', 'passing')], []) });
+    const told = () => polled.seen.some(({ url }) => url.includes('index=3'));
+    expect(await runUntil(polled, ['-service=web', '-passingonly'], told, 'stderr')).toBe(
+      line('web', ' that fits the flags'),
+    );
+    await polled.stop();
   });
 
   it('runs a command with the result on its input and the index in its environment', async () => {

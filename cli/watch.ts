@@ -10,7 +10,7 @@ import { json } from './output.ts';
 import { type ClientFlags, command, program, repeated, withApi, withClientFlags } from './program.ts';
 import { follow, once } from './watch/follow.ts';
 import { commandHandler, shellHandler } from './watch/handlers.ts';
-import { type InstanceChange, instanceChanges, instancesOf } from './watch/instance-changes.ts';
+import { type Instance, type InstanceChange, instanceChanges, instancesOf } from './watch/instance-changes.ts';
 import { WATCH_TYPES, type WatchParams, watchPlan } from './watch/plan.ts';
 import { followStream } from './watch/stream.ts';
 
@@ -129,6 +129,10 @@ async function followServices(
   const show = (changes: readonly InstanceChange[]) => {
     for (const change of changes) io.stdout.write(line(change, { flags, named: all || services.length > 1 }));
   };
+  const onFirst = (shown: readonly Instance[]) => {
+    const text = waitingText(all ? [] : services, shown, flags, io);
+    if (text !== undefined) onFailure(text);
+  };
   const query = {
     service: all ? undefined : services,
     tag: flags.tag,
@@ -136,7 +140,7 @@ async function followServices(
     filter: flags.filter,
   };
   try {
-    const deps = { api, clock, random: new SystemRandom(), onFailure };
+    const deps = { api, clock, random: new SystemRandom(), onFailure, onFirst };
     for await (const changes of followStream(deps, query, io.signal)) show(changes);
   } catch (error) {
     // An agent of Consul's has no streams; one service can be asked of it again and again.
@@ -144,13 +148,30 @@ async function followServices(
     if (all || services.length > 1) {
       throw new AppError('notFound', `${api.address} has no streams; give one -service, which needs none`);
     }
-    let before: ReturnType<typeof instancesOf> = new Map();
+    let before: ReturnType<typeof instancesOf> | undefined;
     for await (const { value } of follow({ api, clock, onFailure }, watchPlan(params), io.signal)) {
       const after = instancesOf(value as HealthEntry[]);
-      show(instanceChanges(before, after));
+      if (!before) onFirst([...after.values()]);
+      show(instanceChanges(before ?? new Map(), after));
       before = after;
     }
   }
+}
+
+/** What to say of services that have no instance at first; undefined when each has one. `services` is none for all. */
+function waitingText(
+  services: readonly string[],
+  shown: readonly Instance[],
+  { tag, passingonly, filter }: WatchFlags,
+  { invokedAs = 'lictor' }: CommandIo,
+): string | undefined {
+  const asked = tag || passingonly || filter ? ' that fits the flags' : '';
+  if (services.length === 0) return shown.length > 0 ? undefined : `no service has an instance${asked} yet; waiting`;
+  const there = new Set(shown.map(({ service }) => service.toLowerCase()));
+  const empty = services.filter((name) => !there.has(name.toLowerCase()));
+  if (empty.length === 0) return undefined;
+  const have = empty.length === 1 ? 'has' : 'have';
+  return `${empty.join(', ')} ${have} no instance${asked} yet; waiting ('${invokedAs} explain ${empty[0]}' says why)`;
 }
 
 function reporter(io: CommandIo): (text: string) => void {

@@ -36,7 +36,9 @@ describe('lictor validate', () => {
       stderr: `Config validation failed: ${wrong}: ports.dns must be a whole number, found "x"\n`,
     });
     expect((await run('-config-format=json', wrong)).stderr).toMatch(/is not valid JSON/);
-    expect((await run(join(folder, 'none.hcl'))).stderr).toMatch(/none.hcl cannot be read/);
+    expect((await run(join(folder, 'none.hcl'))).stderr).toMatch(
+      /none.hcl cannot be read: there is no such file or folder; check the path\n$/,
+    );
     await expect(run()).rejects.toThrow(/missing required argument/);
   });
 });

@@ -1,5 +1,5 @@
 import { AppError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
+import { nearestOnes } from '../../core/nearest.ts';
 import type { ConfigFormat } from './config-text.ts';
 import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS, type ValueKind } from './keys.ts';
 import { type RawConfig, readDuration, setRaw } from './raw-config.ts';
@@ -46,15 +46,16 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
       if (FLAGS_WITHOUT_EFFECT[name]) take();
       warnings.push(`-${name} has no effect here`);
     } else {
-      const guess = nearest(name, [
-        ...Object.keys(FLAGS),
-        ...Object.keys(OTHER_FLAGS),
-        ...Object.keys(FLAGS_WITHOUT_EFFECT),
-      ]);
-      throw flagError(`-${name}`, `is not a flag of the agent${guess ? `; did you mean -${guess}?` : ''}`);
+      throw flagError(`-${name}`, `is not a flag of the agent; ${guess(name)}'lictor agent --help' lists them`);
     }
   }
   return { raw, files, fragments, format, dev, warnings };
+}
+
+function guess(name: string): string {
+  const known = [FLAGS, OTHER_FLAGS, FLAGS_WITHOUT_EFFECT].flatMap((table) => Object.keys(table));
+  const near = nearestOnes(name, known, 3).map((flag) => `-${flag}`);
+  return near.length === 0 ? '' : `did you mean ${near.join(' or ')}? `;
 }
 
 function setFlag(raw: RawConfig, name: string, inline: string | undefined, take: () => string): void {

@@ -1,4 +1,5 @@
-import { AppError, errorText } from '../../core/errors.ts';
+import { AppError } from '../../core/errors.ts';
+import { fileProblem } from '../../core/file-problem.ts';
 import type { MachineAddress } from './address-template.ts';
 import { type ConfigText, formatOf } from './config-text.ts';
 import type { ParsedFlags } from './flags.ts';
@@ -51,7 +52,7 @@ function folderTexts(folder: string, flags: ParsedFlags, world: ConfigFiles): Co
   try {
     names = world.readFolder(folder);
   } catch (error) {
-    throw new AppError('config', `-config-dir: ${folder} cannot be read: ${errorText(error)}`, { cause: error });
+    throw new AppError('config', `-config-dir: ${folder} cannot be read: ${fileProblem(error)}`, { cause: error });
   }
   return [...names]
     .filter((name) => flags.format !== undefined || formatOf(name) !== undefined)
@@ -63,6 +64,6 @@ function readText(file: string, world: ConfigFiles): string {
   try {
     return world.readFile(file);
   } catch (error) {
-    throw new AppError('config', `-config-file: ${file} cannot be read: ${errorText(error)}`, { cause: error });
+    throw new AppError('config', `-config-file: ${file} cannot be read: ${fileProblem(error)}`, { cause: error });
   }
 }

@@ -3,7 +3,7 @@ import type { Command as Program } from 'commander';
 import type { CommandIo } from '../command.ts';
 import { type ClientFlags, checkFormat, subProgram, withClientFlags } from '../program.ts';
 import type { ReadArchive } from '../snapshot.ts';
-import { readable } from './file.ts';
+import { readNamed } from './file.ts';
 
 interface DecodeDeps {
   readonly io: CommandIo;
@@ -23,8 +23,7 @@ export function addDecode(parent: Program, deps: DecodeDeps): void {
 /** Read twice: nothing is printed of an archive that is not whole. */
 async function decode(file: string, flags: ClientFlags, { io, readArchive }: DecodeDeps): Promise<void> {
   checkFormat(flags.format);
-  await readable(file);
-  const meta = await readArchive(file, () => {});
+  const meta = await readNamed(readArchive, file, () => {});
   const print = async (Type: string, Data: object) => {
     if (io.stdout.write(`${JSON.stringify({ Type, Data })}\n`)) return;
     await once(io.stdout, 'drain', { signal: io.signal });

@@ -6,7 +6,7 @@ import { wholeNumber } from '../pairs.ts';
 import { type ClientFlags, checkFormat, subProgram, withClientFlags } from '../program.ts';
 import type { ArchiveMeta, ReadArchive } from '../snapshot.ts';
 import { table } from '../table.ts';
-import { readable, sizeText } from './file.ts';
+import { readNamed, sizeText } from './file.ts';
 
 interface InspectFlags extends ClientFlags {
   readonly kvdetails?: boolean;
@@ -44,10 +44,9 @@ async function inspect(file: string, flags: InspectFlags, { io, readArchive }: I
   if (!kvdetails && (flags.kvdepth !== undefined || flags.kvfilter !== undefined)) {
     throw new AppError('config', '-kvdepth and -kvfilter need -kvdetails');
   }
-  await readable(file);
   const kinds = new Sums();
   const keys = new Sums();
-  const meta = await readArchive(file, ({ kind, bytes, kvKey }) => {
+  const meta = await readNamed(readArchive, file, ({ kind, bytes, kvKey }) => {
     kinds.add(kind, bytes);
     if (kvdetails && kvKey?.startsWith(kvfilter)) keys.add(kvKey.split('/', kvdepth).join('/'), bytes);
   });

@@ -86,12 +86,15 @@ describe('following a stream', () => {
       silent,
       lines({ Type: 'resume', Index: 7 }, upsert(8, entry('b'))),
     );
-    const deps = { api, clock, random, onFailure: (text: string) => void told.push(text) };
+    const first: unknown[] = [];
+    const onFirst = (shown: readonly { instance: string }[]) => void first.push(shown.map(({ instance }) => instance));
+    const deps = { api, clock, random, onFailure: (text: string) => void told.push(text), onFirst };
     const changes = followStream(deps, { service: ['web'] }, stop.signal);
     expect(words((await changes.next()).value!)).toEqual(['added a passing']);
     expect(words((await moved(changes.next())).value!)).toEqual(['added b passing']);
     expect(asked.map(({ index }) => index)).toEqual([undefined, '7', '7', '7']);
     expect(told).toEqual(['the stream ended; it is taken up again', 'refused', 'the stream was silent for 30 s']);
+    expect(first).toEqual([['a']]);
     stop.abort();
     expect((await moved(changes.next())).done).toBe(true);
   });

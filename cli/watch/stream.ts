@@ -14,6 +14,8 @@ export interface StreamDeps {
   readonly random: Pick<Random, 'next'>;
   /** Told of each end of the stream, which is taken up again. */
   readonly onFailure: (text: string) => void;
+  /** Told once of what is there, as soon as that is known. */
+  readonly onFirst?: (shown: readonly Instance[]) => void;
 }
 
 const PATH = '/v1/stream/health';
@@ -41,11 +43,16 @@ export async function* followStream(
 ): AsyncGenerator<InstanceChange[], void, void> {
   const at: Position = { index: 0, shown: new Map(), coming: undefined };
   const backoff = new Backoff(deps, RETRY);
+  let isFirst = true;
   while (!signal.aborted) {
     try {
       for await (const event of events(deps, { ...query, index: at.index === 0 ? undefined : String(at.index) })) {
         backoff.reset();
         const changes = advance(at, event);
+        if (isFirst && event.Type === 'synced') {
+          isFirst = false;
+          deps.onFirst?.([...at.shown.values()]);
+        }
         if (changes.length > 0) yield changes;
       }
       if (!signal.aborted) deps.onFailure('the stream ended; it is taken up again');

@@ -65,8 +65,18 @@ describe('the commands for keys and sessions, against a server', () => {
     expect(await kv('get', '/app/color')).toEqual(ok('blue\n'));
     expect(await kv('get', '-base64', 'app/color')).toEqual(ok('Ymx1ZQ==\n'));
     expect(await kv('get', 'app/none')).toEqual(failed('Error! No key exists at: app/none'));
+    expect((await kv('get')).err).toBe(
+      "Error! Missing KEY argument; give a key, or -recurse or -keys for all (see 'lictor kv get --help')\n",
+    );
+    for (const folder of ['app', 'app/']) {
+      const hint =
+        "there are keys below it: 'lictor kv get -recurse app/' shows them and their values, -keys their names";
+      expect(await kv('get', folder)).toEqual(failed(`Error! No key exists at: ${folder}; ${hint}`));
+    }
     expect(await kv('delete', 'app/color')).toEqual(ok('Success! Deleted key: app/color\n'));
-    expect(await kv('delete')).toEqual(failed('Error! Missing KEY argument'));
+    expect(await kv('delete')).toEqual(
+      failed("Error! Missing KEY argument; give a key, or -recurse for all (see 'lictor kv delete --help')"),
+    );
   });
 
   it('show everything of a key, large flags to the last digit', async () => {

@@ -51,6 +51,28 @@ it('keeps nothing of an archive that is cut, and names a file that is not there'
   await api.stop();
 });
 
+it('names what is no archive, and a folder that is not there, before anything is asked', async () => {
+  const file = join(folder, 'notes.txt');
+  writeFileSync(file, 'hello');
+  for (const name of ['inspect', 'decode']) {
+    await expect(runForTest(snapshotCommand, [name, file])).rejects.toThrow(
+      /notes\.txt is no archive, or is damaged \(.*header check\); give one that 'lictor snapshot save' has written$/,
+    );
+    await expect(runForTest(snapshotCommand, [name, folder])).rejects.toThrow(
+      /: it is a folder; name the archive in it$/,
+    );
+    await expect(runForTest(snapshotCommand, [name, `${file}x`])).rejects.toThrow(
+      /txtx: there is no such file or folder/,
+    );
+  }
+  const api = await FakeApi.start({ 'GET /v1/snapshot': { body: archive } });
+  const save = (path: string) => api.run(snapshotCommand, ['save', path]);
+  await expect(save('/no/such/x')).rejects.toThrow('/no/such/x: there is no folder /no/such; make it first');
+  await expect(save(join(file, 'x'))).rejects.toThrow(/notes\.txt is no folder; use another path$/);
+  expect(api.seen).toEqual([]);
+  await api.stop();
+});
+
 it('counts what the key/value store holds by the beginnings of keys', async () => {
   const file = join(folder, 'kv.snap');
   writeFileSync(file, archive);
