@@ -1,5 +1,6 @@
 import { doesNotWait, type Route } from '../api/http/route.ts';
 import { FakeClock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { SeededRandom } from '../core/random.ts';
@@ -72,6 +73,38 @@ describe('an agent whose listeners open', () => {
     const { json } = await call(agent.routes, 'GET', '/v1/agent/checks', {});
     expect(json).toMatchObject({ app: { Status: 'passing', Output: '' } });
     stop.abort();
+    await done;
+  });
+});
+
+describe('an agent that is told to join a server', () => {
+  it('brings what it declares there at once', async () => {
+    const world = { readFile: () => FILE, readFolder: () => [], hostname: () => 'n1' };
+    const { config } = parseAgentConfig(['-dev', '-config-file', '/app.json'], world);
+    const clock = new FakeClock();
+    const servers = new FakeServerCatalog();
+    servers.failure = new AppError('noLeader', 'No known Consul servers', { facts: { servers: 0 } });
+    const agent = composeAgent(config, {
+      clock,
+      log: silentLogger,
+      metrics: new Metrics(),
+      random: new SeededRandom(1),
+      servers,
+      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
+      join: async () => {
+        servers.failure = undefined;
+      },
+    });
+    const stop = new AbortController();
+    const done = agent.runnable.run({ signal: stop.signal, ready: () => {} });
+    await clock.advance(60_000);
+    await call(agent.routes, 'PUT', '/v1/agent/join/:address', { address: '10.0.0.5' });
+    await clock.advance(1);
+    expect(servers.checks.has('app')).toBe(true);
+    expect(agent.synced()).toBe(true);
+    stop.abort();
+    servers.wake();
+    await clock.advance(1);
     await done;
   });
 });

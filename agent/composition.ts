@@ -110,7 +110,17 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
   });
   const connect = deps.authority && composeConnect(config, { ...deps, authority: deps.authority });
   const info = container.resolve(AGENT_INFO);
-  const { backend: cluster, departure } = composeCluster(config, deps, (signal) => info.members(signal));
+  const { join } = deps;
+  const joining = join && {
+    join: async (address: string) => {
+      await join(address);
+      syncer.joined();
+      follower.joined();
+    },
+  };
+  const { backend: cluster, departure } = composeCluster(config, { ...deps, ...joining }, (signal) =>
+    info.members(signal),
+  );
   const work = new RunGroup(deps, {
     name: 'agent-work',
     members: [

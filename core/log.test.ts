@@ -10,6 +10,14 @@ describe('logger', () => {
     expect(JSON.parse(lines[0]!)).toMatchObject({ level: 'warn', msg: 'slow answer', part: 'dns', ms: 12 });
   });
 
+  it('writes milliseconds to a tenth, and other numbers as they are', () => {
+    const lines: string[] = [];
+    const fields = { ms: 0.04, waitMs: 312.85769285156493, wholeMs: 5000, share: 0.123456, items: 1.25 };
+    createLogger({ sink: { write: (line) => lines.push(line) } }).info('waited', fields);
+    expect(JSON.parse(lines[0]!)).toMatchObject({ ...fields, ms: 0, waitMs: 312.9 });
+    expect(fields.waitMs).toBe(312.85769285156493);
+  });
+
   it('writes an error with its message', () => {
     const lines: string[] = [];
     createLogger({ sink: { write: (line) => lines.push(line) } }).error('failed', { err: new Error('EIO') });

@@ -42,7 +42,7 @@ export function createLogger(options: { level?: LogLevel; sink?: LogSink } = {})
       level: 'trace',
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: withRoundMs },
     },
     gate,
   );
@@ -51,6 +51,15 @@ export function createLogger(options: { level?: LogLevel; sink?: LogSink } = {})
     setLevel: (level) => gate.setLowest(rankOf(level)),
     tap: (level, sink) => gate.tap(rankOf(level), sink),
   };
+}
+
+/** Milliseconds, which their names tell, are written to a tenth: further digits are noise. */
+function withRoundMs(fields: Record<string, unknown>): Record<string, unknown> {
+  const round: Record<string, number> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === 'number' && /(^ms|Ms)$/.test(name)) round[name] = Math.round(value * 10) / 10;
+  }
+  return { ...fields, ...round };
 }
 
 function rankOf(level: LogLevel): number {

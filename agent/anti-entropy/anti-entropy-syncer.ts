@@ -1,11 +1,12 @@
 import type { WriterIdentity } from '../../api/shapes/registration.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
-import { errorRow, errorText } from '../../core/errors.ts';
+import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
+import { Trouble } from '../../core/trouble.ts';
 import type { LocalChange } from '../local-state/local-state.ts';
 import type { ServerCatalog } from '../server-pool/server-catalog.ts';
 import {
@@ -44,6 +45,7 @@ const RECONNECT_SYNC_MS = 3000;
 const RETRY = { baseMs: 500, maxMs: 15_000, jitter: 0.5 };
 /** Until the node is registered no sign of life is given, and servers that have restarted wait for one for 15 s. */
 const NODE_RETRY_MS = 5000;
+const NAME_ONE = 'name a server with -retry-join (retry_join in a file), or with lictor join while the agent runs';
 
 /**
  * Brings the catalog to what this agent declares on its node, and nothing else: changes at once, everything every
@@ -57,6 +59,7 @@ export class AntiEntropySyncer implements Runnable {
   readonly #fullSyncMs: number;
   readonly #wakeup: Wakeup;
   readonly #backoff: Backoff;
+  readonly #trouble: Trouble;
   readonly #dirty = new Set<SyncUnit>();
   readonly #inFlight = new Set<SyncUnit>();
   /** What the servers have refused for good; tried again with the next full sync or change. */
@@ -74,6 +77,7 @@ export class AntiEntropySyncer implements Runnable {
     this.#fullSyncMs = options.fullSyncMs ?? 60_000;
     this.#wakeup = new Wakeup(deps);
     this.#backoff = new Backoff(deps, RETRY);
+    this.#trouble = new Trouble(deps);
     this.#results = deps.metrics.counter({
       name: 'lictor_agent_sync_writes_total',
       help: 'Writes of the agent into the catalog, by result',
@@ -127,10 +131,19 @@ export class AntiEntropySyncer implements Runnable {
     limit.abort();
   }
 
+  /** A server was joined by hand: somebody waits for what is declared here to appear. Compares now. */
+  joined(): void {
+    this.#compareAt(this.#deps.clock.monotonic());
+  }
+
   /** The servers answer again after an absence: compare soon. */
   reconnected(): void {
-    const soon = this.#deps.clock.monotonic() + RECONNECT_SYNC_MS * this.#deps.random.next();
-    this.#nextFullAtMs = Math.min(this.#nextFullAtMs, soon);
+    this.#compareAt(this.#deps.clock.monotonic() + RECONNECT_SYNC_MS * this.#deps.random.next());
+  }
+
+  /** Compares then at the latest, and tries again now what has failed. */
+  #compareAt(atMs: number): void {
+    this.#nextFullAtMs = Math.min(this.#nextFullAtMs, atMs);
     this.#backoff.reset();
     this.#wakeup.wake();
   }
@@ -178,16 +191,22 @@ export class AntiEntropySyncer implements Runnable {
       if (this.#deps.clock.monotonic() >= this.#nextFullAtMs) await this.#compare(signal);
       await this.#writeDirty(signal);
       this.#backoff.reset();
+      this.#trouble.over('the catalog is up to date');
       return this.#nextFullAtMs - this.#deps.clock.monotonic();
     } catch (error) {
       if (signal.aborted) return 0;
       for (const unit of [...this.#waiting.keys()]) this.#release(unit);
       this.#results.add(1, { result: 'failed' });
-      const waitMs = Math.min(this.#backoff.next(), this.#nodeWritten ? RETRY.maxMs : NODE_RETRY_MS);
-      const text = errorText(error);
-      this.#deps.log.warn('the catalog could not be brought up to date; trying again', { text, waitMs });
-      return waitMs;
+      this.#complain(error);
+      return Math.min(this.#backoff.next(), this.#nodeWritten ? RETRY.maxMs : NODE_RETRY_MS);
     }
+  }
+
+  /** At once, and each minute while it stays so. */
+  #complain(error: unknown): void {
+    if (error instanceof AppError && error.facts.servers === 0) {
+      this.#trouble.say('no server is known: the services and checks of this agent are in no catalog', NAME_ONE);
+    } else this.#trouble.say('the catalog could not be brought up to date; trying again', error);
   }
 
   async #writeNode(): Promise<void> {

@@ -65,8 +65,10 @@ describe('anti-entropy', () => {
   let local: LocalState;
   let syncer: AntiEntropySyncer;
   let reporter: VerdictReporter;
+  let follower: AssignmentFollower;
   let stop: AbortController;
   const logged: unknown[][] = [];
+  const said: { msg: string; text?: string }[] = [];
   let running: Promise<unknown>;
   /** Starts all parts, then moves time. */
   let begin: (ms: number) => Promise<void>;
@@ -87,14 +89,12 @@ describe('anti-entropy', () => {
       },
       { nodeName: 'n1' },
     );
-    const log = { ...silentLogger, debug: (...line: unknown[]) => void logged.push(line) };
+    said.length = 0;
+    const say = (msg: string, fields?: object) => void said.push({ msg, ...fields });
+    const log = { ...silentLogger, debug: (...line: unknown[]) => void logged.push(line), warn: say, info: say };
     syncer = new AntiEntropySyncer({ ...deps, log, verdicts: reporter }, { node });
-    const members = [
-      syncer,
-      reporter,
-      new AssignmentFollower(deps, { nodeName: 'n1' }),
-      new CriticalReaper(deps, { nodeName: 'n1' }),
-    ];
+    follower = new AssignmentFollower(deps, { nodeName: 'n1' });
+    const members = [syncer, reporter, follower, new CriticalReaper(deps, { nodeName: 'n1' })];
     begin = (ms) => {
       running = Promise.all(members.map((member) => member.run({ signal: stop.signal, ready: () => {} })));
       return clock.advance(ms);
@@ -226,6 +226,41 @@ describe('anti-entropy', () => {
     catalog.failure = undefined;
     await clock.advance(20_000);
     expect(catalog.services.get('web-1')!.registration.Service!.Port).toBe(81);
+  });
+
+  it('says at once what keeps it from the catalog, then each minute, and when that is over', async () => {
+    catalog.failure = away;
+    await begin(59_000);
+    const trouble = { msg: 'the catalog could not be brought up to date; trying again', text: 'no server' };
+    expect(said).toEqual([trouble]);
+    await clock.advance(10_000);
+    expect(said).toEqual([trouble, trouble]);
+    catalog.failure = undefined;
+    await clock.advance(70_000);
+    expect(said.slice(2)).toEqual([{ msg: 'the catalog is up to date' }]);
+  });
+
+  it('names -retry-join where no server is known', async () => {
+    catalog.failure = new AppError('noLeader', 'No known Consul servers', { facts: { servers: 0 } });
+    await begin(59_000);
+    expect(said).toEqual([{ msg: expect.stringMatching(/^no server is known/), text: expect.any(String) }]);
+    expect(said[0]!.text).toMatch(/-retry-join .*lictor join/);
+  });
+
+  it('syncs at once when a server was joined', async () => {
+    catalog.failure = away;
+    await local.registerService(service('web-1'), [], keep);
+    await begin(60_000);
+    catalog.failure = undefined;
+    catalog.assign(2, [assigned('a')]);
+    // As an attempt has just failed, the next one is seconds away.
+    await clock.advance(1);
+    expect([catalog.services.has('web-1'), local.check('default/a')]).toEqual([false, undefined]);
+    syncer.joined();
+    follower.joined();
+    await clock.advance(1);
+    expect(catalog.services.has('web-1')).toBe(true);
+    expect(local.check('default/a')).toBeDefined();
   });
 
   it('goes on with others when one entry belongs to somebody else', async () => {

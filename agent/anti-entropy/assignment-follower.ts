@@ -6,6 +6,7 @@ import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import type { ServerCatalog } from '../server-pool/server-catalog.ts';
+import { Wakeup } from './wakeup.ts';
 
 export interface AssignmentFollowerDeps {
   readonly local: { setAssigned(checks: readonly AssignedCheck[]): void };
@@ -25,17 +26,24 @@ export class AssignmentFollower implements Runnable {
   readonly #deps: AssignmentFollowerDeps;
   readonly #nodeName: string;
   readonly #backoff: Backoff;
+  readonly #wakeup: Wakeup;
   #followed = false;
 
   constructor(deps: AssignmentFollowerDeps, options: { nodeName: string }) {
     this.#deps = deps;
     this.#nodeName = options.nodeName;
     this.#backoff = new Backoff(deps, RETRY);
+    this.#wakeup = new Wakeup(deps);
   }
 
   /** Whether the definitions were read since the start. */
   synced(): boolean {
     return this.#followed;
+  }
+
+  /** A server was joined by hand: whoever waits for the next try waits no longer. */
+  joined(): void {
+    this.#wakeup.wake();
   }
 
   async run(ctx: RunContext): Promise<void> {
@@ -57,7 +65,7 @@ export class AssignmentFollower implements Runnable {
         }
         // Whatever answers next may be another catalog: ask without an index.
         index = 0;
-        await this.#deps.clock.sleep(this.#backoff.next(), ctx.signal);
+        await this.#wakeup.sleep(this.#backoff.next(), ctx.signal);
       }
     }
   }

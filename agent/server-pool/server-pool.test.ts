@@ -106,7 +106,11 @@ describe('server pool', () => {
 
   it('asks nobody while it knows no server, and who is joined from then on', async () => {
     const pool = poolOf();
-    await expect(pool.request(ask)).rejects.toMatchObject({ code: 'noLeader', message: 'No known Consul servers' });
+    await expect(pool.request(ask)).rejects.toMatchObject({
+      code: 'noLeader',
+      message: 'No known Consul servers',
+      facts: { servers: 0 },
+    });
     await expect(pool.join(await closedPort())).rejects.toThrow('Failed to join');
     await expect(pool.request(ask)).rejects.toMatchObject({ code: 'noLeader' });
     await pool.join(await serve((_, response) => response.end('fine')));

@@ -142,10 +142,10 @@ export class ServerPool {
 
   /**
    * Sends a request. The caller must read or destroy the body of the answer.
-   * @throws AppError `noLeader` when there is none to ask, `unavailable` when no server answered, `deadline`, `shuttingDown` when the signal aborted.
+   * @throws AppError `noLeader` with the fact `servers: 0` when none is known, `unavailable` when no server answered, `deadline`, `shuttingDown` when the signal aborted.
    */
   async request(request: ServerRequest): Promise<ServerResponse> {
-    if (this.#members.length === 0) throw new AppError('noLeader', NO_SERVERS);
+    if (this.#members.length === 0) throw new AppError('noLeader', NO_SERVERS, { facts: { servers: 0 } });
     const end = this.#clock.monotonic() + request.deadlineMs;
     const failures: string[] = [];
     for (const member of this.#order()) {
