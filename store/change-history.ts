@@ -1,6 +1,6 @@
 import { AppError } from '../core/errors.ts';
-import { inRange } from './key-order.ts';
-import type { KeyRange, Revision, StoreChange, StoreEvents } from './store.ts';
+import { rangeTest } from './key-order.ts';
+import type { Key, KeyRange, Revision, StoreChange, StoreEvents } from './store.ts';
 
 /** How much history is kept. Whichever is reached first counts; the newest transaction is always kept. */
 export interface HistoryLimits {
@@ -79,19 +79,26 @@ export class ChangeHistory {
   }
 
   /** See `Store.watch`. */
-  async *watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncGenerator<StoreEvents, void, void> {
-    let seen = after;
-    while (!signal.aborted) {
-      if (this.#end) throw this.#end;
-      if (seen < this.#floor) throw compacted(seen, this.#floor);
-      if (seen >= this.newest) {
-        await this.#nextChange(signal);
-        continue;
-      }
-      const events = within(this.#kept[this.#first + seen - this.#floor]!, range);
-      seen++;
-      if (events) yield events;
+  watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<StoreEvents> {
+    const isInRange = rangeTest(range);
+    const source = {
+      after: (seen: Revision) => this.#eventsAfter(seen, isInRange),
+      changed: () => this.#nextChange(signal),
+      isOver: () => signal.aborted,
+    };
+    return { [Symbol.asyncIterator]: () => new HistoryReader(source, after) };
+  }
+
+  /** The next transaction of a range; when there is none yet, the revision up to which there is none. */
+  #eventsAfter(seen: Revision, isInRange: (key: Key) => boolean): StoreEvents | Revision {
+    if (this.#end) throw this.#end;
+    if (seen < this.#floor) throw compacted(seen, this.#floor);
+    const { newest } = this;
+    for (let looked = seen; looked < newest; looked++) {
+      const events = within(this.#kept[this.#first + looked - this.#floor]!, isInRange);
+      if (events) return events;
     }
+    return Math.max(seen, newest);
   }
 
   #overLimit(): boolean {
@@ -129,6 +136,54 @@ export class ChangeHistory {
   }
 }
 
+/** What a reader reads. */
+interface ReaderSource {
+  /** The next transaction, or the revision up to which there is none. @throws AppError. */
+  after(seen: Revision): StoreEvents | Revision;
+  changed(): Promise<void>;
+  isOver(): boolean;
+}
+
+/** A watch's position. Not a generator: that would cost each transaction several promises more. */
+class HistoryReader implements AsyncIterator<StoreEvents, undefined> {
+  readonly #source: ReaderSource;
+  #seen: Revision;
+  #over = false;
+
+  constructor(source: ReaderSource, after: Revision) {
+    this.#source = source;
+    this.#seen = after;
+  }
+
+  async next(): Promise<IteratorResult<StoreEvents, undefined>> {
+    while (!this.#over && !this.#source.isOver()) {
+      const found = this.#find();
+      if (typeof found === 'object') {
+        this.#seen = found.revision;
+        return { done: false, value: found };
+      }
+      this.#seen = found;
+      await this.#source.changed();
+    }
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<StoreEvents, undefined>> {
+    this.#over = true;
+    return { done: true, value: undefined };
+  }
+
+  /** After an error nothing more comes. */
+  #find(): StoreEvents | Revision {
+    try {
+      return this.#source.after(this.#seen);
+    } catch (error) {
+      this.#over = true;
+      throw error;
+    }
+  }
+}
+
 /** The error of a read or watch that asks for history which is gone. */
 export function compacted(asked: Revision, floor: Revision): AppError {
   return new AppError('compacted', `revision ${asked} is no longer kept; the oldest kept is ${floor}: read anew`, {
@@ -136,13 +191,13 @@ export function compacted(asked: Revision, floor: Revision): AppError {
   });
 }
 
-function within(events: StoreEvents, range: KeyRange): StoreEvents | undefined {
+function within(events: StoreEvents, isInRange: (key: Key) => boolean): StoreEvents | undefined {
   // Most transactions lie wholly in a watched range, or outside of it.
   let count = 0;
-  for (const change of events.changes) if (inRange(keyOf(change), range)) count++;
+  for (const change of events.changes) if (isInRange(keyOf(change))) count++;
   if (count === 0) return undefined;
   if (count === events.changes.length) return events;
-  return { revision: events.revision, changes: events.changes.filter((change) => inRange(keyOf(change), range)) };
+  return { revision: events.revision, changes: events.changes.filter((change) => isInRange(keyOf(change))) };
 }
 
 function sizeOf(events: StoreEvents): number {

@@ -43,6 +43,12 @@ export function inRange(key: Key, range: KeyRange): boolean {
   return compareUnits(range.start, key) <= 0 && compareUnits(key, range.end) < 0;
 }
 
+/** The same test for many keys of one range: that of a prefix takes one comparison. */
+export function rangeTest(range: KeyRange): (key: Key) => boolean {
+  const { start, end } = range;
+  return end === start + RANGE_END ? (key) => key.startsWith(start) : (key) => inRange(key, range);
+}
+
 /** The first position in the sorted `keys` whose key is not before `key`. */
 export function lowerBound(keys: readonly Key[], key: Key): number {
   const asText = ordersAsText(key);

@@ -23,6 +23,11 @@ export interface StoreEntry {
   readonly value: Uint8Array;
   readonly createRevision: Revision;
   readonly modRevision: Revision;
+  /**
+   * What the value stands for, where its writer is of this process and has given it with the put: whoever gets it first
+   * need not decode the value. It is never stored, and an engine may leave it out.
+   */
+  readonly decoded?: object;
 }
 
 /** Entries in key order and the revision they were read at. The caller owns the array; values must not be modified. */
@@ -42,13 +47,24 @@ export type Compare =
  * does nothing.
  */
 export type Op =
-  | { readonly kind: 'put'; readonly key: Key; readonly value: Uint8Array }
+  | {
+      readonly kind: 'put';
+      readonly key: Key;
+      readonly value: Uint8Array;
+      /** What the value stands for, for watches of this process: see `StoreEntry`. */
+      readonly decoded?: object;
+    }
   | { readonly kind: 'delete'; readonly key: Key }
   | { readonly kind: 'deleteRange'; readonly range: KeyRange };
 
 export interface Txn {
   readonly compares: readonly Compare[];
   readonly ops: readonly Op[];
+  /**
+   * The caller follows the store, and what its compares say of single keys was so at this revision: an engine may leave
+   * out looking at anything older. Without it, and in engines that do not use it, all is looked at.
+   */
+  readonly asOf?: Revision;
 }
 
 /**

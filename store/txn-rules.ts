@@ -29,6 +29,9 @@ export function checkTxn(txn: Txn, limits: TxnLimits): void {
   checkPuts(txn.ops);
 }
 
+/** Operations up to this number are compared each with each: a set of so few keys costs more. */
+const FEW_OPS = 8;
+
 function checkCount(what: string, count: number, limit: number): void {
   if (count <= limit) return;
   throw new AppError('tooLarge', `a transaction may have ${limit} ${what}, this one has ${count}`, {
@@ -59,6 +62,7 @@ function checkOp(op: Op): number {
 }
 
 function checkPuts(ops: readonly Op[]): void {
+  if (ops.length <= FEW_OPS && ops.every((op, at) => op.kind === 'put' && isFirst(ops, at, op.key))) return;
   const puts = new Set<Key>();
   for (const op of ops) {
     if (op.kind !== 'put') continue;
@@ -71,6 +75,15 @@ function checkPuts(ops: readonly Op[]): void {
     if (op.kind !== 'deleteRange') continue;
     for (const key of puts) if (inRange(key, op.range)) throw bothPutAndDeleted(key);
   }
+}
+
+/** Whether no operation before position `at` has this key. */
+function isFirst(ops: readonly Op[], at: number, key: Key): boolean {
+  for (let before = 0; before < at; before++) {
+    const op = ops[before]!;
+    if (op.kind !== 'deleteRange' && op.key === key) return false;
+  }
+  return true;
 }
 
 function bothPutAndDeleted(key: Key): AppError {

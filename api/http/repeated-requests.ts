@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { AppError } from '../../core/errors.ts';
-import type { LabelledCounter } from '../../core/metrics.ts';
+import type { AnswerCounts } from './answer-counts.ts';
 import { acceptsGzip, wantsPretty } from './answer-form.ts';
 import { type HeldGroup, type HeldRead, HeldReads, type HeldReadsDeps } from './held-reads.ts';
 import type { HttpPolicy } from './http-policy.ts';
@@ -14,7 +14,7 @@ import type { HttpServerDeps } from './server-options.ts';
 import type { WaitingLimit } from './waiting-limit.ts';
 
 export interface RepeatedRequestsDeps extends HttpServerDeps {
-  readonly requests: LabelledCounter;
+  readonly counts: AnswerCounts;
   readonly waiting: WaitingLimit;
   readonly failure: HeldReadsDeps['failure'];
   /** As it is now. */
@@ -28,7 +28,7 @@ export interface RepeatedRequestsDeps extends HttpServerDeps {
  * true, or wait together with those who wait for the same, without routing, decoding and parsing.
  */
 export class RepeatedRequests {
-  readonly #requests: LabelledCounter;
+  readonly #counts: AnswerCounts;
   readonly #timings: RequestTimings | undefined;
   readonly #log: HttpServerDeps['log'];
   readonly #failure: HeldReadsDeps['failure'];
@@ -36,17 +36,15 @@ export class RepeatedRequests {
   readonly #ready: ReadyAnswers;
   readonly #held: HeldReads;
   readonly #seen: SeenRequests;
-  /** What counts the answers of a route. */
-  readonly #counts = new Map<string, () => void>();
   #stopped = false;
 
   constructor(deps: RepeatedRequestsDeps) {
-    this.#requests = deps.requests;
+    this.#counts = deps.counts;
     this.#timings = deps.timings;
     this.#log = deps.log;
     this.#failure = deps.failure;
     this.#waiting = deps.waiting;
-    this.#ready = new ReadyAnswers((route) => this.#countOf(route));
+    this.#ready = new ReadyAnswers((route) => this.#counts.bound('GET', route, 200));
     this.#held = new HeldReads(deps);
     this.#seen = new SeenRequests({
       clock: deps.clock,
@@ -116,7 +114,7 @@ export class RepeatedRequests {
       this.#seen.answered(request, { ...ready, gzip: form.gzip });
     } catch (error) {
       const answer = this.#failure(error, ready.route);
-      this.#requests.add(1, { method: 'GET', route: ready.route, status: answer.status ?? 500 });
+      this.#counts.count('GET', ready.route, answer.status ?? 500);
       respond(response, answer, form);
     }
     return true;
@@ -164,8 +162,7 @@ export class RepeatedRequests {
 
   #give(answer: RouteResponse, response: ServerResponse, route: string, form: AnswerForm): void {
     const { status = 200 } = answer;
-    if (status === 200) this.#countOf(route)();
-    else this.#requests.add(1, { method: 'GET', route, status });
+    this.#counts.count('GET', route, status);
     try {
       if (answer.bytes && !form.close) respondAgain(response, answer, form);
       else respond(response, answer, form);
@@ -173,15 +170,6 @@ export class RepeatedRequests {
       this.#log.error('an answer could not be sent', { route, err: error });
       response.destroy();
     }
-  }
-
-  #countOf(route: string): () => void {
-    let count = this.#counts.get(route);
-    if (!count) {
-      count = this.#requests.bound({ method: 'GET', route, status: 200 });
-      this.#counts.set(route, count);
-    }
-    return count;
   }
 }
 

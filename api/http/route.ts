@@ -51,6 +51,8 @@ export interface RouteResponse {
   readonly text?: string;
   readonly bytes?: Uint8Array;
   readonly stream?: Readable;
+  /** The same object, which has bytes, answers others too: its form is made once. */
+  readonly shared?: true;
   /**
    * Gives the present answer to the same URL without a request, for answers that depend on nothing but the URL; the same
    * object while nothing has changed; undefined when the request has to be looked at anew. May throw an AppError.

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext } from '../../core/lifecycle.ts';
-import type { LabelledCounter } from '../../core/metrics.ts';
+import type { CounterMetric } from '../../core/metrics.ts';
+import { AnswerCounts } from './answer-counts.ts';
 import { answerForm } from './answer-form.ts';
 import { bind } from './bind.ts';
 import { announcesBody, BODY_LIMITS, isPlainEncoding, watchBody } from './body-watch.ts';
@@ -16,7 +17,7 @@ import { closeWithLinger } from './linger.ts';
 import { createListener, DEFAULT_HEADER_BYTES, MAX_HEADERS, replaceTls } from './listener.ts';
 import { RepeatedRequests } from './repeated-requests.ts';
 import { decodedPath, HttpRouteRequest, isPrintablePath } from './request.ts';
-import { errorResponse, respond } from './respond.ts';
+import { errorResponse, respond, respondAgain } from './respond.ts';
 import type { RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
 import type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
@@ -44,8 +45,8 @@ class RouteServer implements HttpServer {
   readonly name: string;
   readonly #deps: HttpServerDeps;
   readonly #options: HttpServerOptions;
-  readonly #requests: LabelledCounter;
-  readonly #handshakes: LabelledCounter;
+  readonly #counts: AnswerCounts;
+  readonly #handshakes: CounterMetric;
   readonly #stopping = new AbortController();
   readonly #waiting = new WaitingLimit();
   readonly #repeated: RepeatedRequests;
@@ -63,11 +64,7 @@ class RouteServer implements HttpServer {
     this.#options = options;
     this.#tls = options.tls;
     this.#streamed = new Set(options.routes.filter((route) => route.streamsBody).map((route) => route.path));
-    this.#requests = deps.metrics.counter({
-      name: 'lictor_http_requests_total',
-      help: 'HTTP requests answered, by method, route and status',
-      labels: ['method', 'route', 'status'],
-    });
+    this.#counts = new AnswerCounts(deps);
     this.#handshakes = deps.metrics.counter({
       name: 'lictor_http_tls_failures_total',
       help: 'TLS handshakes of HTTP clients that failed, by listener',
@@ -75,7 +72,7 @@ class RouteServer implements HttpServer {
     });
     this.#repeated = new RepeatedRequests({
       ...deps,
-      requests: this.#requests,
+      counts: this.#counts,
       waiting: this.#waiting,
       failure: (error, route) => this.#failure(error, route),
       policy: () => this.#followed(),
@@ -189,7 +186,7 @@ class RouteServer implements HttpServer {
   /** Answers a request that is not to be read to its end, and closes its connection. */
   #refuse(request: IncomingMessage, response: ServerResponse, answer: RouteResponse): void {
     const { socket } = request;
-    this.#requests.add(1, { method: request.method ?? 'GET', route: 'unknown', status: answer.status ?? 500 });
+    this.#counts.count(request.method ?? 'GET', 'unknown', answer.status ?? 500);
     if (response.headersSent || response.destroyed) {
       socket.destroy();
       return;
@@ -315,11 +312,12 @@ class RouteServer implements HttpServer {
   #answer(request: FastifyRequest, reply: FastifyReply, answer: RouteResponse, route: string): void {
     if (!reply.sent) reply.hijack();
     const method = request.raw.method ?? 'GET';
-    this.#requests.add(1, { method, route, status: answer.status ?? 200 });
+    this.#counts.count(method, route, answer.status ?? 200);
     const form = answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers);
     try {
       if (!form.pretty) this.#repeated.note(request.raw, route, answer);
-      respond(reply.raw, answer, form);
+      if (answer.shared && !form.pretty && !form.head && !form.close) respondAgain(reply.raw, answer, form);
+      else respond(reply.raw, answer, form);
     } catch (error) {
       this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
       if (!reply.raw.headersSent) respond(reply.raw, errorResponse(error), form);

@@ -7,6 +7,12 @@ import { decodeDeregistration, decodeRegistration } from '../shapes/decode-regis
 import type { CatalogWrites } from './catalog-backend.ts';
 import { writerOf } from './writer-headers.ts';
 
+const WRITTEN: RouteResponse = {
+  bytes: Buffer.from('true'),
+  headers: { 'content-type': 'application/json' },
+  shared: true,
+};
+
 /** PUT /v1/catalog/register and /v1/catalog/deregister (Consul HTTP API, "Catalog"), with owners in headers. */
 export function catalogWriteRoutes(backend: CatalogWrites, options: { datacenter: string }): Route[] {
   return [
@@ -51,5 +57,5 @@ async function written<T extends { Datacenter?: string; Namespace?: string }>(
     if (!(error instanceof AppError) || error.code !== 'badRequest') throw error;
     return { status: 500, text: error.message, headers: { [ERROR_CODE_HEADER]: error.code } };
   }
-  return { json: true };
+  return WRITTEN;
 }

@@ -2,16 +2,8 @@ import { ALL_NAMESPACES, type HealthCheck, type HealthEntry, type Node } from '.
 import type { StoreEntry } from '../../store/store.ts';
 import type { ChangeSet } from './change-set.ts';
 import { CheckLists } from './check-lists.ts';
-import {
-  CheckEntry,
-  EntryContext,
-  InstanceEntry,
-  isRunnable,
-  localKey,
-  NodeEntry,
-  SERF_HEALTH_KEY,
-} from './entries.ts';
-import { FIRST_INDEX_BASE, type RecordKind } from './keys.ts';
+import { CheckEntry, EntryContext, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
+import { FIRST_INDEX_BASE, type RecordKind, type RecordPlace } from './keys.ts';
 import type { CheckDefinitionRecord, CheckStateRecord, InstanceRecord, NodeRecord, OwnerRecord } from './records.ts';
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
 import { SharedValues } from './shared-values.ts';
@@ -126,8 +118,7 @@ export class CatalogRecords {
   }
 
   /** `changes` notes what it touches, for `settleRecords`. */
-  protected putRecord(kind: RecordKind, parts: readonly string[], entry: StoreEntry, changes: ChangeSet): void {
-    const [first = '', namespace = '', id = ''] = parts;
+  protected putRecord(kind: RecordKind, { first, local }: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
     const stored = <T>(): Stored<T> => storedJson<T>(entry);
     switch (kind) {
       case 'owner':
@@ -140,21 +131,20 @@ export class CatalogRecords {
         this.#setNode(first, stored<NodeRecord>(), changes);
         break;
       case 'instance':
-        this.#setInstance(first, `${namespace}/${id}`, this.#instance(entry), changes);
+        this.#setInstance(first, local, this.#instance(entry), changes);
         break;
       case 'checkDefinition':
-        this.#setDefinition(this.#check(first, namespace, id), this.#definition(first, entry), changes);
+        this.#setDefinition(this.#check(first, local), storedJson<CheckDefinitionRecord>(entry), changes);
         break;
       case 'checkState':
-        this.#setCheckState(this.#check(first, namespace, id), stored<CheckStateRecord>(), changes);
+        this.#setCheckState(this.#check(first, local), stored<CheckStateRecord>(), changes);
         break;
     }
   }
 
-  protected deleteRecord(kind: RecordKind, parts: readonly string[], changes: ChangeSet): void {
-    const [first = '', namespace = '', id = ''] = parts;
+  protected deleteRecord(kind: RecordKind, { first, local }: RecordPlace, changes: ChangeSet): void {
     const node = this.#nodes.get(first);
-    const check = node?.checks.get(`${namespace}/${id}`);
+    const check = node?.checks.get(local);
     switch (kind) {
       case 'owner':
         this.#owners.delete(first);
@@ -166,7 +156,7 @@ export class CatalogRecords {
         if (node) this.#setNode(first, undefined, changes);
         break;
       case 'instance':
-        if (node) this.#setInstance(first, `${namespace}/${id}`, undefined, changes);
+        if (node) this.#setInstance(first, local, undefined, changes);
         break;
       case 'checkDefinition':
         if (check) this.#setDefinition(check, undefined, changes);
@@ -183,14 +173,6 @@ export class CatalogRecords {
     return stored;
   }
 
-  #definition(node: string, entry: StoreEntry): Stored<CheckDefinitionRecord> {
-    const stored = storedJson<CheckDefinitionRecord>(entry);
-    const { namespace, serviceId } = stored.record;
-    const instance = this.#nodes.get(node)?.instances.get(localKey(namespace, serviceId));
-    this.#shared.definition(stored.record, instance?.stored.record.content.ID);
-    return stored;
-  }
-
   #nodeEntry(key: string): NodeEntry {
     let entry = this.#nodes.get(key);
     if (!entry) {
@@ -200,12 +182,12 @@ export class CatalogRecords {
     return entry;
   }
 
-  #check(node: string, namespace: string, id: string): CheckEntry {
+  #check(node: string, key: string): CheckEntry {
     const entry = this.#nodeEntry(node);
-    const key = `${namespace}/${id}`;
     let check = entry.checks.get(key);
     if (!check) {
-      check = new CheckEntry(entry, this.#shared.text(namespace), key, this.#entries);
+      const namespace = this.#shared.text(key.slice(0, key.indexOf('/')));
+      check = new CheckEntry(entry, namespace, key, this.#entries);
       entry.checks.set(key, check);
     }
     return check;
@@ -265,8 +247,9 @@ export class CatalogRecords {
       this.#touchCheck(check, changes);
       node.unlistCheck(check);
     }
-    check.definition = stored;
+    check.define(stored);
     if (stored) {
+      this.#shared.definition(stored.record, check.instance?.stored.record);
       node.listCheck(check);
       this.#noteDefinition(check, changes);
     }
@@ -288,9 +271,7 @@ export class CatalogRecords {
   }
 
   #noteService(service: ServiceEntry, changes: ChangeSet, listChanged: boolean): void {
-    changes.service(service);
-    changes.instanceNamespaces.add(service.namespace);
-    if (listChanged) changes.serviceLists.add(service.namespace);
+    changes.service(service, listChanged);
   }
 
   /** A node, or a check of its own, shows in all of its instances. */
@@ -311,12 +292,11 @@ export class CatalogRecords {
     changes.nodes.add(check.node);
     changes.checks.add(check);
     if (!check.definition) return;
-    const key = check.instanceKey;
-    if (key === '') {
+    if (check.instanceKey === '') {
       this.#touchNode(check.node, changes);
       return;
     }
-    const instance = check.node.instances.get(key);
+    const { instance } = check;
     if (instance) this.#touchInstance(instance, changes);
   }
 
@@ -352,8 +332,10 @@ export class CatalogRecords {
       topics.bump(topic(this.#topicsOf(namespace)), version, true);
       topics.bump(topic(ALL_TOPICS), version, true);
     };
-    for (const namespace of changes.serviceLists) bump((of) => of.services, namespace);
-    for (const namespace of changes.instanceNamespaces) bump((of) => of.instances, namespace);
+    for (const [namespace, listChanged] of changes.namespaces) {
+      if (listChanged) bump((of) => of.services, namespace);
+      bump((of) => of.instances, namespace);
+    }
     for (const [namespace, statuses] of changes.checkTopics) {
       for (const status of statuses) bump((of) => of.checks(status), namespace);
     }

@@ -1,6 +1,13 @@
+import { ANY_STATUS } from './check-lists.ts';
 import type { CheckEntry, InstanceEntry, NodeEntry } from './entries.ts';
 import { meshDestination } from './mesh-destination.ts';
 import type { ServiceEntry } from './service-index.ts';
+
+/** What an instance was before a transaction and is after it; undefined when it was, or is, not there. */
+export interface InstanceChange {
+  readonly before: InstanceEntry | undefined;
+  after: InstanceEntry | undefined;
+}
 
 /** A change of an owned instance: `before` is what the owner's followers knew of it, `after` what they are to know. */
 export interface OwnedChange {
@@ -8,56 +15,56 @@ export interface OwnedChange {
   readonly after: InstanceEntry | undefined;
 }
 
+const NO_DESTINATIONS: ReadonlyMap<string, boolean> = new Map();
+
 /** What one transaction has touched; turned into versions, wake-ups and owned changes when all of it is in place. */
 export class ChangeSet {
   /** By topic. Whether their data exists is decided at the end, as several changes may touch one topic. */
   readonly services = new Map<string, ServiceEntry>();
   readonly nodes = new Set<NodeEntry>();
   readonly definitionNodes = new Set<string>();
-  readonly serviceLists = new Set<string>();
-  readonly instanceNamespaces = new Set<string>();
-  readonly checkTopics = new Map<string, Set<string>>();
+  /** Namespaces of changed services, and whether the names, kinds or tags of their lists may be others now. */
+  readonly namespaces = new Map<string, boolean>();
+  /** By namespace: the states whose lists of checks have changed. */
+  readonly checkTopics = new Map<string, string[]>();
   readonly checks = new Set<CheckEntry>();
   nodeList = false;
-  /** By sort key: the entry before the transaction, undefined when there was none. */
-  readonly instancesBefore = new Map<string, InstanceEntry | undefined>();
-  readonly instancesAfter = new Map<string, InstanceEntry | undefined>();
+  /** By sort key. */
+  readonly instances = new Map<string, InstanceChange>();
 
-  service(service: ServiceEntry): void {
+  service(service: ServiceEntry, listChanged: boolean): void {
     this.services.set(service.topic, service);
+    if (listChanged || !this.namespaces.has(service.namespace)) this.namespaces.set(service.namespace, listChanged);
   }
 
   checkTopic(namespace: string, status: string): void {
-    let statuses = this.checkTopics.get(namespace);
-    if (!statuses) {
-      statuses = new Set(['any']);
-      this.checkTopics.set(namespace, statuses);
-    }
-    statuses.add(status);
+    const statuses = this.checkTopics.get(namespace);
+    if (!statuses) this.checkTopics.set(namespace, [ANY_STATUS, status]);
+    else if (!statuses.includes(status)) statuses.push(status);
   }
 
   instance(sortKey: string, before: InstanceEntry | undefined, after: InstanceEntry | undefined): void {
-    if (!this.instancesBefore.has(sortKey)) this.instancesBefore.set(sortKey, before);
-    this.instancesAfter.set(sortKey, after);
+    const known = this.instances.get(sortKey);
+    if (known) known.after = after;
+    else this.instances.set(sortKey, { before, after });
   }
 
   /** The mesh endpoints that have changed, by `namespace/service`: whether one of those that changed is still there. */
-  meshDestinations(): Map<string, boolean> {
-    const found = new Map<string, boolean>();
-    const note = (entries: Iterable<InstanceEntry | undefined>, live: boolean) => {
-      for (const entry of entries) {
-        const destination = entry && meshDestination(entry.namespace, entry.stored.record.content);
-        if (destination !== undefined) found.set(destination, live);
-      }
+  meshDestinations(): ReadonlyMap<string, boolean> {
+    let found: Map<string, boolean> | undefined;
+    const note = (entry: InstanceEntry | undefined, live: boolean) => {
+      const destination = entry && meshDestination(entry.namespace, entry.stored.record.content);
+      if (destination === undefined) return;
+      found ??= new Map();
+      found.set(destination, live);
     };
-    note(this.instancesBefore.values(), false);
-    note(this.instancesAfter.values(), true);
-    return found;
+    for (const { before } of this.instances.values()) note(before, false);
+    for (const { after } of this.instances.values()) note(after, true);
+    return found ?? NO_DESTINATIONS;
   }
 
   *ownedChanges(): Iterable<OwnedChange> {
-    for (const [key, before] of this.instancesBefore) {
-      const after = this.instancesAfter.get(key);
+    for (const { before, after } of this.instances.values()) {
       if (before?.stored.record.owner || after?.stored.record.owner) yield { before, after };
     }
   }

@@ -208,12 +208,17 @@ export class CheckEntry {
     return this.#definition;
   }
 
-  set definition(stored: Stored<CheckDefinitionRecord> | undefined) {
+  define(stored: Stored<CheckDefinitionRecord> | undefined): void {
     this.#definition = stored;
     const serviceId = stored?.record.serviceId ?? '';
     const key = serviceId === '' ? '' : localKey(this.namespace, serviceId);
     // The same text where there is one already.
     this.#instanceKey = this.node.instances.get(key)?.key ?? key;
+  }
+
+  /** The instance that it belongs to, where that is there; undefined for a check of the node itself. */
+  get instance(): InstanceEntry | undefined {
+    return this.node.instances.get(this.#instanceKey);
   }
 
   /** The key of its instance within the node; '' for a check of the node itself. */
@@ -235,7 +240,7 @@ export class CheckEntry {
     const definition = this.definition!;
     const { record } = definition;
     const { base } = this.#context;
-    const instance = this.node.instances.get(this.instanceKey);
+    const { instance } = this;
     const shape: HealthCheck = {
       Node: this.node.name,
       CheckID: record.checkId,

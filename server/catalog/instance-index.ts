@@ -19,8 +19,8 @@ export class InstanceIndex {
     });
     deps.state.onChanges((changes) => {
       if (!this.#byKey) return;
-      for (const before of changes.instancesBefore.values()) if (before) this.#remove(before);
-      for (const after of changes.instancesAfter.values()) if (after) this.#add(after);
+      for (const { before } of changes.instances.values()) if (before) this.#remove(before);
+      for (const { after } of changes.instances.values()) if (after) this.#add(after);
     });
   }
 

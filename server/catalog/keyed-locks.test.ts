@@ -1,7 +1,7 @@
 import { KeyedLocks } from './keyed-locks.ts';
 import type { LockMode } from './plan.ts';
 
-const want = (...pairs: [string, LockMode][]) => new Map(pairs);
+const want = (...pairs: [string, LockMode][]) => new Map(pairs.map(([key, mode]) => [key, { mode }]));
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('keyed locks', () => {
@@ -38,7 +38,7 @@ describe('keyed locks', () => {
   it('never dead-lock, whatever the order in which keys are asked for', async () => {
     const locks = new KeyedLocks();
     let held = 0;
-    const one = async (wanted: Map<string, LockMode>) => {
+    const one = async (wanted: Map<string, { mode: LockMode }>) => {
       await locks.acquire(wanted);
       held++;
       await settle();

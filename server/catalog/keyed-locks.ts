@@ -1,4 +1,4 @@
-import type { LockMode } from './plan.ts';
+import type { Hold, LockMode } from './plan.ts';
 
 interface Waiting {
   readonly mode: LockMode;
@@ -8,7 +8,8 @@ interface Waiting {
 interface Lock {
   holders: number;
   mode: LockMode;
-  readonly queue: Waiting[];
+  /** Made when somebody has to wait. */
+  waiting?: Waiting[];
 }
 
 /**
@@ -22,15 +23,13 @@ export class KeyedLocks {
    * Takes all of them; undefined when they were free at once, so that nothing can have happened meanwhile.
    * The caller gives them back with `release` and the same map.
    */
-  acquire(wanted: ReadonlyMap<string, LockMode>): Promise<void> | undefined {
-    const keys = [...wanted.keys()].sort();
-    for (let at = 0; at < keys.length; at++) {
-      if (!this.#take(keys[at]!, wanted.get(keys[at]!)!)) return this.#acquireRest(keys, at, wanted);
-    }
+  acquire(wanted: ReadonlyMap<string, Hold>): Promise<void> | undefined {
+    for (const [key, { mode }] of wanted) if (!this.#isFree(key, mode)) return this.#acquireInTurn(wanted);
+    for (const [key, { mode }] of wanted) this.#take(key, mode);
     return undefined;
   }
 
-  release(held: ReadonlyMap<string, LockMode>): void {
+  release(held: ReadonlyMap<string, Hold>): void {
     for (const key of held.keys()) {
       const lock = this.#locks.get(key);
       if (!lock) continue;
@@ -39,40 +38,47 @@ export class KeyedLocks {
     }
   }
 
-  async #acquireRest(keys: readonly string[], from: number, wanted: ReadonlyMap<string, LockMode>): Promise<void> {
-    for (let at = from; at < keys.length; at++) {
-      const key = keys[at]!;
-      const mode = wanted.get(key)!;
-      if (this.#take(key, mode)) continue;
-      const lock = this.#locks.get(key)!;
-      await new Promise<void>((grant) => lock.queue.push({ mode, grant }));
+  async #acquireInTurn(wanted: ReadonlyMap<string, Hold>): Promise<void> {
+    const keys = [...wanted.keys()].sort();
+    for (const key of keys) {
+      const { mode } = wanted.get(key)!;
+      if (this.#isFree(key, mode)) this.#take(key, mode);
+      else await this.#turn(this.#locks.get(key)!, mode);
     }
   }
 
-  #take(key: string, mode: LockMode): boolean {
+  #isFree(key: string, mode: LockMode): boolean {
     const lock = this.#locks.get(key);
-    if (!lock) {
-      this.#locks.set(key, { holders: 1, mode, queue: [] });
-      return true;
-    }
     // Who came later must not overtake those who wait.
-    if (lock.queue.length > 0 || mode === 'exclusive' || lock.mode === 'exclusive') return false;
-    lock.holders++;
-    return true;
+    return lock === undefined || (!lock.waiting?.length && mode === 'shared' && lock.mode === 'shared');
+  }
+
+  /** Takes a lock that is free. */
+  #take(key: string, mode: LockMode): void {
+    const lock = this.#locks.get(key);
+    if (lock) lock.holders++;
+    else this.#locks.set(key, { holders: 1, mode });
+  }
+
+  #turn(lock: Lock, mode: LockMode): Promise<void> {
+    lock.waiting ??= [];
+    const { waiting } = lock;
+    return new Promise((grant) => waiting.push({ mode, grant }));
   }
 
   #next(key: string, lock: Lock): void {
-    const first = lock.queue.shift();
-    if (!first) {
+    const { waiting } = lock;
+    const first = waiting?.shift();
+    if (!waiting || !first) {
       this.#locks.delete(key);
       return;
     }
     lock.holders = 1;
     lock.mode = first.mode;
     first.grant();
-    while (lock.mode === 'shared' && lock.queue[0]?.mode === 'shared') {
+    while (lock.mode === 'shared' && waiting[0]?.mode === 'shared') {
       lock.holders++;
-      lock.queue.shift()!.grant();
+      waiting.shift()!.grant();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { CatalogKeys, parseKey } from './keys.ts';
+import { CatalogKeys, parseKey, placeOf } from './keys.ts';
 
 describe('catalog keys', () => {
   const keys = new CatalogKeys('7');
@@ -12,6 +12,15 @@ describe('catalog keys', () => {
     expect(parseKey(keys.node('\u0000\u{10FFFF}é'))?.parts).toEqual(['\u0000\u{10FFFF}é']);
     expect(keys.node('a\u0000\u{10FFFF}')).not.toMatch(/[\u{10FFFF}\p{Cc}]/u);
     expect(keys.node('ABC')).toBe(keys.node('abc'));
+  });
+
+  it('give the place of a record', () => {
+    const prefix = (key: string, kind: string) => key.slice(`catalog/7/${kind}/`.length);
+    const instance = keys.instance('Node/1', 'default', 'Web%20/1 of/many');
+    expect(placeOf(prefix(instance, 'instance'))).toEqual({ first: 'node/1', local: 'default/web%20/1 of/many' });
+    expect(placeOf(prefix(keys.node('a%/b'), 'node'))).toEqual({ first: 'a%/b', local: '' });
+    expect(placeOf(prefix(keys.checkState('n', 'team', 'c'), 'check-state'))).toEqual({ first: 'n', local: 'team/c' });
+    expect(placeOf('n/of-nothing')).toEqual({ first: 'n', local: 'of-nothing/' });
   });
 
   it('keep everything of a node in one range and nothing of another', () => {

@@ -51,6 +51,11 @@ export function segmentOf(kind: RecordKind): string {
   return SEGMENTS[kind];
 }
 
+/** All kinds. */
+export function recordKinds(): RecordKind[] {
+  return Object.keys(SEGMENTS) as RecordKind[];
+}
+
 const KINDS = new Map(Object.entries(SEGMENTS).map(([kind, segment]) => [segment, kind as RecordKind]));
 
 /** The kind whose records lie under a segment. */
@@ -74,11 +79,15 @@ const MAX_KEY_BYTES = 1500;
  */
 export class CatalogKeys {
   readonly #prefix: string;
+  /** With the segment of the kind. */
+  readonly #prefixes: Readonly<Record<RecordKind, string>>;
   /** The last node and namespace, and both as parts of a key: several keys in a row are of the same ones. */
   #place = { node: '', namespace: '', parts: '/' };
 
   constructor(generation: string) {
     this.#prefix = generationPrefix(generation);
+    const prefixes = recordKinds().map((kind) => [kind, `${this.#prefix}${SEGMENTS[kind]}/`]);
+    this.#prefixes = Object.fromEntries(prefixes) as Record<RecordKind, string>;
   }
 
   node(name: string): Key {
@@ -114,14 +123,14 @@ export class CatalogKeys {
   }
 
   #key(kind: RecordKind, name: string): Key {
-    return checkedLength(`${this.#prefix}${SEGMENTS[kind]}/${escapePart(name)}`, 'Node');
+    return checkedLength(this.#prefixes[kind] + escapePart(name), 'Node');
   }
 
   #onNode(kind: RecordKind, node: string, namespace: string, id: string): Key {
     if (this.#place.node !== node || this.#place.namespace !== namespace) {
       this.#place = { node, namespace, parts: `${escapePart(node)}/${escapePart(namespace)}` };
     }
-    return checkedLength(`${this.#prefix}${SEGMENTS[kind]}/${this.#place.parts}/${escapePart(id)}`, 'Node, ID');
+    return checkedLength(`${this.#prefixes[kind]}${this.#place.parts}/${escapePart(id)}`, 'Node, ID');
   }
 }
 
@@ -154,9 +163,26 @@ export function parseKey(key: Key): ParsedKey | undefined {
 }
 
 /** The parts of a record's key, from what follows its segment. */
-export function partsOf(rest: string): string[] {
+function partsOf(rest: string): string[] {
   const parts = rest.split('/');
   return rest.includes('%') ? parts.map(unescapePart) : parts;
+}
+
+/** Where a record lies: its node, or its own name, and for what is on a node `namespace/id` (else ''). */
+export interface RecordPlace {
+  readonly first: string;
+  readonly local: string;
+}
+
+/** The place that a record's key names, from what follows its segment. */
+export function placeOf(rest: string): RecordPlace {
+  const cut = rest.indexOf('/');
+  if (cut < 0) return { first: unescapePart(rest), local: '' };
+  const next = rest.indexOf('/', cut + 1);
+  const namespace = rest.slice(cut + 1, next < 0 ? undefined : next);
+  const id = next < 0 ? '' : rest.slice(next + 1);
+  // Joined anew: the runtime keeps all of a text for as long as a slice of it is kept.
+  return { first: unescapePart(rest.slice(0, cut)), local: unescapePart(`${namespace}/${id}`) };
 }
 
 /** One part of a key: lower case, with what has a meaning in keys (or is not allowed there) percent-encoded. */

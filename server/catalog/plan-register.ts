@@ -119,7 +119,7 @@ function planInstance(
     content,
   };
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
-  else plan.put(key, current, record);
+  else plan.give(key, current, record);
 }
 
 /** Whether nothing but the tags changes, and the instance lets others do that (Consul's EnableTagOverride). */
@@ -162,11 +162,11 @@ function planCheck(
   const record: CheckDefinitionRecord = { ...content, ...ownershipAfter(writer, current?.record, same) };
   const key = keys.checkDefinition(registration.node, check.namespace, check.checkId);
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
-  else plan.put(key, current, record);
+  else plan.give(key, current, record);
   const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
   if (stateHalf) {
     const record = checkStateRecord(stateHalf, entry?.state?.record, nowMs);
-    plan.putChanged(keys.checkState(registration.node, check.namespace, check.checkId), entry?.state, record);
+    plan.giveChanged(keys.checkState(registration.node, check.namespace, check.checkId), entry?.state, record);
     if (entry && record.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
   }
 }

@@ -25,7 +25,7 @@ export function planVerdicts(
     if (current?.record.status === verdict.Status && current.record.output === verdict.Output) continue;
     plan.rely(state.keys.checkDefinition(node!.key, namespace, checkId), check.definition);
     const record = checkStateRecord({ status: verdict.Status, output: verdict.Output }, current?.record, nowMs);
-    plan.put(state.keys.checkState(node!.key, namespace, checkId), current, record);
+    plan.give(state.keys.checkState(node!.key, namespace, checkId), current, record);
     if (verdict.Status === 'critical') plan.loses({ node: node!.key, check: check.key });
   }
   return plan;

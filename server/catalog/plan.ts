@@ -6,12 +6,22 @@ import { type CarriedIndexes, sealValue } from './stored.ts';
 /** `shared` for what a plan relies on, `exclusive` for what it writes. */
 export type LockMode = 'shared' | 'exclusive';
 
+/** How a plan holds a key of the store, or something wider that has a name. */
+export interface Hold {
+  mode: LockMode;
+}
+
+/** What a plan knows of a key that it holds. */
+interface KeyHold extends Hold {
+  readonly compare: Compare;
+}
+
 /** A transaction that turns the present state into the wanted one; empty when nothing has to change. */
 export interface Plan {
   readonly compares: readonly Compare[];
   readonly ops: readonly Op[];
   /** What must be held from the planning until the state shows the outcome, so that writers of one entry go in turn. */
-  readonly locks: ReadonlyMap<Key, LockMode>;
+  readonly locks: ReadonlyMap<string, Hold>;
 }
 
 /** What a plan knows of a key: the revision of its record and what it carries; undefined when there is none. */
@@ -30,28 +40,37 @@ export interface Loss {
 
 /** Collects compares, operations and locks. Everything that is read to decide is compared. */
 export class PlanBuilder {
-  readonly #compares = new Map<Key, Compare>();
+  /** Keys of the store. */
+  readonly #keys = new Map<Key, KeyHold>();
+  /** Locks that are no keys; most plans have none. */
+  #named: Map<string, Hold> | undefined;
   readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
   readonly #deleted: KeyRange[] = [];
-  readonly #locks = new Map<Key, LockMode>();
   readonly #losses: Loss[] = [];
   #bytes = 0;
 
   /** The decision relies on this record, or on its absence. */
   rely(key: Key, known: Known | undefined): void {
-    this.#compare(key, known);
-    if (!this.#locks.has(key)) this.#locks.set(key, 'shared');
+    this.#hold(key, known, 'shared');
   }
 
   /** Nobody else may write here meanwhile, though nothing may have to be written in the end. */
   own(key: Key, known: Known | undefined): void {
-    this.#compare(key, known);
-    this.#locks.set(key, 'exclusive');
+    this.#hold(key, known, 'exclusive');
   }
 
   put(key: Key, known: Known | undefined, record: object | string): void {
     this.putBytes(key, known, typeof record === 'string' ? JSON.stringify(record) : encodeRecord(record));
+  }
+
+  /** Puts a record that is given away: the state takes it as it is, and nobody else may change it. */
+  give(key: Key, known: Known | undefined, record: object): void {
+    this.own(key, known);
+    const create = known?.carried?.create;
+    const body = encodeRecord(record);
+    if (create === undefined) this.#put(key, sealValue(body), record);
+    else this.#put(key, sealValue(body, { create }));
   }
 
   /** Puts a record in a form of its table's own. What replaces a restored entry keeps its CreateIndex. */
@@ -64,6 +83,12 @@ export class PlanBuilder {
   putCarrying(key: Key, known: Known | undefined, body: Uint8Array, carried: CarriedIndexes): void {
     this.own(key, known);
     this.#put(key, sealValue(body, carried));
+  }
+
+  /** Gives a record away where it differs from the present one. */
+  giveChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
+    if (known && sameRecord(known.record, record)) this.own(key, known);
+    else this.give(key, known, record);
   }
 
   /** Puts only what differs from the present record. */
@@ -84,7 +109,8 @@ export class PlanBuilder {
 
   /** A lock that is no key of the store: writers of something wider (a prefix, a name) go in turn. */
   lock(name: string, mode: LockMode): void {
-    if (this.#locks.get(name) !== 'exclusive') this.#locks.set(name, mode);
+    this.#named ??= new Map();
+    if (this.#named.get(name)?.mode !== 'exclusive') this.#named.set(name, { mode });
   }
 
   deleteRange(range: KeyRange): void {
@@ -108,17 +134,17 @@ export class PlanBuilder {
 
   /** Operations or compares, whichever are more: what a store's limit counts. */
   get size(): number {
-    return Math.max(this.#ops.length, this.#compares.size + this.#ranges.length);
+    return Math.max(this.#ops.length, this.#keys.size + this.#ranges.length);
   }
 
   /** Whether this key is written, or would be if it had to change. */
   owns(key: Key): boolean {
-    return this.#locks.get(key) === 'exclusive' || this.#deleted.some((range) => inRange(key, range));
+    return this.#keys.get(key)?.mode === 'exclusive' || this.#deleted.some((range) => inRange(key, range));
   }
 
   /** Whether the decision relies on this key, or writes it. */
   relies(key: Key): boolean {
-    return this.#compares.has(key);
+    return this.#keys.has(key);
   }
 
   get changesNothing(): boolean {
@@ -126,19 +152,22 @@ export class PlanBuilder {
   }
 
   build(): Plan {
-    return {
-      compares: [...this.#compares.values(), ...this.#ranges],
-      ops: this.#ops,
-      locks: this.#locks,
-    };
+    const compares: Compare[] = [];
+    for (const { compare } of this.#keys.values()) compares.push(compare);
+    compares.push(...this.#ranges);
+    const locks = this.#named ? new Map<string, Hold>([...this.#keys, ...this.#named]) : this.#keys;
+    return { compares, ops: this.#ops, locks };
   }
 
-  #put(key: Key, value: Uint8Array): void {
-    this.#ops.push({ kind: 'put', key, value });
+  #put(key: Key, value: Uint8Array, decoded?: object): void {
+    this.#ops.push(decoded ? { kind: 'put', key, value, decoded } : { kind: 'put', key, value });
     this.#bytes += key.length + value.byteLength;
   }
 
-  #compare(key: Key, known: Known | undefined): void {
-    this.#compares.set(key, { kind: 'key', key, modRevision: known?.modRevision ?? 0 });
+  #hold(key: Key, known: Known | undefined, mode: LockMode): void {
+    const held = this.#keys.get(key);
+    if (!held) {
+      this.#keys.set(key, { mode, compare: { kind: 'key', key, modRevision: known?.modRevision ?? 0 } });
+    } else if (mode === 'exclusive') held.mode = mode;
   }
 }

@@ -11,6 +11,24 @@ describe('revision gate', () => {
     expect(await gate.reached(1, { clock, withinMs: 0 })).toBe(true);
     await clock.advance(1_000);
     expect(await third).toBe(false);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('tells each when its own time is over', async () => {
+    const clock = new FakeClock();
+    const gate = new RevisionGate();
+    const told: string[] = [];
+    const wait = async (revision: number, withinMs: number) => {
+      const reached = await gate.reached(revision, { clock, withinMs });
+      told.push(`${withinMs} ${reached} at ${clock.monotonic()}`);
+    };
+    const all = [wait(9, 500), wait(9, 100), wait(9, 300), wait(2, 400)];
+    await clock.advance(200);
+    gate.advance(2);
+    await clock.advance(800);
+    await Promise.all(all);
+    expect(told).toEqual(['100 false at 100', '400 true at 200', '300 false at 300', '500 false at 500']);
+    expect(clock.pending).toBe(0);
   });
 
   it('shows all of a batch before its writers go on', async () => {

@@ -1,8 +1,10 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Clock, Timer } from '../../core/clock.ts';
 import type { Revision } from '../../store/store.ts';
 
 interface Waiting {
   readonly revision: Revision;
+  /** By the clock that it came with, monotonic. */
+  readonly until: number;
   readonly settle: (reached: boolean) => void;
 }
 
@@ -12,6 +14,8 @@ export class RevisionGate {
   #closed = false;
   #settling = false;
   readonly #waiting = new Set<Waiting>();
+  /** For the one who waits least long; writers that come and go together share it. */
+  #timer: { readonly at: number; readonly timer: Timer } | undefined;
 
   /**
    * To be called when the state shows this revision. All that one batch of the store has brought is shown first, then its
@@ -28,27 +32,50 @@ export class RevisionGate {
   /** The state goes no further: those who wait, and those who come, are told at once. */
   close(): void {
     this.#closed = true;
-    for (const { revision, settle } of this.#waiting) settle(revision <= this.#revision);
+    this.#settle(() => true);
   }
 
   /** Whether the revision was reached within the time. */
-  reached(revision: Revision, limit: { clock: Clock; withinMs: number }): Promise<boolean> {
+  reached(revision: Revision, { clock, withinMs }: { clock: Clock; withinMs: number }): Promise<boolean> {
     if (revision <= this.#revision) return Promise.resolve(true);
     if (this.#closed) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const settle = (reached: boolean) => {
-        timer.cancel();
-        this.#waiting.delete(waiting);
-        resolve(reached);
-      };
-      const waiting = { revision, settle };
-      const timer = limit.clock.after(limit.withinMs, () => settle(false), { keepAlive: true });
-      this.#waiting.add(waiting);
+    const until = clock.monotonic() + withinMs;
+    return new Promise((settle) => {
+      this.#waiting.add({ revision, until, settle });
+      this.#wakeAt(until, clock);
     });
+  }
+
+  #wakeAt(at: number, clock: Clock): void {
+    if (this.#timer && this.#timer.at <= at) return;
+    this.#timer?.timer.cancel();
+    const timer = clock.after(at - clock.monotonic(), () => this.#settleLate(clock), { keepAlive: true });
+    this.#timer = { at, timer };
+  }
+
+  #settleLate(clock: Clock): void {
+    this.#timer = undefined;
+    const now = clock.monotonic();
+    this.#settle(({ until }) => until <= now);
+    const next = Math.min(...[...this.#waiting].map(({ until }) => until));
+    if (next < Infinity) this.#wakeAt(next, clock);
   }
 
   #settleReached(): void {
     this.#settling = false;
-    for (const { revision, settle } of this.#waiting) if (revision <= this.#revision) settle(true);
+    this.#settle(() => false);
+  }
+
+  /** Those whose revision is shown, and those who are to wait no longer. */
+  #settle(isOver: (waiting: Waiting) => boolean): void {
+    for (const waiting of this.#waiting) {
+      const reached = waiting.revision <= this.#revision;
+      if (!reached && !isOver(waiting)) continue;
+      this.#waiting.delete(waiting);
+      waiting.settle(reached);
+    }
+    if (this.#waiting.size > 0) return;
+    this.#timer?.timer.cancel();
+    this.#timer = undefined;
   }
 }

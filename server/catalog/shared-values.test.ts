@@ -22,9 +22,9 @@ describe('shared values', () => {
       expect(shared.instance(instance('web-1', tags))).toEqual(instance('web-1', tags));
     }
     expect(shared.definition(definition('c'), undefined)).toEqual(definition('c'));
-    expect(shared.definition(definition('c'), 'WEB-1')).toEqual(definition('c'));
+    expect(shared.definition(definition('c'), instance('WEB-1', []))).toEqual(definition('c'));
     const http = { ...definition('c'), definition: { HTTP: 'http://x' } };
-    expect(shared.definition(structuredClone(http), 'web-1')).toEqual(http);
+    expect(shared.definition(structuredClone(http), instance('web-1', []))).toEqual(http);
   });
 
   it('are one object for equal tags, weights and empty definitions', () => {
@@ -33,9 +33,15 @@ describe('shared values', () => {
     expect(other!.Tags).toBe(one!.Tags);
     expect(other!.Weights).toBe(one!.Weights);
     expect(() => other!.Tags.push('x')).toThrow(TypeError);
-    expect(shared.definition(definition('c'), 'web-1').definition).toBe(
-      shared.definition(definition('d'), 'web-1').definition,
-    );
+    const [weighted, too] = ['web-1', 'web-2'].map((id) => {
+      const record = instance(id, []);
+      record.content.Weights = { Passing: 5, Warning: 2 };
+      return shared.instance(record).content;
+    });
+    expect(too!.Weights).toBe(weighted!.Weights);
+    expect(too!.Weights).toEqual({ Passing: 5, Warning: 2 });
+    const [c, d] = ['c', 'd'].map((id) => shared.definition(definition(id), instance('web-1', [])).definition);
+    expect(d).toBe(c);
   });
 
   it('survive more distinct values than are known at a time', () => {

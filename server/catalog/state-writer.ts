@@ -5,7 +5,7 @@ import type { Compare, Revision, Store } from '../../store/store.ts';
 import type { Leadership } from '../leadership/leadership.ts';
 import { KeyedLocks } from './keyed-locks.ts';
 import { GENERATION_KEY } from './keys.ts';
-import type { LockMode, Plan } from './plan.ts';
+import type { Hold, Plan } from './plan.ts';
 import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
 
@@ -84,35 +84,35 @@ export class StateWriter {
     }
     this.#pending++;
     try {
-      return await this.#attempts(plan);
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const revision = await this.#attempt(plan);
+        if (revision !== undefined) return revision;
+      }
     } finally {
       this.#pending--;
-    }
-  }
-
-  async #attempts(makePlan: () => Plan): Promise<Revision> {
-    let plan = makePlan();
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const held = plan.locks;
-      const waiting = this.#locks.acquire(held);
-      try {
-        if (waiting !== undefined) {
-          await waiting;
-          plan = makePlan();
-          // What it needs has grown meanwhile: begin again with all of it.
-          if (!covers(held, plan.locks)) continue;
-        }
-        const revision = await this.#commit(plan);
-        if (revision !== undefined) return revision;
-      } finally {
-        this.#locks.release(held);
-      }
-      plan = makePlan();
     }
     throw new AppError(
       'conflict',
       `the same catalog entries are written elsewhere; gave up after ${MAX_ATTEMPTS} tries`,
     );
+  }
+
+  /** The revision that has what was planned; undefined: it has to be planned again. */
+  async #attempt(makePlan: () => Plan): Promise<Revision | undefined> {
+    let plan = makePlan();
+    const held = plan.locks;
+    const waiting = this.#locks.acquire(held);
+    try {
+      if (waiting !== undefined) {
+        await waiting;
+        plan = makePlan();
+        // What it needs has grown meanwhile: begin again with all of it.
+        if (!covers(held, plan.locks)) return undefined;
+      }
+      return await this.#commit(plan);
+    } finally {
+      this.#locks.release(held);
+    }
   }
 
   /** The revision that has it; undefined: a compare failed and the state has moved on. */
@@ -125,8 +125,11 @@ export class StateWriter {
     const fence = leadership.fence();
     const begun = clock.monotonic();
     // Not into a catalog that a restore has replaced meanwhile: nobody would see it.
-    const catalog: Compare = { kind: 'key', key: GENERATION_KEY, modRevision: this.#deps.state.generationRevision };
-    const result = await store.commit({ compares: [...fence, catalog, ...plan.compares], ops: plan.ops });
+    const { generationRevision, revision: asOf } = this.#deps.state;
+    const catalog: Compare = { kind: 'key', key: GENERATION_KEY, modRevision: generationRevision };
+    // What the fence compares is followed elsewhere.
+    const known = fence.length === 0 ? { asOf } : {};
+    const result = await store.commit({ compares: [...fence, catalog, ...plan.compares], ops: plan.ops, ...known });
     if (result.ok) {
       leadership.confirmed(begun);
       if (!(await gate.reached(result.revision, { clock, withinMs: APPLY_DEADLINE_MS }))) {
@@ -150,10 +153,10 @@ export class StateWriter {
 }
 
 /** Whether all of `needed` is held. */
-function covers(held: ReadonlyMap<string, LockMode>, needed: ReadonlyMap<string, LockMode>): boolean {
-  for (const [key, mode] of needed) {
+function covers(held: ReadonlyMap<string, Hold>, needed: ReadonlyMap<string, Hold>): boolean {
+  for (const [key, { mode }] of needed) {
     const has = held.get(key);
-    if (has === undefined || (mode === 'exclusive' && has === 'shared')) return false;
+    if (has === undefined || (mode === 'exclusive' && has.mode === 'shared')) return false;
   }
   return true;
 }

@@ -8,16 +8,21 @@ import {
   FIRST_INDEX_BASE,
   GENERATION_KEY,
   INDEX_BASE_KEY,
-  kindOf,
-  partsOf,
+  placeOf,
+  type RecordKind,
+  recordKinds,
   segmentOf,
-  splitKey,
 } from './keys.ts';
 import { decodeRecord } from './records.ts';
 import type { ApplyContext, StateTable } from './state-table.ts';
 
 /** Order in which kinds are loaded, so that each finds what it refers to and checks are listed once. */
 const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkState', 'checkDefinition'] as const;
+
+/** What the keys with a prefix are: records of a kind, or entries of a table. */
+type Home =
+  | { readonly prefix: string; readonly kind: RecordKind; readonly table?: undefined }
+  | { readonly prefix: string; readonly table: StateTable };
 
 /**
  * The catalog in memory, as of one revision of the store: its records and the tables of other parts, built by `load`, kept
@@ -33,6 +38,10 @@ export class CatalogState extends CatalogRecords {
   readonly #resetListeners = new Set<() => void>();
   readonly #changeListeners = new Set<(changes: ChangeSet, index: number) => void>();
   readonly #tables = new Map<string, StateTable>();
+  /** Of the generation; made when the first key is looked at. */
+  #homes: readonly Home[] | undefined;
+  /** Of the last key: several in a row are often of one kind. */
+  #home: Home | undefined;
 
   get loaded(): boolean {
     return this.#loaded;
@@ -60,6 +69,7 @@ export class CatalogState extends CatalogRecords {
   /** To be called before anything is loaded. */
   addTable(table: StateTable): void {
     if (this.#loaded || this.#tables.has(table.segment)) throw new AppError('internal', `table ${table.segment}`);
+    this.#homes = undefined;
     this.#tables.set(table.segment, table);
   }
 
@@ -156,6 +166,8 @@ export class CatalogState extends CatalogRecords {
     this.#generation = generationOf(generation);
     this.#generationRevision = generation?.modRevision ?? 0;
     this.#keys = new CatalogKeys(this.#generation);
+    this.#homes = undefined;
+    this.#home = undefined;
     this.#revision = revision;
     return this.#context(revision, true);
   }
@@ -163,12 +175,11 @@ export class CatalogState extends CatalogRecords {
   #loadEntries(entries: readonly StoreEntry[], context: ApplyContext): void {
     const changes = new ChangeSet();
     for (const entry of entries) {
-      const split = this.#split(entry.key);
-      if (!split) continue;
-      const table = this.#tables.get(split.segment);
-      const kind = kindOf(split.segment);
-      if (table) table.put(split.rest, entry, context);
-      else if (kind) this.putRecord(kind, partsOf(split.rest), entry, changes);
+      const home = this.#homeOf(entry.key);
+      if (!home) continue;
+      const rest = entry.key.slice(home.prefix.length);
+      if (home.table) home.table.put(rest, entry, context);
+      else this.putRecord(home.kind, placeOf(rest), entry, changes);
     }
     this.settleRecords(changes, this.applied);
   }
@@ -185,7 +196,7 @@ export class CatalogState extends CatalogRecords {
   apply(events: StoreEvents): boolean {
     const changes = new ChangeSet();
     const context = this.#context(events.revision, false);
-    const touched = new Set<StateTable>();
+    const touched: StateTable[] = [];
     for (const change of events.changes) if (!this.#change(change, changes, context, touched)) return false;
     this.#revision = events.revision;
     this.settleRecords(changes, this.applied);
@@ -193,7 +204,7 @@ export class CatalogState extends CatalogRecords {
     const index = this.applied;
     this.topics.flush();
     if (changes.nodes.size > 0) for (const listener of this.#changeListeners) listener(changes, index);
-    if (changes.instancesBefore.size > 0) {
+    if (changes.instances.size > 0) {
       for (const listener of this.#ownedListeners) listener(changes.ownedChanges(), index);
     }
     return true;
@@ -205,29 +216,35 @@ export class CatalogState extends CatalogRecords {
     return { index, base: this.base, loading, bump };
   }
 
-  /** The segment of a key of this generation, and the rest of it; undefined for any other key. */
-  #split(key: string): { segment: string; rest: string } | undefined {
-    const split = splitKey(key);
-    return split?.generation === this.#generation ? split : undefined;
+  /** Where a key of this generation belongs; undefined for any other key. */
+  #homeOf(key: string): Home | undefined {
+    if (this.#home && key.startsWith(this.#home.prefix)) return this.#home;
+    this.#homes ??= this.#listHomes();
+    this.#home = this.#homes.find(({ prefix }) => key.startsWith(prefix));
+    return this.#home;
   }
 
-  #change(change: StoreChange, changes: ChangeSet, context: ApplyContext, touched: Set<StateTable>): boolean {
+  #listHomes(): Home[] {
+    const prefixOf = (segment: string) => this.#keys.tableRange(segment).start;
+    const records = recordKinds().map((kind): Home => ({ prefix: prefixOf(segmentOf(kind)), kind }));
+    const tables = [...this.#tables].map(([segment, table]): Home => ({ prefix: prefixOf(segment), table }));
+    return [...records, ...tables];
+  }
+
+  #change(change: StoreChange, changes: ChangeSet, context: ApplyContext, touched: StateTable[]): boolean {
     const key = change.kind === 'put' ? change.entry.key : change.key;
     if (key === GENERATION_KEY || key === INDEX_BASE_KEY) return false;
-    const split = this.#split(key);
-    if (!split) return true;
-    const { segment, rest } = split;
-    const table = this.#tables.get(segment);
-    if (table) {
-      if (change.kind === 'put') table.put(rest, change.entry, context);
-      else table.delete(rest, context);
-      touched.add(table);
+    const home = this.#homeOf(key);
+    if (!home) return true;
+    const rest = key.slice(home.prefix.length);
+    if (home.table) {
+      if (change.kind === 'put') home.table.put(rest, change.entry, context);
+      else home.table.delete(rest, context);
+      if (!touched.includes(home.table)) touched.push(home.table);
       return true;
     }
-    const kind = kindOf(segment);
-    if (!kind) return true;
-    if (change.kind === 'put') this.putRecord(kind, partsOf(rest), change.entry, changes);
-    else this.deleteRecord(kind, partsOf(rest), changes);
+    if (change.kind === 'put') this.putRecord(home.kind, placeOf(rest), change.entry, changes);
+    else this.deleteRecord(home.kind, placeOf(rest), changes);
     return true;
   }
 }

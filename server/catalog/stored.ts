@@ -65,6 +65,10 @@ export function openValue(key: string, value: Uint8Array): OpenedValue {
 
 /** Reads an entry whose record is JSON. @throws AppError `storeCorrupt` naming the key. */
 export function storedJson<T>(entry: StoreEntry): Stored<T> {
+  if (entry.decoded) {
+    const { decoded, createRevision, modRevision } = entry;
+    return { record: decoded as T, createRevision, modRevision };
+  }
   const { carried, body } = openValue(entry.key, entry.value);
   const { createRevision, modRevision } = entry;
   let record: T;

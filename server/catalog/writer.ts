@@ -3,6 +3,7 @@ import type { OwnerState } from '../../api/shapes/owned.ts';
 import type { Deregistration, Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
+import type { Revision } from '../../store/store.ts';
 import { type BoundEnds, writeWithEnds } from './bound-ends.ts';
 import { normalizeRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
@@ -95,7 +96,7 @@ export class CatalogWriter {
   }
 
   /** What is bound to what a plan takes away ends with it, or before it. */
-  async #write(plan: () => PlanBuilder): Promise<void> {
-    await writeWithEnds(this.#deps.writer, this.#ends, plan);
+  #write(plan: () => PlanBuilder): Promise<Revision> {
+    return writeWithEnds(this.#deps.writer, this.#ends, plan);
   }
 }

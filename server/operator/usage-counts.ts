@@ -27,8 +27,7 @@ export class UsageCounts {
     deps.state.onReset(() => this.#recount());
     deps.state.onChanges((changes) => {
       if (changes.nodeList) this.#nodes = undefined;
-      for (const [key, before] of changes.instancesBefore) {
-        const after = changes.instancesAfter.get(key);
+      for (const { before, after } of changes.instances.values()) {
         if (before === after) continue;
         if (before) this.#count(before, -1);
         if (after) this.#count(after, 1);

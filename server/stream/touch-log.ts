@@ -16,13 +16,13 @@ export interface Touch {
 }
 
 /** What the instances of a transaction have become, as touches. */
-export function* touchesOf(changes: ChangeSet, index: number): Iterable<Touch> {
-  for (const [sortKey, before] of changes.instancesBefore) {
-    const after = changes.instancesAfter.get(sortKey);
+export function touchesOf(changes: ChangeSet, index: number): Touch[] {
+  const touches: Touch[] = [];
+  for (const [sortKey, { before, after }] of changes.instances) {
     const known = after ?? before;
     if (!known) continue;
     const { namespace, node, stored } = known;
-    yield {
+    touches.push({
       index,
       sortKey,
       namespace,
@@ -30,8 +30,9 @@ export function* touchesOf(changes: ChangeSet, index: number): Iterable<Touch> {
       id: stored.record.content.ID,
       services: servicesOf(before, after),
       checksOnly: before === after && !changes.nodeList,
-    };
+    });
   }
+  return touches;
 }
 
 function servicesOf(before: InstanceEntry | undefined, after: InstanceEntry | undefined): string[] {

@@ -48,7 +48,7 @@ export class OverviewCounts {
 
 function noteChanges(tallies: Tallies, changes: ChangeSet): void {
   for (const node of changes.nodes) noteNode(tallies, node);
-  for (const [key, instance] of changes.instancesAfter) noteInstance(tallies, key, instance);
+  for (const [key, { after }] of changes.instances) noteInstance(tallies, key, after);
   for (const check of changes.checks) noteCheck(tallies, check);
 }
 

@@ -70,6 +70,22 @@ export function describeCommits(bench: StoreBench): void {
       expect(await content(store)).toEqual(['a=2', 'c=2']);
     });
 
+    it('refuses a compare that was true when its writer looked, and is so no more', async () => {
+      const store = await bench.open();
+      await write(store, put('a', '1'));
+      await write(store, put('a', '2'));
+      for (const compares of [[at('a', 1)], [at('b', 0), at('a', 1)]]) {
+        const failedCompare = compares.length - 1;
+        const result = await store.commit({ compares, ops: [put('a', 'x'), put('b', 'x')], asOf: 1 });
+        expect(result).toEqual({ ok: false, revision: 2, failedCompare });
+      }
+      expect(await store.commit({ compares: [at('a', 2), at('b', 0)], ops: [put('b', 'x')], asOf: 2 })).toEqual({
+        ok: true,
+        revision: 3,
+      });
+      expect(await content(store)).toEqual(['a=2', 'b=x']);
+    });
+
     it('does not see deletions in a range compare', async () => {
       const store = await bench.open();
       await write(store, put('a', '1'), put('b', '1'));
@@ -96,6 +112,7 @@ export function describeCommits(bench: StoreBench): void {
 
     it.each([
       ['a key put twice', [put('a', '1'), put('a', '2')]],
+      ['a key put twice among many', [...'abcdefghijk'].map((key) => put(key, '1')).concat(put('c', '2'))],
       ['a key put and deleted', [del('a'), put('a', '1')]],
       ['a key put inside a deleted range', [put('b', '1'), delRange('a', 'c')]],
     ])('refuses %s', async (_, ops) => {

@@ -92,7 +92,7 @@ export class TxnBatch {
     const revision = this.#revision + 1;
     const changes: StoreChange[] = [];
     for (const op of ops) {
-      if (op.kind === 'put') this.#put(op.key, op.value, revision, changes);
+      if (op.kind === 'put') this.#put(op, revision, changes);
       else if (op.kind === 'delete') this.#delete(op.key, revision, changes);
       else this.#deleteRange(op.range, revision, changes);
     }
@@ -101,7 +101,7 @@ export class TxnBatch {
     this.events.push({ revision, changes });
   }
 
-  #put(key: Key, value: Uint8Array, revision: Revision, changes: StoreChange[]): void {
+  #put({ key, value, decoded }: Op & { kind: 'put' }, revision: Revision, changes: StoreChange[]): void {
     const before = this.#revisions(key);
     const createRevision = before?.createRevision ?? revision;
     const after = { createRevision, modRevision: revision };
@@ -114,7 +114,8 @@ export class TxnBatch {
       value: [entryHead(createRevision, revision), value],
     });
     this.#bytes += key.length + ENTRY_HEAD_BYTES + value.byteLength + OP_OVERHEAD_BYTES;
-    changes.push({ kind: 'put', entry: { key, value, createRevision, modRevision: revision } });
+    const entry = { key, value, ...after };
+    changes.push({ kind: 'put', entry: decoded ? { ...entry, decoded } : entry });
   }
 
   #delete(key: Key, revision: Revision, changes: StoreChange[]): void {

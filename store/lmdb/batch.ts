@@ -1,17 +1,24 @@
 import { compareKeys, inRange } from '../key-order.ts';
 import type { CommitResult, Compare, Key, KeyRange, Revision, StoreChange, StoreEvents, Txn } from '../store.ts';
+import type { Changes } from './journal.ts';
 import type { LayeredView } from './layered-view.ts';
-import { newRecord, type RecordRevisions, recordEntry, recordRevisions, sealRecord } from './record.ts';
+import { newRecord, type RecordRevisions, recordRevisions, recordValue, sealRecord } from './record.ts';
 
 /** A transaction made ready: the values to put are already copied into records. */
-export interface PreparedTxn {
-  readonly compares: Txn['compares'];
+export interface PreparedTxn extends Pick<Txn, 'compares' | 'asOf'> {
   readonly ops: readonly PreparedOp[];
   readonly bytes: number;
 }
 
+interface PreparedPut {
+  readonly kind: 'put';
+  readonly key: Key;
+  readonly record: Buffer;
+  readonly decoded: object | undefined;
+}
+
 type PreparedOp =
-  | { readonly kind: 'put'; readonly key: Key; readonly record: Buffer }
+  | PreparedPut
   | { readonly kind: 'delete'; readonly key: Key }
   | { readonly kind: 'deleteRange'; readonly range: KeyRange };
 
@@ -21,9 +28,10 @@ export function prepareTxn(txn: Txn): PreparedTxn {
   const ops = txn.ops.map((op): PreparedOp => {
     if (op.kind !== 'put') return op;
     bytes += op.value.byteLength;
-    return { kind: 'put', key: op.key, record: newRecord(op.value) };
+    return { kind: 'put', key: op.key, record: newRecord(op.value), decoded: op.decoded };
   });
-  return { compares: txn.compares, ops, bytes };
+  const { compares, asOf } = txn;
+  return asOf === undefined ? { compares, ops, bytes } : { compares, ops, bytes, asOf };
 }
 
 /**
@@ -32,9 +40,7 @@ export function prepareTxn(txn: Txn): PreparedTxn {
  */
 export class Batch {
   readonly #view: LayeredView;
-  readonly #overlay = new Map<Key, Buffer | undefined>();
-  /** What the view said of keys: a compare and the operation after it ask for the same ones. */
-  readonly #seen = new Map<Key, RecordRevisions | undefined>();
+  readonly #overlay = new Map<Key, Buffer | null>();
   readonly #events: StoreEvents[] = [];
   #revision: Revision;
 
@@ -47,8 +53,8 @@ export class Batch {
     return this.#revision;
   }
 
-  /** The records that differ from the view's; undefined where a key is deleted. */
-  get records(): ReadonlyMap<Key, Buffer | undefined> {
+  /** The records that differ from the view's; null where a key is deleted. */
+  get records(): Changes {
     return this.#overlay;
   }
 
@@ -59,13 +65,22 @@ export class Batch {
 
   /** Compares and applies one transaction; the result holds once the batch is on disk. */
   add(txn: PreparedTxn): CommitResult {
-    const { compares } = txn;
+    const { compares, asOf } = txn;
+    // What the transaction says of keys that have not changed since then need not be looked up.
+    const isKnown = asOf !== undefined && asOf >= this.#view.baseRevision;
+    const absent: Key[] = [];
     for (let at = 0; at < compares.length; at++) {
-      if (!this.#holds(compares[at]!)) return { ok: false, revision: this.#revision, failedCompare: at };
+      const compare = compares[at]!;
+      if (isKnown && compare.kind === 'key' && this.#changed(compare.key) === undefined) {
+        if (compare.modRevision === 0) absent.push(compare.key);
+      } else if (!this.#holds(compare)) return { ok: false, revision: this.#revision, failedCompare: at };
     }
     const revision = this.#revision + 1;
     const changes: StoreChange[] = [];
-    for (const op of txn.ops) this.#apply(op, revision, changes);
+    for (const op of txn.ops) {
+      if (op.kind === 'put') changes.push(this.#put(op, revision, absent.includes(op.key)));
+      else this.#delete(op, revision, changes);
+    }
     if (changes.length > 0) {
       this.#revision = revision;
       this.#events.push({ revision, changes });
@@ -81,36 +96,38 @@ export class Batch {
     return true;
   }
 
-  #apply(op: PreparedOp, revision: Revision, changes: StoreChange[]): void {
-    if (op.kind === 'put') changes.push(this.#put(op.key, op.record, revision));
-    else if (op.kind === 'deleteRange') {
-      const keys = [...this.#inRange(op.range)].map(([key]) => key).sort(compareKeys);
-      for (const key of keys) changes.push(this.#delete(key, revision));
-    } else if (this.#revisions(op.key)) changes.push(this.#delete(op.key, revision));
-  }
-
-  #put(key: Key, record: Buffer, revision: Revision): StoreChange {
-    const createRevision = this.#revisions(key)?.createRevision ?? revision;
-    sealRecord(record, key, { createRevision, modRevision: revision });
+  #put({ key, record, decoded }: PreparedPut, modRevision: Revision, isNew: boolean): StoreChange {
+    const createRevision = isNew ? modRevision : (this.#revisions(key)?.createRevision ?? modRevision);
+    sealRecord(record, key, { createRevision, modRevision });
     this.#overlay.set(key, record);
-    return { kind: 'put', entry: recordEntry(key, record) };
+    const value = recordValue(record);
+    const entry = decoded
+      ? { key, value, createRevision, modRevision, decoded }
+      : { key, value, createRevision, modRevision };
+    return { kind: 'put', entry };
   }
 
-  #delete(key: Key, revision: Revision): StoreChange {
-    this.#overlay.set(key, undefined);
-    return { kind: 'delete', key, modRevision: revision };
+  #delete(op: Exclude<PreparedOp, PreparedPut>, modRevision: Revision, changes: StoreChange[]): void {
+    const keys =
+      op.kind === 'deleteRange'
+        ? [...this.#inRange(op.range)].map(([key]) => key).sort(compareKeys)
+        : [op.key].filter((key) => this.#revisions(key));
+    for (const key of keys) {
+      this.#overlay.set(key, null);
+      changes.push({ kind: 'delete', key, modRevision });
+    }
+  }
+
+  /** What the batch, or what is not in LMDB yet, says of a key; see `LayeredView.changed`. */
+  #changed(key: Key): Buffer | null | undefined {
+    const own = this.#overlay.get(key);
+    return own === undefined ? this.#view.changed(key) : own;
   }
 
   #revisions(key: Key): RecordRevisions | undefined {
-    const own = this.#overlay.get(key);
-    if (own) return recordRevisions(own);
-    if (this.#overlay.has(key)) return undefined;
-    const seen = this.#seen.get(key);
-    if (seen || this.#seen.has(key)) return seen;
-    const record = this.#view.get(key);
-    const revisions = record && recordRevisions(record);
-    this.#seen.set(key, revisions);
-    return revisions;
+    const record = this.#changed(key);
+    if (record === undefined) return this.#view.baseRevisions(key);
+    return record ? recordRevisions(record) : undefined;
   }
 
   *#inRange(range: KeyRange): Generator<readonly [Key, RecordRevisions], void, void> {

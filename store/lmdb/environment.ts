@@ -2,7 +2,7 @@ import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { AppError } from '../../core/errors.ts';
 import { compareKeys } from '../key-order.ts';
 import type { Key, KeyRange, StoreEntry } from '../store.ts';
-import { recordEntry } from './record.ts';
+import { type RecordRevisions, recordEntry, recordRevisions } from './record.ts';
 import { decodeMeta, encodeMeta, type StoreMeta, TABLES, type TableName } from './store-meta.ts';
 
 const META_TABLE = 'meta';
@@ -12,7 +12,12 @@ export const DATA_FILE = 'data.mdb';
 /** Of values, in one slice: what is read at once stays small however large the values are. */
 const SLICE_BYTES = 128 * 1024;
 
+/** Revisions that a view remembers: writers rely on the same few keys again and again. */
+const MAX_KNOWN = 1024;
+
 type Table = Database<Buffer, Key>;
+/** What the types of lmdb-js leave out: its `get` itself passes the transaction on. */
+type FastReads = { getBinaryFast(key: Key, options: { transaction: Transaction }): Buffer | undefined };
 
 /** Keys go to LMDB and come back as texts, without a buffer for each. */
 const keyEncoder = {
@@ -39,10 +44,10 @@ const encoder = {
 };
 const FORM = { keyEncoder, encoder };
 
-/** What one LMDB transaction writes: records by key, `undefined` for a deletion, and the meta entry. */
+/** What one LMDB transaction writes: records by key, `null` for a deletion, and the meta entry. */
 export interface TableWrites {
   readonly table: TableName;
-  readonly records: ReadonlyMap<Key, Buffer | undefined>;
+  readonly records: ReadonlyMap<Key, Buffer | null>;
   readonly meta?: StoreMeta;
 }
 
@@ -133,6 +138,7 @@ export class LmdbView {
   readonly #table: Table;
   readonly #transaction: Transaction;
   readonly #onEnd: () => void;
+  readonly #known = new Map<Key, RecordRevisions>();
   #users = 1;
 
   constructor(table: Table, transaction: Transaction, meta: StoreMeta, onEnd: () => void) {
@@ -160,10 +166,18 @@ export class LmdbView {
     this.#finish();
   }
 
-  /** The record of a key. */
-  get(key: Key): Buffer | undefined {
+  /** When a key was made and last put; undefined when it is absent. */
+  revisions(key: Key): RecordRevisions | undefined {
+    const known = this.#known.get(key);
+    if (known) return known;
     this.#assertAlive();
-    return this.#table.get(key, { transaction: this.#transaction });
+    // What it gives is lmdb-js's own buffer, until the next call.
+    const record = (this.#table as FastReads).getBinaryFast(key, { transaction: this.#transaction });
+    if (record === undefined) return undefined;
+    const revisions = recordRevisions(record);
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(key, revisions);
+    return revisions;
   }
 
   /**

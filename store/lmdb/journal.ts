@@ -24,8 +24,8 @@ export const DEFAULT_JOURNAL_BYTES = 4 * 1024 * 1024;
 
 const synced = promisify(fdatasync);
 
-/** What one batch of transactions has changed: LMDB records by key, undefined for what it has deleted. */
-export type Changes = ReadonlyMap<Key, Buffer | undefined>;
+/** What one batch of transactions has changed: LMDB records by key, null for what it has deleted. */
+export type Changes = ReadonlyMap<Key, Buffer | null>;
 
 /** A batch as the journal holds it. */
 export interface JournalBatch {
@@ -254,7 +254,7 @@ function writeWhole(fd: number, buffer: Buffer, position: number): void {
 
 /** The body's checksum was right, so it is whole; its records are copied, since they are kept. */
 function decodeBody(body: Buffer): Changes {
-  const changes = new Map<Key, Buffer | undefined>();
+  const changes = new Map<Key, Buffer | null>();
   let at = 0;
   while (at < body.length) {
     const keyEnd = at + 2 + body.readUInt16BE(at);
@@ -262,7 +262,7 @@ function decodeBody(body: Buffer): Changes {
     const length = body.readUInt32BE(keyEnd);
     at = keyEnd + 4;
     if (length === DELETED) {
-      changes.set(key, undefined);
+      changes.set(key, null);
       continue;
     }
     changes.set(key, Buffer.from(body.subarray(at, at + length)));

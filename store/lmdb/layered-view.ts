@@ -3,7 +3,7 @@ import { compareKeys, inRange, lowerBound } from '../key-order.ts';
 import type { Key, KeyRange, Revision, StoreEntry } from '../store.ts';
 import type { LmdbView } from './environment.ts';
 import type { Changes } from './journal.ts';
-import { recordEntry } from './record.ts';
+import { type RecordRevisions, recordEntry } from './record.ts';
 
 /** Entries read between two turns of the event loop: some 2 ms. */
 const SLICE_ENTRIES = 512;
@@ -20,14 +20,23 @@ export class LayeredView {
     this.revision = revision;
   }
 
-  /** The record of a key. */
-  get(key: Key): Buffer | undefined {
+  /** The revision of what LMDB has: all later changes lie in the layers. */
+  get baseRevision(): Revision {
+    return this.#base.meta.revision;
+  }
+
+  /** What the layers say of a key: its record, null when it was deleted, undefined when they have no change of it. */
+  changed(key: Key): Buffer | null | undefined {
     for (let at = this.#layers.length - 1; at >= 0; at--) {
-      const layer = this.#layers[at]!;
-      const record = layer.get(key);
-      if (record || layer.has(key)) return record;
+      const record = this.#layers[at]!.get(key);
+      if (record !== undefined) return record;
     }
-    return this.#base.get(key);
+    return undefined;
+  }
+
+  /** When a key without a change in the layers was made and last put. */
+  baseRevisions(key: Key): RecordRevisions | undefined {
+    return this.#base.revisions(key);
   }
 
   /** All entries of the range, in no order. */
@@ -109,7 +118,7 @@ export class PinnedView {
 function merged(layers: readonly Changes[]): Changes {
   const [only] = layers;
   if (layers.length === 1) return new Map(only);
-  const all = new Map<Key, Buffer | undefined>();
+  const all = new Map<Key, Buffer | null>();
   for (const layer of layers) for (const [key, record] of layer) all.set(key, record);
   return all;
 }

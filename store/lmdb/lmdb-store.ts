@@ -84,7 +84,7 @@ export class LmdbStore implements Store {
   #revision: Revision;
   /** What the journal has and LMDB has not: changes that are on their way into LMDB, and those after them. */
   #leaving: Changes | undefined;
-  #layer = new Map<Key, Buffer | undefined>();
+  #layer = new Map<Key, Buffer | null>();
   #checkpointing: Promise<void> | undefined;
   #waiting: Waiting[] = [];
   /** Tasks that need the writer for themselves, such as the writing of a snapshot. */
@@ -140,13 +140,14 @@ export class LmdbStore implements Store {
     };
   }
 
-  async commit(txn: Txn): Promise<CommitResult> {
-    this.#assertWritable();
-    checkTxn(txn, this.traits);
-    if (this.#waiting.length >= MAX_WAITING) {
-      throw new AppError('queueFull', `${MAX_WAITING} commits already wait for the disk; retry with back-off`);
-    }
+  commit(txn: Txn): Promise<CommitResult> {
+    // What is thrown here rejects.
     return new Promise((resolve, reject) => {
+      this.#assertWritable();
+      checkTxn(txn, this.traits);
+      if (this.#waiting.length >= MAX_WAITING) {
+        throw new AppError('queueFull', `${MAX_WAITING} commits already wait for the disk; retry with back-off`);
+      }
       this.#waiting.push({ txn: prepareTxn(txn), resolve, reject });
       this.#wakeWriter();
     });

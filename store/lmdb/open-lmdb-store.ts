@@ -133,7 +133,7 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
 /** Brings into LMDB what only the journal has: the last process was killed before it could. Whether there was something. */
 async function replayed(environment: LmdbEnvironment, present: LmdbView, journal: Journal): Promise<boolean> {
   const batches = journal.batchesAfter(present.meta.revision);
-  const records = new Map<Key, Buffer | undefined>();
+  const records = new Map<Key, Buffer | null>();
   for (const { changes } of batches) for (const [key, record] of changes) records.set(key, record);
   const revision = batches.at(-1)?.last ?? present.meta.revision;
   const meta = { ...present.meta, format: STORE_FORMAT, revision };

@@ -72,6 +72,51 @@ describe('a catalog on LMDB over a restart of its server', () => {
     expect(waited).toEqual({ json: [], index: after[0]!.index });
   });
 
+  it('gives the same bytes for what it took in and for what it reads back', async () => {
+    await server.register({
+      Node: 'Rich',
+      ID: 'a3c2b1f0-0000-4000-8000-000000000001',
+      Address: '10.0.0.9',
+      TaggedAddresses: { lan: '10.0.0.9' },
+      NodeMeta: { rack: '7' },
+      Service: {
+        ID: 'Api-1',
+        Service: 'api',
+        Tags: ['v1', 'canary', 'ü'],
+        Address: '10.1.0.9',
+        Meta: { version: '2', __proto_: 'x' },
+        Port: 8080,
+        Weights: { Passing: 10, Warning: 1 },
+        EnableTagOverride: true,
+        TaggedAddresses: { wan: { Address: '198.51.100.9', Port: 80 } },
+        Locality: { Region: 'eu', Zone: 'a' },
+        Proxy: { Mode: 'transparent', Upstreams: [{ DestinationName: 'db', LocalBindPort: 5000 }], Config: { a: [1] } },
+        Connect: { Native: true },
+      },
+      Checks: [
+        { CheckID: 'Http', Name: 'http', ServiceID: 'Api-1', Definition: { HTTP: 'http://x', Interval: '10s' } },
+        { CheckID: 'Ttl', Name: 'ttl', ServiceID: 'Api-1', Status: 'warning', Notes: 'n', Output: 'line\nline' },
+      ],
+    });
+    await server.register({ Node: 'Rich', SkipNodeUpdate: true, Service: { Service: 'bare', Namespace: 'team' } });
+    const urls = [
+      '/v1/health/service/api',
+      '/v1/health/checks/api',
+      '/v1/health/service/bare?ns=team',
+      '/v1/health/state/any?ns=*',
+      '/v1/catalog/node/rich',
+      '/v1/catalog/service/api',
+      '/v1/catalog/connect/api',
+      '/v1/catalog/services?ns=*',
+    ];
+    const all = async () => Promise.all(urls.map(async (url) => JSON.stringify((await server.get(url)).json)));
+    const before = await all();
+    await stop();
+    await start();
+    expect(await all()).toEqual(before);
+    expect(before[0]).toContain('transparent');
+  });
+
   it('gives back what was acknowledged, with its indexes', async () => {
     const before = await web();
     await stop();
