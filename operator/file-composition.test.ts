@@ -121,10 +121,24 @@ describe('operator on a folder', () => {
     await file('web.yaml', `${service('web', [8001])}  colour: blue\n`);
     await soon(() => expect(operator.manifests.problems.join()).toContain('spec.colour'));
     expect(ids()).toEqual(['web-127.0.0.1-8001']);
+    expect(operator.manifests.kept).toEqual([join(folder, 'web.yaml')]);
     await file('web.yaml', service('web', [8009]));
     await soon(() => expect(ids()).toEqual(['web-127.0.0.1-8009']));
-    expect(operator.manifests.problems).toEqual([]);
-    expect(logged.filter((line) => line.includes('spec.colour'))).toHaveLength(1);
+    expect([operator.manifests.problems, operator.manifests.kept]).toEqual([[], []]);
+    const lines = logged.filter((line) => line.includes('spec.colour'));
+    expect(lines).toEqual([expect.stringContaining(`the last good version still serves: ${join(folder, 'web.yaml')}`)]);
+  });
+
+  it('says that nothing is kept of a new file that is wrong, and that all is while the folder is away', async () => {
+    await file('web.yaml', service('web', [8001]));
+    start();
+    await soon(() => expect(ids()).toEqual(['web-127.0.0.1-8001']));
+    await file('new.yaml', `${service('new', [8002])}  colour: blue\n`);
+    await soon(() => expect(operator.manifests.problems.join()).toContain('spec.colour'));
+    expect(operator.manifests.kept).toEqual([]);
+    await rm(folder, { recursive: true });
+    await soon(() => expect(operator.manifests.kept).toEqual([folder]));
+    expect(ids()).toEqual(['web-127.0.0.1-8001']);
   });
 
   it('removes after a restart what was removed meanwhile, and touches nothing else', async () => {

@@ -62,15 +62,9 @@ async function instance(name: string, flags: { port: number; untilStdinEnds?: bo
     // An input that is read keeps the process alive.
     stop.signal.addEventListener('abort', () => process.stdin.destroy(), { once: true });
   }
-  await runInstance(
-    {
-      name,
-      host: '127.0.0.1',
-      port: flags.port,
-      onListening: () => io.stdout.write(`${name} listens on 127.0.0.1:${flags.port}\n`),
-    },
-    stop.signal,
-  );
+  const onListening = () => io.stdout.write(`${name} listens on 127.0.0.1:${flags.port}\n`);
+  const options = { name, pid: process.pid, host: '127.0.0.1', port: flags.port, onListening };
+  await runInstance(options, stop.signal).finally(() => stop.abort());
 }
 
 /** Started as this very program was: the same runtime, flags and entry. */

@@ -1,29 +1,24 @@
 import { AppError } from '../../core/errors.ts';
 import { createServer } from '../../core/node-http.ts';
+import { type DemoIdentity, identityHeader, portTaken } from './occupant.ts';
 
 /**
  * One real HTTP service of the demo: `/healthz` answers 200, anything else says who answers. Runs until the signal
  * aborts. @throws AppError `addressInUse`.
  */
 export function runInstance(
-  options: { name: string; host: string; port: number; onListening?: () => void },
+  options: DemoIdentity & { readonly host: string; readonly port: number; readonly onListening?: () => void },
   signal: AbortSignal,
 ): Promise<void> {
   const server = createServer((request, response) => {
     response.setHeader('content-type', 'text/plain');
+    response.setHeader(...identityHeader(options));
     response.end(request.url === '/healthz' ? 'ok\n' : `hello from ${options.name}\n`);
   });
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        cause.code === 'EADDRINUSE'
-          ? new AppError(
-              'addressInUse',
-              `port ${options.port} is taken: stop what listens there (${options.name} needs it)`,
-              { cause },
-            )
-          : cause,
-      );
+      if (cause.code !== 'EADDRINUSE') reject(cause);
+      else void portTaken(options).then((text) => reject(new AppError('addressInUse', text, { cause })));
     });
     server.listen(options.port, options.host, options.onListening);
     signal.addEventListener(

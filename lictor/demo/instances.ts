@@ -53,10 +53,9 @@ export class DemoInstances {
     deadline.abort();
     if (outcome === 'up') return;
     if (outcome === 'late') child.kill('SIGKILL');
-    throw new AppError(
-      'addressInUse',
-      `${this.name(at)} did not start: ${complaint.trim() || 'no answer within 15 s'}`,
-    );
+    // It is the same command, and says so first.
+    const said = complaint.trim().replace(/^\S+ demo: /, '');
+    throw new AppError('addressInUse', `${this.name(at)} did not start: ${said || 'no answer within 15 s'}`);
   }
 
   /** Kills an instance as a crash would. */

@@ -27,6 +27,10 @@ function notReady(object: DeclaredObject): string[] {
   return [`${object.kind} ${object.metadata.name}: ${ready.reason}: ${ready.message}`];
 }
 
+function keptText(path: string): string {
+  return `${path}: the last good version still serves; it is replaced once this one is right`;
+}
+
 /** Puts a server-mode agent and the reconcilers of a folder of manifests into one process. */
 export function composeDev(folder: string, config: AgentConfig, place: NodePlace, deps: ServerAgentDeps): DevProcess {
   const roles = composeServerAgent(config, place, { ...deps, caOnDemand: true });
@@ -43,7 +47,11 @@ export function composeDev(folder: string, config: AgentConfig, place: NodePlace
     runnable: new RunGroup(deps, { name: 'dev', members: [roles.runnable, operator.runnable] }),
     httpAddress: () => roles.address('http')!,
     dnsAddress: () => roles.address('dns')!,
-    problems: () => [...operator.manifests.problems, ...operator.manifests.objects().flatMap(notReady)],
+    problems: () => [
+      ...operator.manifests.problems,
+      ...operator.manifests.kept.map(keptText),
+      ...operator.manifests.objects().flatMap(notReady),
+    ],
     async services() {
       const declared = operator.manifests.objects().filter((object) => object.kind === 'Service');
       const reader = roles.server.catalogReader;

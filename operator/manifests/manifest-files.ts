@@ -18,6 +18,8 @@ interface ReadFile {
 export interface FolderContent {
   readonly objects: readonly ManifestObject[];
   readonly problems: readonly ManifestProblem[];
+  /** Files with a problem whose last good version counts. */
+  readonly kept: readonly string[];
   /** A file was emptied: it may be about to be written, so it has to be looked at again. */
   readonly unsettled: boolean;
 }
@@ -117,11 +119,13 @@ function withProblem(file: string, known: ReadFile | undefined, stamp: string, t
 }
 
 /** All objects; of two documents for one object the first counts. */
-function merge(files: ReadonlyMap<string, ReadFile>): { objects: ManifestObject[]; problems: ManifestProblem[] } {
+function merge(files: ReadonlyMap<string, ReadFile>): Omit<FolderContent, 'unsettled'> {
   const objects = new Map<string, ManifestObject>();
   const problems: ManifestProblem[] = [];
-  for (const file of files.values()) {
+  const kept: string[] = [];
+  for (const [path, file] of files) {
     problems.push(...file.problems);
+    if (file.problems.length > 0 && file.objects.length > 0) kept.push(path);
     for (const entry of file.objects) {
       const { apiVersion, kind, metadata } = entry.object;
       const identity = JSON.stringify([apiVersion, kind, metadata.namespace, metadata.name]);
@@ -134,5 +138,5 @@ function merge(files: ReadonlyMap<string, ReadFile>): { objects: ManifestObject[
       }
     }
   }
-  return { objects: [...objects.values()], problems };
+  return { objects: [...objects.values()], problems, kept };
 }

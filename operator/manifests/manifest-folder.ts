@@ -58,6 +58,7 @@ export class ManifestFolder implements Runnable, StatusSink {
   readonly #caches: Caches;
   readonly #changed = new Set<() => void>();
   #problems: readonly string[] = [];
+  #kept: readonly string[] = [];
   #version = 0;
   #timer: Timer | undefined;
   #reading = false;
@@ -84,6 +85,11 @@ export class ManifestFolder implements Runnable, StatusSink {
   /** What is wrong with the files now, one line each. */
   get problems(): readonly string[] {
     return this.#problems;
+  }
+
+  /** Files (or the folder) with a problem whose last good version still counts. */
+  get kept(): readonly string[] {
+    return this.#kept;
   }
 
   /** The declared objects with their statuses: Services, HealthChecks, Intentions, each in the order of their keys. */
@@ -151,7 +157,7 @@ export class ManifestFolder implements Runnable, StatusSink {
       if (content.unsettled) next = 250;
       this.#apply(content, 'watch');
     } catch (error) {
-      this.#setProblems([errorText(error)]);
+      this.#setProblems([errorText(error)], [this.#options.path]);
     } finally {
       this.#reading = false;
       if (this.#again) next = this.#options.settleMs;
@@ -161,7 +167,7 @@ export class ManifestFolder implements Runnable, StatusSink {
   }
 
   #apply(content: FolderContent, cause: ChangeCause): void {
-    this.#setProblems(content.problems.map(formatProblem));
+    this.#setProblems(content.problems.map(formatProblem), content.kept);
     const before = this.#version;
     const found: Record<keyof Caches, KubeObject[]> = {
       pods: [],
@@ -221,11 +227,13 @@ export class ManifestFolder implements Runnable, StatusSink {
     } as KubeObject;
   }
 
-  #setProblems(problems: readonly string[]): void {
-    if (isDeepStrictEqual(problems, this.#problems)) return;
+  #setProblems(problems: readonly string[], kept: readonly string[]): void {
+    if (isDeepStrictEqual([problems, kept], [this.#problems, this.#kept])) return;
+    const text = kept.length > 0 ? `the last good version still serves: ${kept.join(', ')}` : undefined;
     for (const problem of problems)
-      if (!this.#problems.includes(problem)) this.#log.warn('a manifest has a problem', { problem });
+      if (!this.#problems.includes(problem)) this.#log.warn('a manifest has a problem', { problem, text });
     this.#problems = problems;
+    this.#kept = kept;
     this.#notify();
   }
 

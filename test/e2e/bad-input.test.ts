@@ -176,6 +176,8 @@ describe('a manifest that becomes wrong while it is edited', () => {
       const url = /curl '(http:[^']*)'/.exec(out)![1]!;
       writeFileSync(join(folder, 'manifests', 'web.yaml'), SERVICE.slice(0, -20));
       await eventually(() => /! .*web\.yaml/.test(out), { withinMs: 20_000, what: 'the problem is shown' });
+      const note = /! .*web\.yaml: the last good version still serves/;
+      await eventually(() => note.test(out), { withinMs: 20_000, what: 'what serves is shown' });
       const kept = (await (await fetch(url)).json()) as unknown[];
       expect(kept).toHaveLength(1);
       writeFileSync(join(folder, 'manifests', 'web.yaml'), SERVICE.replace('port: 9}', 'port: 10}'));

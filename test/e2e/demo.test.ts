@@ -80,6 +80,27 @@ describe('the demo', () => {
     expect(await Promise.all(ports.map(listens))).toEqual(ports.map(() => false));
   }, 90_000);
 
+  it('says at once which process has a port of an instance', async () => {
+    const port = String(await freePort());
+    const first = spawn(BIN, ['demo', 'instance', 'web-1', '--port', port], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      await once(first.stdout!, 'data');
+      // Its input stays open, as that of a demo's instance does.
+      const argv = ['demo', 'instance', 'web-1', '--port', port, '--until-stdin-ends'];
+      const second = spawn(BIN, argv, { timeout: 10_000, killSignal: 'SIGKILL' });
+      let said = '';
+      second.stderr.on('data', (chunk) => {
+        said += String(chunk);
+      });
+      expect((await once(second, 'exit'))[0]).toBe(1);
+      expect(said).toMatch(
+        /^lictor demo: port \d+ is taken by web-1 of another demo \(process \d+\): end .* 'kill \d+'\n$/,
+      );
+    } finally {
+      first.kill('SIGKILL');
+    }
+  }, 20_000);
+
   it('leaves no instance behind even when it is killed', async () => {
     const { out } = await start();
     await eventually(() => pids(out()).length >= 3, { ...PATIENCE, what: 'three instances are shown' });
