@@ -39,6 +39,9 @@ describe('lictor explain', () => {
         },
       },
       'GET /v1/explain/service/wep': { body: { ...empty, OtherNamespaces: ['team'], Nearest: ['web'] } },
+      'GET /v1/explain/service/bare': {
+        body: { ...empty, Service: 'bare', Reason: 'there is no ready Pod', Nearest: ['bar'] },
+      },
       'GET /v1/explain/service/none': { body: { ...empty, Service: 'none' } },
     });
   });
@@ -63,6 +66,12 @@ describe('lictor explain', () => {
     expect(near).toMatchObject({ code: 2, stdout: '' });
     expect(near.stderr).toMatch(/team \(-namespace\)\nnames that are near: web/);
     expect((await api.run(explainCommand, ['none'])).stderr).toMatch(/lictor catalog services/);
+    const known = await api.run(explainCommand, ['bare']);
+    expect(known).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'no instance of bare in namespace default: there is no ready Pod\n',
+    });
     const asJson = await api.run(explainCommand, ['wep', '-format=json']);
     expect(asJson).toMatchObject({ code: 2, stderr: '' });
     expect(JSON.parse(asJson.stdout)).toMatchObject({ Nearest: ['web'] });

@@ -1,5 +1,6 @@
 import type { ExplainedInstance, ExplainedReason, Explanation } from '../api/shapes/explain.ts';
 import { CommandExit, type CommandIo } from './command.ts';
+import { EXIT_CODES, NO_INSTANCE, noInstanceText } from './no-instance.ts';
 import { json } from './output.ts';
 import { type ClientFlags, command, program, repeated, withApi, withClientFlags } from './program.ts';
 import { table } from './table.ts';
@@ -17,7 +18,7 @@ export const explainCommand = command({
     return withClientFlags(
       program(
         'lictor explain',
-        'Shows for each instance of a service whether DNS answers with it and whether ?passing shows it, and what keeps it back: the check with its output and since when, maintenance, a silent agent, or the tag or filter given. For an unknown name it shows names that are near and other namespaces that have it.',
+        `Shows for each instance of a service whether DNS answers with it and whether ?passing shows it, and what keeps it back: the check with its output and since when, maintenance, a silent agent, or the tag or filter given. Of a service without instances it says why there is none, where the server knows it; of an unknown name which names are near, and other namespaces that have it. ${EXIT_CODES}`,
         ['lictor explain web', 'lictor explain web -tag v1 -namespace team', 'lictor explain web -format json'],
         io,
       ),
@@ -36,7 +37,9 @@ async function explain(service: string, flags: ExplainFlags, io: CommandIo): Pro
   );
   if (flags.format === 'json') io.stdout.write(json(found));
   else if (found.Instances.length > 0) io.stdout.write(pretty(found));
-  if (found.Instances.length === 0) throw new CommandExit(2, flags.format === 'json' ? '' : unknown(found));
+  if (found.Instances.length === 0) {
+    throw new CommandExit(NO_INSTANCE, flags.format === 'json' ? '' : noInstanceText(found));
+  }
 }
 
 function pretty({ Instances, OtherNamespaces, Service }: Explanation): string {
@@ -55,12 +58,4 @@ function rowsOf({ ServiceID, Node, Address, Port, DNS, Passing, Reasons }: Expla
 
 function why({ Text, Since = '' }: ExplainedReason): [string, string] {
   return [Text.slice(0, 120), Since];
-}
-
-function unknown({ Service, Namespace, OtherNamespaces, Nearest }: Explanation): string {
-  const lines = [`no instance of ${Service} in namespace ${Namespace}`];
-  if (OtherNamespaces.length > 0) lines.push(`other namespaces have it: ${OtherNamespaces.join(', ')} (-namespace)`);
-  if (Nearest.length > 0) lines.push(`names that are near: ${Nearest.join(', ')}`);
-  if (lines.length === 1) lines.push("'lictor catalog services' lists what is registered");
-  return lines.join('\n');
 }

@@ -46,6 +46,8 @@ export interface ServerAgentDeps {
   readonly rpcTls?: RpcTls;
   /** What servers that want to join ask on the servers' own port. */
   readonly joinRoutes?: readonly Route[];
+  /** Why a service that is declared in this process has no instance. */
+  readonly whyNoInstance?: (namespace: string, name: string) => string | undefined;
 }
 
 /** What the agent of a server's process asks the servers. */

@@ -40,6 +40,7 @@ import { CatalogWriter } from './catalog/writer.ts';
 import { StateCentralConfig } from './central-config/central-config.ts';
 import { ConfigTable } from './config-entries/config-table.ts';
 import { CoordinateTable } from './coordinates/coordinate-table.ts';
+import type { WhyNoInstance } from './explain/service-explainer.ts';
 import { KV_LIMITS, type KvLimits } from './kv/kv-part.ts';
 import { composeLeadership, readAuthority } from './leadership/compose-leadership.ts';
 import { registerBy, serverAddresses } from './leadership/servers.ts';
@@ -98,6 +99,8 @@ export interface ServerDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly random: Random;
+  /** Of who declares services in this process; nothing is known when absent. */
+  readonly whyNoInstance?: WhyNoInstance;
 }
 
 /** A server: what keeps it going, what it serves, and what parts of the same process use instead of HTTP. */

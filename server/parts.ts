@@ -27,6 +27,7 @@ import { coordinatesPart } from './coordinates/coordinates-part.ts';
 import { chainPart } from './discovery-chain/chain-part.ts';
 import { eventsPart } from './events/events-part.ts';
 import { explainPart } from './explain/explain-part.ts';
+import type { WhyNoInstance } from './explain/service-explainer.ts';
 import { gatewaysPart } from './gateways/gateways-part.ts';
 import { intentionsPart } from './intentions/intentions-part.ts';
 import { type KvLimits, kvPart } from './kv/kv-part.ts';
@@ -72,6 +73,7 @@ export interface PartDeps {
   readonly kvLimits: KvLimits;
   readonly connect: CaPartOptions;
   readonly streamLimits: StreamHubOptions;
+  readonly whyNoInstance?: WhyNoInstance | undefined;
   /** Where archives are put while they are verified. */
   readonly spoolDir: string;
 }

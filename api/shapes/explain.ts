@@ -35,6 +35,8 @@ export interface ExplainedInstance {
 export interface Explanation {
   Service: string;
   Namespace: string;
+  /** Of a service without instances, where the server knows it: why there is none. */
+  Reason?: string;
   /** By node and id. */
   Instances: ExplainedInstance[];
   /** Other namespaces that have a service of this name. */

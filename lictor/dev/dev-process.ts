@@ -3,7 +3,7 @@ import { RunGroup, type Runnable } from '../../core/lifecycle.ts';
 import { composeFileOperator } from '../../operator/file-composition.ts';
 import type { DeclaredObject } from '../../operator/manifests/manifest-folder.ts';
 import { composeServerAgent, type NodePlace, type ServerAgentDeps } from '../server-agent.ts';
-import type { ServiceView } from './screen.ts';
+import { NOT_LOOKED_AT, type ServiceView } from './screen.ts';
 
 /** Every role in one process: what runs, where it listens, and what the screen shows. */
 export interface DevProcess {
@@ -16,6 +16,9 @@ export interface DevProcess {
   problems(): readonly string[];
 }
 
+/** The one that a folder of manifests declares for. */
+const NAMESPACE = 'default';
+
 function readyOf(object: DeclaredObject) {
   return object.status?.conditions?.find((condition) => condition.type === 'Ready');
 }
@@ -27,13 +30,26 @@ function notReady(object: DeclaredObject): string[] {
   return [`${object.kind} ${object.metadata.name}: ${ready.reason}: ${ready.message}`];
 }
 
+function serviceNameOf({ metadata, spec }: DeclaredObject): string {
+  return ('serviceName' in spec && spec.serviceName) || metadata.name || '';
+}
+
+/** What the status of the Service with this name says; undefined when none is declared. */
+function whyNone(objects: readonly DeclaredObject[], name: string): string | undefined {
+  const isIt = (object: DeclaredObject) => serviceNameOf(object).toLowerCase() === name.toLowerCase();
+  const found = objects.find((object) => object.kind === 'Service' && isIt(object));
+  return found && (readyOf(found)?.message ?? NOT_LOOKED_AT);
+}
+
 function keptText(path: string): string {
   return `${path}: the last good version still serves; it is replaced once this one is right`;
 }
 
 /** Puts a server-mode agent and the reconcilers of a folder of manifests into one process. */
 export function composeDev(folder: string, config: AgentConfig, place: NodePlace, deps: ServerAgentDeps): DevProcess {
-  const roles = composeServerAgent(config, place, { ...deps, caOnDemand: true });
+  const whyNoInstance = (namespace: string, name: string) =>
+    namespace === NAMESPACE ? whyNone(operator.manifests.objects(), name) : undefined;
+  const roles = composeServerAgent(config, place, { ...deps, caOnDemand: true, whyNoInstance });
   const operator = composeFileOperator({
     ...deps,
     folder,
@@ -57,8 +73,8 @@ export function composeDev(folder: string, config: AgentConfig, place: NodePlace
       const reader = roles.server.catalogReader;
       return Promise.all(
         declared.map(async (object) => {
-          const name = ('serviceName' in object.spec && object.spec.serviceName) || object.metadata.name || '';
-          const { entries } = await reader.service('default', name);
+          const name = serviceNameOf(object);
+          const { entries } = await reader.service(NAMESPACE, name);
           return { name, entries, reason: readyOf(object)?.message };
         }),
       );

@@ -19,6 +19,9 @@ export interface ScreenView {
   readonly footer: string;
 }
 
+/** What is said of a Service whose status says nothing yet. */
+export const NOT_LOOKED_AT = 'it was not looked at yet';
+
 const COLOURS = { passing: '\u001b[32m', warning: '\u001b[33m', critical: '\u001b[31m' } as const;
 const RESET = '\u001b[0m';
 
@@ -34,7 +37,7 @@ export function instanceLine(entry: HealthEntry, colour: boolean): string {
 
 /** What is answered of a service, or why it has no instance. */
 function headline({ name, entries, reason }: ServiceView): string {
-  if (entries.length === 0) return `${name}  no instance: ${reason ?? 'it was not looked at yet'}`;
+  if (entries.length === 0) return `${name}  no instance: ${reason ?? NOT_LOOKED_AT}`;
   const healthy = entries.filter((entry) => aggregateStatus(entry.Checks) !== 'critical').length;
   return `${name}  ${healthy}/${entries.length} answered`;
 }

@@ -3,6 +3,6 @@ import type { PartDeps, ServerPart } from '../parts.ts';
 import { ServiceExplainer } from './service-explainer.ts';
 
 /** Why instances are answered or not. */
-export function explainPart({ reads, state }: PartDeps): ServerPart {
-  return { routes: explainRoutes(reads, new ServiceExplainer({ state })) };
+export function explainPart({ reads, state, whyNoInstance }: PartDeps): ServerPart {
+  return { routes: explainRoutes(reads, new ServiceExplainer({ state, whyNoInstance })) };
 }

@@ -11,6 +11,17 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
+it('says why there is no instance where somebody in the process knows it', async () => {
+  const whyNoInstance = (namespace: string, name: string) => (name === 'web' ? `none for ${namespace}` : undefined);
+  const knowing = await RunningServer.start({ clock, whyNoInstance });
+  const ask = async (query: string) => (await knowing.get<Explanation>(`/v1/explain/service/${query}`)).json;
+  expect(await ask('web?ns=team')).toMatchObject({ Instances: [], Reason: 'none for team' });
+  expect(await ask('db')).not.toHaveProperty('Reason');
+  await knowing.register({ Node: 'n', Address: '10.0.0.1', Service: { Service: 'web' } });
+  expect(await ask('web')).not.toHaveProperty('Reason');
+  await knowing.stop();
+});
+
 const instance = (ID: string, Service: string, Namespace?: string) =>
   server.register({ Node: `n-${ID}`, Address: '10.0.0.1', Service: { ID, Service, Namespace, Port: 80, Tags: [ID] } });
 const check = (id: string, CheckID: string, Status: CheckStatus, more: object = {}) =>

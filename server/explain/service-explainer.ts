@@ -17,12 +17,18 @@ const RULED_OUT = {
   filter: 'the filter leaves it out',
 } as const;
 
+/** Why a service that somebody has declared has no instance; undefined where nothing is known of it. */
+export type WhyNoInstance = (namespace: string, name: string) => string | undefined;
+
 /** Says of the instances of a service which are answered, and why the others are not. */
 export class ServiceExplainer implements ExplainBackend {
   readonly #state: CatalogState;
 
-  constructor(deps: { state: CatalogState }) {
+  readonly #whyNoInstance: WhyNoInstance;
+
+  constructor(deps: { state: CatalogState; whyNoInstance?: WhyNoInstance | undefined }) {
     this.#state = deps.state;
+    this.#whyNoInstance = deps.whyNoInstance ?? (() => undefined);
   }
 
   service(namespace: string, name: string, ruledOutBy: RuledOutBy): { index: number; value: Explanation } {
@@ -31,11 +37,13 @@ export class ServiceExplainer implements ExplainBackend {
     const key = name.toLowerCase();
     const service = this.#state.serviceEntry(namespace, key);
     const instances = (service?.instances ?? []).filter((entry) => entry.node.shape);
+    const reason = instances.length > 0 ? undefined : this.#whyNoInstance(namespace, name);
     return {
       index: topics.version(topicOf.service(namespace, key)),
       value: {
         Service: service?.name ?? name,
         Namespace: namespace,
+        ...(reason === undefined ? {} : { Reason: reason }),
         Instances: instances.map((entry) => explained(entry, ruledOutBy)),
         OtherNamespaces: this.#otherNamespaces(namespace, key),
         Nearest: instances.length > 0 ? [] : this.#nearest(namespace, key),

@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import { describeDig, digAddresses } from '../support/processes/dig.ts';
 import { InstanceServer } from '../support/processes/instance-server.ts';
 import { type DevProcess, startDev } from '../support/processes/lictor.ts';
+import { runLictor } from '../support/processes/run-lictor.ts';
 import { removeFolder, tempFolder } from '../support/processes/temp-folder.ts';
 import { SOON } from './line.ts';
 import { instancesAt, Witness } from './witness.ts';
@@ -47,6 +48,27 @@ describeDig('lictor dev', () => {
     await eventually(async () => expect(await addresses('kept')).toEqual(['127.22.0.1']), SOON);
     await eventually(async () => expect(await addresses('removed')).toEqual(['127.22.0.2']), SOON);
   });
+
+  it('tells those who ask for a Service without instances why it has none', async () => {
+    const spec = { selector: { matchLabels: { app: 'bare' } }, serviceName: 'nothing' };
+    const bare = { apiVersion: 'lictor.dev/v1alpha1', kind: 'Service', metadata: { name: 'bare' }, spec };
+    const file = join(manifests, 'bare.yaml');
+    writeFileSync(file, JSON.stringify(bare));
+    const agent = { url: `http://127.0.0.1:${dev.httpPort}` };
+    await eventually(async () => {
+      for (const command of ['explain', 'resolve']) {
+        const { code, stderr } = await runLictor([command, 'nothing'], { agent });
+        expect([code, stderr]).toEqual([
+          2,
+          expect.stringMatching(
+            /^no instance of nothing in namespace default: the folder holds no .*spec\.instances\n$/,
+          ),
+        ]);
+      }
+      expect((await runLictor(['explain', 'bare'], { agent })).stderr).not.toContain('the folder');
+    }, SOON);
+    rmSync(file);
+  }, 60_000);
 
   it('ends with everything, and started again drops what is declared no more and lets nothing else flap', async () => {
     const witness = new Witness(dev, 'kept', { mayBeAway: true });

@@ -47,6 +47,7 @@ export class RunningServer {
       maxRemembered?: number;
       streamLimits?: Partial<StreamHubOptions>;
       bootstrapEntries?: readonly ConfigEntry[];
+      whyNoInstance?: (namespace: string, name: string) => string | undefined;
     } = {},
   ): Promise<RunningServer> {
     const store = options.store ?? openMemoryStore();
@@ -55,6 +56,7 @@ export class RunningServer {
       log: silentLogger,
       metrics: new Metrics(),
       random: new SeededRandom(1),
+      ...(options.whyNoInstance ? { whyNoInstance: options.whyNoInstance } : {}),
     };
     const composed = composeServer(
       {

@@ -159,6 +159,7 @@ export const CLUSTER_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
   Explanation: record<Explanation>({
     Service: text(),
     Namespace: text(),
+    'Reason?': text('Of a service without instances, where the server knows it: why there is none (`lictor dev`).'),
     Instances: listOf(
       record<ExplainedInstance>({
         Node: text(),
