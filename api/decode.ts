@@ -72,10 +72,18 @@ export function decodeBody(schema: Schema, body: Buffer): unknown {
   } catch (error) {
     throw failure(`invalid character or end of input: ${(error as Error).message}`, '');
   }
-  return read(schema, value, '');
+  try {
+    return read(schema, value, undefined);
+  } catch {
+    // Once more with the path of each field, for the error: almost every body is right.
+    return read(schema, value, '');
+  }
 }
 
-function read(schema: Schema, value: unknown, path: string): unknown {
+/** Where a value stands in the body; undefined while nobody needs to know. */
+type Path = string | undefined;
+
+function read(schema: Schema, value: unknown, path: Path): unknown {
   if (value === null || value === undefined) return undefined;
   switch (schema.kind) {
     case 'string':
@@ -97,7 +105,9 @@ function read(schema: Schema, value: unknown, path: string): unknown {
       return readAny(value, path, 0);
     case 'list':
       if (!Array.isArray(value)) throw mismatch(value, path, 'list');
-      return value.map((item, at) => read(schema.of, item, `${path}[${at}]`) ?? zeroOf(schema.of));
+      return value.map(
+        (item, at) => read(schema.of, item, path === undefined ? path : `${path}[${at}]`) ?? zeroOf(schema.of),
+      );
     case 'map':
       if (!isObject(value)) throw mismatch(value, path, 'object');
       return Object.fromEntries(
@@ -111,7 +121,7 @@ function read(schema: Schema, value: unknown, path: string): unknown {
   }
 }
 
-function readObject({ fields, named }: Schema & { kind: 'object' }, value: unknown, path: string): unknown {
+function readObject({ fields, named }: Schema & { kind: 'object' }, value: unknown, path: Path): unknown {
   if (!isObject(value)) throw mismatch(value, path, 'object');
   const out: Record<string, unknown> = {};
   for (const key of Object.keys(value)) {
@@ -125,7 +135,7 @@ function readObject({ fields, named }: Schema & { kind: 'object' }, value: unkno
   return out;
 }
 
-function readDuration(value: unknown, path: string): string {
+function readDuration(value: unknown, path: Path): string {
   if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) < 2 ** 63)
     return formatGoDuration(value / 1e6);
   if (typeof value !== 'string') throw mismatch(value, path, 'duration');
@@ -140,7 +150,7 @@ function readDuration(value: unknown, path: string): string {
   return formatGoDuration(ms);
 }
 
-function readAny(value: unknown, path: string, depth: number): unknown {
+function readAny(value: unknown, path: Path, depth: number): unknown {
   if (depth > MAX_DEPTH) throw failure(`json: field ${path} is nested more than ${MAX_DEPTH} levels deep`, path);
   if (typeof value === 'string') return value.toWellFormed();
   if (Array.isArray(value)) return value.map((item) => readAny(item, path, depth + 1));
@@ -174,18 +184,18 @@ function foldName(name: string): string {
   return name.toLowerCase().replaceAll('_', '');
 }
 
-function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
+function join(path: Path, name: string): Path {
+  return path ? `${path}.${name}` : path === undefined ? path : name;
 }
 
-function mismatch(value: unknown, path: string, wanted: string): AppError {
+function mismatch(value: unknown, path: Path, wanted: string): AppError {
   const found = Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value;
   const where = path === '' ? 'the body' : `field ${path}`;
   return failure(`json: cannot unmarshal ${found} into ${where} of type ${wanted}`, path);
 }
 
-function failure(text: string, field: string): AppError {
-  return new AppError('badRequest', `${PREFIX}${text}`, { facts: { field } });
+function failure(text: string, field: Path): AppError {
+  return new AppError('badRequest', `${PREFIX}${text}`, { facts: { field: field ?? '' } });
 }
 
 /** Whether a value, or every field of an object, is what Go sends for one that was not given. */

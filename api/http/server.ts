@@ -10,13 +10,14 @@ import { bind } from './bind.ts';
 import { announcesBody, BODY_LIMITS, isPlainEncoding, watchBody } from './body-watch.ts';
 import { answerClientError, type ClientError, TOO_MANY_HEADERS } from './client-errors.ts';
 import { sendBeforeClosing } from './close-idle.ts';
+import { collectBody } from './collect-body.ts';
 import { type Connections, limitConnections } from './connection-limit.ts';
-import { forbidden, notFound, otherMethod } from './fixed-answers.ts';
-import { DEFAULT_POLICY, type HttpPolicy, refusalOf } from './http-policy.ts';
+import { type Exchange, handle, rememberMethod } from './exchange.ts';
+import { notFound } from './fixed-answers.ts';
+import { DEFAULT_POLICY, type HttpPolicy } from './http-policy.ts';
 import { closeWithLinger } from './linger.ts';
 import { createListener, DEFAULT_HEADER_BYTES, MAX_HEADERS, replaceTls } from './listener.ts';
 import { RepeatedRequests } from './repeated-requests.ts';
-import { decodedPath, HttpRouteRequest, isPrintablePath } from './request.ts';
 import { errorResponse, respond, respondAgain } from './respond.ts';
 import type { RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
@@ -31,8 +32,7 @@ export type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-opt
 const DRAIN_MS = 5000;
 const ALL_METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE'];
 const ROUTED_METHODS: ReadonlySet<string> = new Set(ALL_METHODS);
-/** What a client asked for with a method that no route has. */
-const askedMethods = new WeakMap<IncomingMessage, string>();
+
 /**
  * Serves routes by HTTP/1.1 with the rules that all of Consul's endpoints share (methods, error texts, consistency and
  * index headers, pretty printing, gzip), so that a route only reads its request and gives its answer.
@@ -50,6 +50,9 @@ class RouteServer implements HttpServer {
   readonly #stopping = new AbortController();
   readonly #waiting = new WaitingLimit();
   readonly #repeated: RepeatedRequests;
+  readonly #maxBodyBytes: number;
+  /** Fixed paths whose bodies are collected. */
+  readonly #direct = new Map<string, MountedPath>();
   /** Paths whose bodies are streamed. */
   readonly #streamed: ReadonlySet<string>;
   #policy: HttpPolicy = DEFAULT_POLICY;
@@ -63,6 +66,7 @@ class RouteServer implements HttpServer {
     this.#deps = deps;
     this.#options = options;
     this.#tls = options.tls;
+    this.#maxBodyBytes = options.maxBodyBytes ?? 1024 * 1024;
     this.#streamed = new Set(options.routes.filter((route) => route.streamsBody).map((route) => route.path));
     this.#counts = new AnswerCounts(deps);
     this.#handshakes = deps.metrics.counter({
@@ -103,7 +107,7 @@ class RouteServer implements HttpServer {
   #createApp(): FastifyInstance {
     const app = fastify({
       logger: false,
-      bodyLimit: this.#options.maxBodyBytes ?? 1024 * 1024,
+      bodyLimit: this.#maxBodyBytes,
       exposeHeadRoutes: false,
       // No route has a schema: neither a validator nor a serialiser is read.
       schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
@@ -134,20 +138,21 @@ class RouteServer implements HttpServer {
         return;
       }
       if (this.#repeated.answer(request, response, this.#policy)) return;
+      // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
+      delete request.headers['content-type'];
       if (announcesBody(request)) {
         if (!isPlainEncoding(request)) {
           this.#refuse(request, response, { status: 501, text: 'Unsupported transfer encoding' });
           return;
         }
         this.#watch(request, response);
+        if (this.#takeDirectly(request, response)) return;
       }
       // The framework refuses some methods in its own words before it looks for a route.
       if (!ROUTED_METHODS.has(request.method ?? '')) {
-        askedMethods.set(request, request.method ?? '');
+        rememberMethod(request);
         request.method = 'TRACE';
       }
-      // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
-      delete request.headers['content-type'];
       handler(request, response);
     };
     const { maxConnectionsPerClient: max = 200, host } = this.#options;
@@ -173,6 +178,20 @@ class RouteServer implements HttpServer {
 
   #isRefused(socket: Socket): boolean {
     return this.#connections?.isRefused(socket) ?? false;
+  }
+
+  /**
+   * Routes a request with a body by itself where that takes no more than a look-up: most writes are to fixed paths. Whether
+   * it did.
+   */
+  #takeDirectly(request: IncomingMessage, response: ServerResponse): boolean {
+    const path = request.method === 'PUT' ? this.#direct.get(request.url ?? '') : undefined;
+    if (!path || this.#stopping.signal.aborted) return false;
+    collectBody(request, this.#maxBodyBytes, (body) => {
+      if (body) this.#dispatch(path, { raw: request, response, params: {}, body });
+      else this.#refuse(request, response, errorResponse(this.#tooLarge()));
+    });
+    return true;
   }
 
   #watch(request: IncomingMessage, response: ServerResponse): void {
@@ -211,12 +230,16 @@ class RouteServer implements HttpServer {
 
   #mount(app: FastifyInstance): void {
     const paths = mountPaths(this.#options.routes);
+    for (const path of paths) if (path.pattern === path.path && !path.streamsBody) this.#direct.set(path.path, path);
     const mount = (into: FastifyInstance, streamsBody: boolean) => {
       for (const path of paths.filter((one) => one.streamsBody === streamsBody)) {
         into.route({
           method: ALL_METHODS,
           url: path.pattern,
-          handler: (request, reply) => this.#dispatch(path, request, reply),
+          handler: ({ raw, params, body }, reply) => {
+            reply.hijack();
+            this.#dispatch(path, { raw, response: reply.raw, params: params as Record<string, string>, body });
+          },
         });
       }
     };
@@ -232,34 +255,36 @@ class RouteServer implements HttpServer {
       app.route({ method: ALL_METHODS, url: path, handler: (request, reply) => this.#redirect(path, request, reply) });
     }
     app.setNotFoundHandler((request, reply) => {
-      const url = request.raw.url ?? '/';
-      this.#answer(request, reply, notFound(url), 'unknown');
+      reply.hijack();
+      this.#answer(request.raw, reply.raw, notFound(request.raw.url ?? '/'), 'unknown');
     });
   }
 
   #redirect(path: string, request: FastifyRequest, reply: FastifyReply): void {
     const url = request.raw.url ?? path;
-    this.#answer(request, reply, { status: 307, headers: { location: `${path}/${url.slice(path.length)}` } }, path);
+    const location = `${path}/${url.slice(path.length)}`;
+    reply.hijack();
+    this.#answer(request.raw, reply.raw, { status: 307, headers: { location } }, path);
   }
 
-  #dispatch(path: MountedPath, request: FastifyRequest, reply: FastifyReply): void {
+  #dispatch(path: MountedPath, exchange: Exchange): void {
     const { timings } = this.#deps;
+    const { raw, response } = exchange;
+    const { socket } = raw;
     const start = timings?.start() ?? 0;
     const answered = (answer: RouteResponse) => {
-      this.#answer(request, reply, answer, path.path);
-      timings?.record(request.raw.method ?? 'GET', path.path, start);
+      this.#answer(raw, response, answer, path.path);
+      timings?.record(raw.method ?? 'GET', path.path, start);
     };
-    const { socket } = request.raw;
     if (this.#waiting.isFull(socket)) {
       answered(errorResponse(new AppError('rateLimited', 'too many requests wait on this connection')));
       return;
     }
-    const result = this.#resultOf(path, request, reply);
+    const result = this.#resultOf(path, exchange);
     if (!(result instanceof Promise)) {
       answered(result);
       return;
     }
-    reply.hijack();
     this.#waiting.enter(socket);
     const settled = (answer: RouteResponse) => {
       this.#waiting.leave(socket);
@@ -268,32 +293,13 @@ class RouteServer implements HttpServer {
     result.then(settled, (error: unknown) => settled(this.#failure(error, path.path)));
   }
 
-  #resultOf(path: MountedPath, request: FastifyRequest, reply: FastifyReply): Promise<RouteResponse> | RouteResponse {
-    const { raw } = request;
-    if (!isPrintablePath(raw.url ?? '/')) return { status: 400 };
-    const method = raw.method ?? 'GET';
-    const route = path.methods.get(method);
-    const refusal = refusalOf(this.#policy, method, {
-      path: () => decodedPath(raw.url ?? '/') ?? '',
-      remoteAddress: () => raw.socket.remoteAddress ?? '',
-    });
-    if (refusal !== undefined) return forbidden(refusal);
-    if (!route) return otherMethod(askedMethods.get(raw) ?? method, path.allow);
-    const params = request.params as Record<string, string>;
-    if (path.restName !== undefined && path.restName !== '*') params[path.restName] = params['*'] ?? '';
+  #resultOf(path: MountedPath, exchange: Exchange): Promise<RouteResponse> | RouteResponse {
     try {
-      return route.handle(
-        new HttpRouteRequest(
-          {
-            raw,
-            response: reply.raw,
-            stopping: this.#stopping.signal,
-            policy: this.#policy,
-            hold: (read) => this.#repeated.hold(raw, reply.raw, path.path, read),
-          },
-          { params, body: request.body },
-        ),
-      );
+      return handle(path, exchange, {
+        policy: this.#policy,
+        stopping: this.#stopping.signal,
+        hold: (read) => this.#repeated.hold(exchange.raw, exchange.response, path.path, read),
+      });
     } catch (error) {
       return this.#failure(error, path.path);
     }
@@ -309,19 +315,17 @@ class RouteServer implements HttpServer {
     return errorResponse(error);
   }
 
-  #answer(request: FastifyRequest, reply: FastifyReply, answer: RouteResponse, route: string): void {
-    if (!reply.sent) reply.hijack();
-    const method = request.raw.method ?? 'GET';
-    this.#counts.count(method, route, answer.status ?? 200);
-    const form = answerForm(request.raw, this.#stopping.signal.aborted, this.#policy.headers);
+  #answer(raw: IncomingMessage, response: ServerResponse, answer: RouteResponse, route: string): void {
+    this.#counts.count(raw.method ?? 'GET', route, answer.status ?? 200);
+    const form = answerForm(raw, this.#stopping.signal.aborted, this.#policy.headers);
     try {
-      if (!form.pretty) this.#repeated.note(request.raw, route, answer);
-      if (answer.shared && !form.pretty && !form.head && !form.close) respondAgain(reply.raw, answer, form);
-      else respond(reply.raw, answer, form);
+      if (!form.pretty) this.#repeated.note(raw, route, answer);
+      if (answer.shared && !form.pretty && !form.head && !form.close) respondAgain(response, answer, form);
+      else respond(response, answer, form);
     } catch (error) {
       this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
-      if (!reply.raw.headersSent) respond(reply.raw, errorResponse(error), form);
-      else reply.raw.destroy();
+      if (!response.headersSent) respond(response, errorResponse(error), form);
+      else response.destroy();
     }
   }
 
@@ -329,14 +333,17 @@ class RouteServer implements HttpServer {
   #frameworkError(error: unknown, reply: FastifyReply): void {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     if (!reply.sent) reply.hijack();
-    const limit = this.#options.maxBodyBytes ?? 1024 * 1024;
     const failure =
       status === 413
-        ? new AppError('tooLarge', `Request body too large, max size: ${limit} bytes`)
+        ? this.#tooLarge()
         : new AppError(status < 500 ? 'badRequest' : 'internal', errorText(error), { cause: error });
     if (status >= 500) this.#deps.log.error('a request failed', { listener: this.name, err: error });
     // What is left of the body is not read: the connection cannot be used again.
     this.#refuse(reply.request.raw, reply.raw, errorResponse(failure));
+  }
+
+  #tooLarge(): AppError {
+    return new AppError('tooLarge', `Request body too large, max size: ${this.#maxBodyBytes} bytes`);
   }
 
   /** New connections are refused, blocked queries are ended, answers under way get `drainMs`. */

@@ -1,8 +1,9 @@
+import type { RouteResponse } from '../../api/http/route.ts';
 import { decodeRegistration } from '../../api/shapes/decode-registration.ts';
 import { AppError } from '../../core/errors.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { heapAfterCollection } from '../support/heap.ts';
-import { RunningServer } from '../support/running-server.ts';
+import { jsonOf, RunningServer } from '../support/running-server.ts';
 
 /** Mutated bodies; `make fuzz` asks for many more. */
 const RUNS = Math.min(Number(process.env.FUZZ_RUNS ?? 3000), 100_000);
@@ -146,7 +147,7 @@ describe('a mutated register body', () => {
           throw new Error(`run ${run}: ${body.toString('base64')}`, { cause: answer });
         }
         refused++;
-      } else if ((answer as { json?: unknown }).json === true) accepted++;
+      } else if (jsonOf(answer as RouteResponse) === true) accepted++;
       else refused++;
     }
     expect(accepted).toBeGreaterThan(0);
