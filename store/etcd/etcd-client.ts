@@ -75,14 +75,17 @@ const NOTHING = Buffer.alloc(0);
 const RETRY_MS = 100;
 
 /**
- * Calls to etcd, each with a deadline, over one connection at a time: the next member is used once one fails. Reads are
- * repeated; a transaction is sent once, because only the caller can find out what became of one without an answer.
+ * Calls to etcd, each with a deadline, at one member at a time: the next one is used once one fails. Reads are repeated; a
+ * transaction is sent once, because only the caller can find out what became of one without an answer. Where it is known
+ * which member leads, transactions go there: any other one would hand them to it, and hear later than it what became of them.
  */
 export class EtcdClient {
   readonly #deps: EtcdClientDeps;
   readonly #options: EtcdClientOptions;
   readonly #members: MemberConnections;
   #current = 0;
+  /** The member that leads, as the members have last said; undefined also while it is better left alone. */
+  #leader: number | undefined;
   #clusterId = 0;
   /** Members that are known to be of this cluster. */
   readonly #known = new Set<number>();
@@ -100,7 +103,7 @@ export class EtcdClient {
 
   /**
    * Asks all members at once, for a moment, so that the one that happens to answer first does not decide which of two
-   * clusters is meant. Those that do not answer are looked at when they are used.
+   * clusters is meant. Those that do not answer are looked at when they are used. Calls then begin at the one that leads.
    * @throws AppError `config` naming two endpoints of different clusters.
    */
   async assertOneCluster(): Promise<void> {
@@ -111,10 +114,14 @@ export class EtcdClient {
     );
     const answers = await Promise.allSettled(asked);
     const found = answers.flatMap((answer, at) =>
-      answer.status === 'fulfilled' ? [{ at, id: answer.value.header.clusterId }] : [],
+      answer.status === 'fulfilled' ? [{ at, id: answer.value.header.clusterId, status: answer.value }] : [],
     );
     const other = found.find(({ id }) => id !== found[0]!.id);
-    if (!other) return;
+    if (!other) {
+      for (const { at, status } of found) this.#noteLeader(at, status);
+      this.#current = this.#leader ?? this.#current;
+      return;
+    }
     const names = `${this.#name(found[0]!.at)} and ${this.#name(other.at)}`;
     throw new AppError(
       'config',
@@ -132,7 +139,7 @@ export class EtcdClient {
    */
   async txn(request: TxnRequest, ms = this.#options.timeouts.writeMs): Promise<TxnResponse> {
     const { clock } = this.#deps;
-    const at = this.#current;
+    const at = this.#leader ?? this.#current;
     const until = clock.monotonic() + ms;
     try {
       // Nothing is written into a cluster that merely happens to answer.
@@ -163,15 +170,18 @@ export class EtcdClient {
   }
 
   /** What one member says of itself. Asked once. */
-  statusOf(member: number): Promise<MemberStatus> {
+  async statusOf(member: number): Promise<MemberStatus> {
     const call = { path: '/etcdserverpb.Maintenance/Status', body: NOTHING, decode: decodeStatus };
-    return this.#once(member, call, this.#options.timeouts.readAttemptMs);
+    const status = await this.#once(member, call, this.#options.timeouts.readAttemptMs);
+    this.#noteLeader(member, status);
+    return status;
   }
 
   /** Gives back the free pages of one member's file, while which it answers nothing. */
   defragment(member: number, ms: number): Promise<HeaderOnly> {
     const path = '/etcdserverpb.Maintenance/Defragment';
     const call = { path, body: NOTHING, decode: decodeHeaderOnly, patient: true };
+    this.#leaveAlone(member);
     return this.#once(member, call, ms);
   }
 
@@ -219,12 +229,13 @@ export class EtcdClient {
         over = true;
         stream.cancel();
         if (at === this.#current) this.moveOn();
+        this.#leaveAlone(at);
         this.#members.giveUp(at);
       },
     };
   }
 
-  /** The next calls go to another member. */
+  /** The next calls, but transactions where the leader is known, go to another member. */
   moveOn(): void {
     this.#current = (this.#current + 1) % this.#members.count;
   }
@@ -279,7 +290,18 @@ export class EtcdClient {
     if (!(error instanceof EtcdError)) return false;
     if (!['unreachable', 'timeout', 'other', 'busy', 'otherCluster'].includes(error.reason)) return false;
     if (at === this.#current) this.moveOn();
+    this.#leaveAlone(at);
     return true;
+  }
+
+  #noteLeader(at: number, { leader, header }: MemberStatus): void {
+    if (leader !== 0 && leader === header.memberId) this.#leader = at;
+    else this.#leaveAlone(at);
+  }
+
+  /** Transactions are not sent to this member because it leads, until it has said again that it does. */
+  #leaveAlone(at: number): void {
+    if (at === this.#leader) this.#leader = undefined;
   }
 
   /** Refuses an answer of another cluster than before: half of a list of endpoints may be somebody else's. */
