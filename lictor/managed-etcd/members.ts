@@ -38,7 +38,7 @@ export class EtcdMembers {
     this.url = url;
   }
 
-  /** Linearizable where etcd offers it (3.5 and later). @throws AppError `unavailable`. */
+  /** As this member knows them: one that lags may be behind the others. @throws AppError `unavailable`. */
   async list(): Promise<Membership> {
     const answer = await this.#call<{
       header: { cluster_id: string; member_id: string };
