@@ -58,6 +58,7 @@ describe('request bodies', () => {
       'field Check.Definition.Interval, want for example',
     ],
     ['cut off', '{"Node":', 'invalid character or end of input'],
+    ['number too large', '{"Service":{"Proxy":{"a":1e999}}}', 'field Service.Proxy of type float64'],
     ['deep', { Service: { Proxy: JSON.parse('[['.repeat(50) + ']]'.repeat(50)) } }, 'nested more than 64'],
   ];
   it.each(bad)('refuse %s, naming it', (_, body, text) => {

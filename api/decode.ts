@@ -153,6 +153,8 @@ function readDuration(value: unknown, path: Path): string {
 function readAny(value: unknown, path: Path, depth: number): unknown {
   if (depth > MAX_DEPTH) throw failure(`json: field ${path} is nested more than ${MAX_DEPTH} levels deep`, path);
   if (typeof value === 'string') return value.toWellFormed();
+  // Such as 1e999: JSON has no way to give it again.
+  if (typeof value === 'number' && !Number.isFinite(value)) throw mismatch(value, path, 'float64');
   if (Array.isArray(value)) return value.map((item) => readAny(item, path, depth + 1));
   if (!isObject(value)) return value;
   return Object.fromEntries(

@@ -12,6 +12,8 @@ export interface HistoryLimits {
 /** Enough for a watcher to be away for seconds at thousands of writes a second; small beside a process's own 50 MB. */
 export const DEFAULT_HISTORY: HistoryLimits = { maxRevisions: 10_000, maxBytes: 8 * 1024 * 1024 };
 
+/** A value that is held decoded too weighs so many times its bytes, roughly. */
+const DECODED_FACTOR = 4;
 /** What the objects of one change weigh, roughly. */
 const CHANGE_OVERHEAD_BYTES = 100;
 
@@ -203,7 +205,8 @@ function within(events: StoreEvents, isInRange: (key: Key) => boolean): StoreEve
 function sizeOf(events: StoreEvents): number {
   let bytes = 0;
   for (const change of events.changes) {
-    bytes += CHANGE_OVERHEAD_BYTES + keyOf(change).length + (change.kind === 'put' ? change.entry.value.byteLength : 0);
+    bytes += CHANGE_OVERHEAD_BYTES + keyOf(change).length;
+    if (change.kind === 'put') bytes += change.entry.value.byteLength * (change.entry.decoded ? DECODED_FACTOR : 1);
   }
   return bytes;
 }

@@ -45,10 +45,16 @@ describe('bodies', () => {
         routes: [
           { method: 'PUT', path: '/fixed', handle: ({ body }) => take(body) },
           { method: 'PUT', path: '/with/:name', handle: ({ body }) => take(body) },
+          {
+            method: 'GET',
+            path: '/slow',
+            handle: () => new Promise((done) => setTimeout(() => done({ json: 1 }), 600)),
+          },
         ],
         host: '127.0.0.1',
         port: 0,
         maxBodyBytes: LIMIT,
+        bodyLimits: { bodyTimeoutMs: 200, progressIntervalMs: 200, minProgressBytes: 1 },
       },
     );
     stop = await started(server);
@@ -83,6 +89,15 @@ describe('bodies', () => {
         expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
       }
       expect(bodies).toEqual([]);
+    });
+
+    it('of a request that was refused in the meantime reach nobody', async () => {
+      // The answer to the request before it is still out, so that the refusal waits.
+      const slow = 'GET /slow HTTP/1.1\r\nHost: x\r\n\r\n';
+      const pieces = [`${slow}PUT ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc`];
+      const answers = exchange(port, [...pieces, ...Array<string>(15).fill(''), 'def']);
+      expect((await answers).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 408']);
+      expect(bodies.splice(0)).toEqual([]);
     });
 
     it('of a client that goes in the middle reach nobody', async () => {

@@ -188,6 +188,8 @@ class RouteServer implements HttpServer {
     const path = request.method === 'PUT' ? this.#direct.get(request.url ?? '') : undefined;
     if (!path || this.#stopping.signal.aborted) return false;
     collectBody(request, this.#maxBodyBytes, (body) => {
+      // What was refused while it came is not carried out, whatever still comes of it.
+      if (response.headersSent || response.writableEnded || this.#isRefused(request.socket)) return;
       if (body) this.#dispatch(path, { raw: request, response, params: {}, body });
       else this.#refuse(request, response, errorResponse(this.#tooLarge()));
     });

@@ -18,7 +18,7 @@ export function runInstance(
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       if (cause.code !== 'EADDRINUSE') reject(cause);
-      else void portTaken(options).then((text) => reject(new AppError('addressInUse', text, { cause })));
+      else portTaken(options).then((text) => reject(new AppError('addressInUse', text, { cause })), reject);
     });
     server.listen(options.port, options.host, options.onListening);
     signal.addEventListener(

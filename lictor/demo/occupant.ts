@@ -24,9 +24,9 @@ export async function portTaken(wanted: { name: string; host: string; port: numb
 
 /** The instance that listens there; undefined for any other program. */
 async function occupant(host: string, port: number): Promise<DemoIdentity | undefined> {
-  // An instance that gets its port does without the HTTP client's memory.
-  const { request } = await import('undici');
   try {
+    // An instance that gets its port does without the HTTP client's memory.
+    const { request } = await import('undici');
     const { body, headers } = await request(`http://${host}:${port}/`, {
       // A connection that is kept would hold the process.
       reset: true,

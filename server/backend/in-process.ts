@@ -20,8 +20,11 @@ class InProcessWrites {
     this.#replaceExistingChecks = replaceExistingChecks;
   }
 
+  /** The catalog keeps what it is given; the caller goes on with its own. */
   register(registration: Registration, writer: WriterIdentity): Promise<void> {
-    return this.#writes.register(registration, writer, { replaceExistingChecks: this.#replaceExistingChecks });
+    return this.#writes.register(structuredClone(registration), writer, {
+      replaceExistingChecks: this.#replaceExistingChecks,
+    });
   }
 
   deregister(target: Deregistration, writer: WriterIdentity): Promise<void> {

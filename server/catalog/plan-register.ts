@@ -37,6 +37,7 @@ export function planRegistration(
   options: RegisterOptions & { readonly mesh: MeshAddresses; readonly nowMs: number },
 ): PlanBuilder {
   const plan = new PlanBuilder();
+  plan.plansAsStored();
   checkEpoch(state, plan, writer);
   planNode(state, plan, registration, writer);
   const node = state.nodeRemains(registration.node);

@@ -16,6 +16,7 @@ export function planVerdicts(
   nowMs: number,
 ): PlanBuilder {
   const plan = new PlanBuilder();
+  plan.plansAsStored();
   const node = state.node(nodeName);
   for (const verdict of node ? verdicts : []) {
     const check = node!.checks.get(localKey(verdict.Namespace, verdict.CheckID));

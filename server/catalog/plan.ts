@@ -22,6 +22,8 @@ export interface Plan {
   readonly ops: readonly Op[];
   /** What must be held from the planning until the state shows the outcome, so that writers of one entry go in turn. */
   readonly locks: ReadonlyMap<string, Hold>;
+  /** What it compares of keys is what the state has of them, and all of that is as the store has it. */
+  readonly asStored: boolean;
 }
 
 /** What a plan knows of a key: the revision of its record and what it carries; undefined when there is none. */
@@ -49,6 +51,7 @@ export class PlanBuilder {
   readonly #deleted: KeyRange[] = [];
   readonly #losses: Loss[] = [];
   #bytes = 0;
+  #asStored = false;
 
   /** The decision relies on this record, or on its absence. */
   rely(key: Key, known: Known | undefined): void {
@@ -95,6 +98,14 @@ export class PlanBuilder {
   putChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
     if (known && sameRecord(known.record, record)) this.own(key, known);
     else this.put(key, known, record);
+  }
+
+  /**
+   * To be called where all that is planned from is shown as it is stored: nodes, instances, checks and owners are. Keys that a
+   * session held are not, between its end and their release.
+   */
+  plansAsStored(): void {
+    this.#asStored = true;
   }
 
   delete(key: Key, known: Known | undefined): void {
@@ -156,7 +167,9 @@ export class PlanBuilder {
     for (const { compare } of this.#keys.values()) compares.push(compare);
     compares.push(...this.#ranges);
     const locks = this.#named ? new Map<string, Hold>([...this.#keys, ...this.#named]) : this.#keys;
-    return { compares, ops: this.#ops, locks };
+    // The ends that come with losses are planned from what sessions held.
+    const asStored = this.#asStored && this.#losses.length === 0;
+    return { compares, ops: this.#ops, locks, asStored };
   }
 
   #put(key: Key, value: Uint8Array, decoded?: object): void {

@@ -13,7 +13,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * Lets records share what is the same in many: the names of nodes, services and checks, tags, weights, empty objects.
- * Records must have just been read, so that nobody else has them; what is shared is frozen.
+ * Records must have just been read, or been given away, so that nobody else has them; what is shared is frozen.
  */
 export class SharedValues {
   readonly #texts = new Map<string, string>();

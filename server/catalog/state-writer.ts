@@ -128,7 +128,7 @@ export class StateWriter {
     const { generationRevision, revision: asOf } = this.#deps.state;
     const catalog: Compare = { kind: 'key', key: GENERATION_KEY, modRevision: generationRevision };
     // What the fence compares is followed elsewhere.
-    const known = fence.length === 0 ? { asOf } : {};
+    const known = plan.asStored && fence.length === 0 ? { asOf } : {};
     const result = await store.commit({ compares: [...fence, catalog, ...plan.compares], ops: plan.ops, ...known });
     if (result.ok) {
       leadership.confirmed(begun);

@@ -160,6 +160,8 @@ export class CatalogState extends CatalogRecords {
   }
 
   #beginLoad(revision: Revision, generation: StoreEntry | undefined, base: StoreEntry | undefined): ApplyContext {
+    // Should an entry be damaged, nobody takes what is there by then for the catalog.
+    this.#loaded = false;
     this.clearRecords(base ? decodeRecord<number>(base.key, base.value) : FIRST_INDEX_BASE);
     for (const table of this.#tables.values()) table.clear();
     this.topics.forgetData();

@@ -23,7 +23,6 @@ export type WhyNoInstance = (namespace: string, name: string) => string | undefi
 /** Says of the instances of a service which are answered, and why the others are not. */
 export class ServiceExplainer implements ExplainBackend {
   readonly #state: CatalogState;
-
   readonly #whyNoInstance: WhyNoInstance;
 
   constructor(deps: { state: CatalogState; whyNoInstance?: WhyNoInstance | undefined }) {

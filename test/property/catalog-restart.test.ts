@@ -84,7 +84,7 @@ describe('a catalog on LMDB over a restart of its server', () => {
         Service: 'api',
         Tags: ['v1', 'canary', 'ü'],
         Address: '10.1.0.9',
-        Meta: { version: '2', __proto_: 'x' },
+        Meta: { version: '2', ['__proto__']: 'x' },
         Port: 8080,
         Weights: { Passing: 10, Warning: 1 },
         EnableTagOverride: true,
@@ -115,6 +115,19 @@ describe('a catalog on LMDB over a restart of its server', () => {
     await start();
     expect(await all()).toEqual(before);
     expect(before[0]).toContain('transparent');
+  });
+
+  it('keeps what it was given, whatever an agent of its process does with its own afterwards', async () => {
+    const registration = { Node: 'n1', Service: { ID: 'own', Service: 'own', Tags: ['a'], Meta: { v: '1' } } };
+    const write = () => server.composed.serverCatalog.register({ ...registration, SkipNodeUpdate: true }, API);
+    await write();
+    registration.Service.Tags.push('b');
+    registration.Service.Meta.v = '2';
+    await write();
+    await stop();
+    await start();
+    const { json } = await server.get<HealthEntry[]>('/v1/health/service/own');
+    expect(json[0]!.Service).toMatchObject({ Tags: ['a', 'b'], Meta: { v: '2' } });
   });
 
   it('gives back what was acknowledged, with its indexes', async () => {
