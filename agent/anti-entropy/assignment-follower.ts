@@ -43,6 +43,7 @@ export class AssignmentFollower implements Runnable {
 
   /** A server was joined by hand: whoever waits for the next try waits no longer. */
   joined(): void {
+    this.#backoff.reset();
     this.#wakeup.wake();
   }
 

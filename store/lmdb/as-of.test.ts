@@ -6,10 +6,11 @@ import { silentLogger } from '../../core/log.ts';
 import { SeededRandom, SystemRandom } from '../../core/random.ts';
 import { EVERYTHING } from '../contract/shorthand.ts';
 import { openMemoryStore } from '../memory/memory-store.ts';
-import type { Key, Op, Revision, Store, Txn } from '../store.ts';
+import type { Compare, Key, Op, Revision, Store, Txn } from '../store.ts';
 import { openLmdbStore } from './open-lmdb-store.ts';
 
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'];
+const RANGE = { start: 'b', end: 'd' };
 const ROUNDS = 250;
 /** Transactions that are committed together, and so may share a batch. */
 const TOGETHER = 6;
@@ -41,13 +42,19 @@ class Writers {
   txn(): Txn {
     const known = this.#oneOf(this.#knowledge);
     const keys = KEYS.filter(() => this.#random.next() < 0.3);
-    const compares = keys.map((key) => ({
-      kind: 'key' as const,
+    const compares: Compare[] = keys.map((key) => ({
+      kind: 'key',
       key,
       modRevision: known.modRevisions.get(key) ?? 0,
     }));
-    const written = this.#random.next() < 0.8 ? keys : [this.#oneOf(KEYS)];
-    return { compares, ops: written.map((key) => this.#op(key)), asOf: known.revision };
+    if (this.#random.next() < 0.2) compares.push({ kind: 'range', range: RANGE, maxModRevision: known.revision });
+    return { compares, ops: this.#ops(keys), asOf: known.revision };
+  }
+
+  #ops(compared: readonly Key[]): Op[] {
+    const kind = this.#random.next();
+    if (kind < 0.05) return [{ kind: 'deleteRange', range: RANGE }];
+    return (kind < 0.8 ? compared : [this.#oneOf(KEYS)]).map((key) => this.#op(key));
   }
 
   #op(key: Key): Op {
@@ -92,11 +99,12 @@ describe('lmdb store with transactions that say since when they know', () => {
     await store.close();
   });
 
-  it('looks at everything where they do not say so', async () => {
+  it.each([undefined, 99, NaN])('looks at everything where they do not say so, or cannot know (%s)', async (asOf) => {
     const store = await openLmdbStore({ clock: new SystemClock(), log: silentLogger, random: new SystemRandom(), dir });
     await store.commit({ compares: [], ops: [{ kind: 'put', key: 'a', value: VALUE }] });
     const compares = [{ kind: 'key' as const, key: 'b', modRevision: 1 }];
-    expect(await store.commit({ compares, ops: [] })).toMatchObject({ ok: false, failedCompare: 0 });
+    const txn = { compares, ops: [], ...(asOf === undefined ? {} : { asOf }) };
+    expect(await store.commit(txn)).toMatchObject({ ok: false, failedCompare: 0 });
     await store.close();
   });
 });

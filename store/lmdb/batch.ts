@@ -67,7 +67,7 @@ export class Batch {
   add(txn: PreparedTxn): CommitResult {
     const { compares, asOf } = txn;
     // What the transaction says of keys that have not changed since then need not be looked up.
-    const isKnown = asOf !== undefined && asOf >= this.#view.baseRevision;
+    const isKnown = asOf !== undefined && asOf >= this.#view.baseRevision && asOf <= this.#view.revision;
     const absent: Key[] = [];
     for (let at = 0; at < compares.length; at++) {
       const compare = compares[at]!;
