@@ -3,6 +3,7 @@ import { type CheckStatus, DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts
 import type { Clock } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { SetMap } from '../../core/set-map.ts';
 import { canonicalJson } from './canonical-json.ts';
 import {
   declarationOf,
@@ -58,7 +59,7 @@ export class LocalState {
   readonly #checks = new Map<string, LocalCheck>();
   /** Keys of checks that had a verdict since this process started. */
   readonly #judged = new Set<string>();
-  readonly #checksByService = new Map<string, Set<string>>();
+  readonly #checksByService = new SetMap<string, string>();
   readonly #listeners = new Set<(change: LocalChange) => void>();
   /** Verdicts from before the restart whose checks have not been declared again yet. */
   readonly #remembered = new Map<string, LocalVerdict>();
@@ -121,7 +122,7 @@ export class LocalState {
 
   /** Checks of an instance in order of their ids; those of the node itself for the id ''. */
   checksOf(namespace: string, serviceId: string): LocalCheck[] {
-    const keys = this.#checksByService.get(localKey(namespace, serviceId)) ?? [];
+    const keys = this.#checksByService.get(localKey(namespace, serviceId));
     return [...keys].sort().map((key) => this.#checks.get(key)!);
   }
 
@@ -313,21 +314,15 @@ export class LocalState {
     const check = this.#checks.get(key)!;
     this.#checks.delete(key);
     this.#judged.delete(key);
-    const serviceKey = localKey(check.namespace, check.serviceId);
-    const siblings = this.#checksByService.get(serviceKey);
-    siblings?.delete(key);
-    if (siblings?.size === 0) this.#checksByService.delete(serviceKey);
+    this.#checksByService.delete(localKey(check.namespace, check.serviceId), key);
     return checkChange(key, check, { prompt: false, crowd: 1 });
   }
 
   #put(key: string, check: LocalCheck): void {
     const old = this.#checks.get(key);
-    if (old) this.#checksByService.get(localKey(old.namespace, old.serviceId))?.delete(key);
+    if (old) this.#checksByService.delete(localKey(old.namespace, old.serviceId), key);
     this.#checks.set(key, check);
-    const serviceKey = localKey(check.namespace, check.serviceId);
-    const siblings = this.#checksByService.get(serviceKey) ?? new Set<string>();
-    siblings.add(key);
-    this.#checksByService.set(serviceKey, siblings);
+    this.#checksByService.add(localKey(check.namespace, check.serviceId), key);
   }
 
   #verdict(status: CheckStatus, output: string, before: LocalVerdict | undefined): LocalVerdict {

@@ -5,6 +5,7 @@ import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
+import { SetMap } from '../../core/set-map.ts';
 import type { IntentionClient, ShownEntry } from '../intention-client/intention-client.ts';
 import { entryDigest } from './entry-digest.ts';
 import { META } from './entry-meta.ts';
@@ -52,7 +53,7 @@ export class IntentionMirror implements Runnable {
   readonly #handlers = new Set<IntentionHandler>();
   /** By the name in lower case. */
   readonly #entries = new Map<string, MirroredEntry>();
-  readonly #byRef = new Map<string, Set<MirroredEntry>>();
+  readonly #byRef = new SetMap<string, MirroredEntry>();
   #size = 0;
   #synced = false;
   #connected = false;
@@ -102,7 +103,7 @@ export class IntentionMirror implements Runnable {
   }
   /** The owner's entries that this object declared. */
   byRef(ref: string): Iterable<MirroredEntry> {
-    return this.#byRef.get(ref) ?? [];
+    return this.#byRef.get(ref);
   }
   /** Whether the owner wrote it. */
   isOwn(entry: MirroredEntry): boolean {
@@ -189,9 +190,7 @@ export class IntentionMirror implements Runnable {
     this.#entries.set(key, entry);
     if (!this.isOwn(entry)) return;
     this.#size++;
-    const known = this.#byRef.get(entry.ref!);
-    if (known) known.add(entry);
-    else this.#byRef.set(entry.ref!, new Set([entry]));
+    this.#byRef.add(entry.ref!, entry);
   }
 
   #drop(key: string): void {
@@ -200,9 +199,7 @@ export class IntentionMirror implements Runnable {
     this.#entries.delete(key);
     if (!this.isOwn(old)) return;
     this.#size--;
-    const known = this.#byRef.get(old.ref!);
-    known?.delete(old);
-    if (known?.size === 0) this.#byRef.delete(old.ref!);
+    this.#byRef.delete(old.ref!, old);
   }
 
   #tell(...change: Parameters<IntentionHandler>): void {

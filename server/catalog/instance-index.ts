@@ -1,3 +1,4 @@
+import { SetMap } from '../../core/set-map.ts';
 import type { InstanceEntry } from './entries.ts';
 import type { CatalogState } from './state.ts';
 
@@ -8,7 +9,7 @@ import type { CatalogState } from './state.ts';
 export class InstanceIndex {
   readonly #state: CatalogState;
   readonly #keysOf: (instance: InstanceEntry) => readonly string[];
-  #byKey: Map<string, Set<InstanceEntry>> | undefined;
+  #byKey: SetMap<string, InstanceEntry> | undefined;
 
   /** `keysOf` must depend on the stored instance alone. */
   constructor(deps: { state: CatalogState }, options: { keysOf: (instance: InstanceEntry) => readonly string[] }) {
@@ -27,29 +28,21 @@ export class InstanceIndex {
   /** In order of node and id. */
   get(key: string): InstanceEntry[] {
     this.#byKey ??= this.#build();
-    const found = [...(this.#byKey.get(key) ?? [])];
+    const found = [...this.#byKey.get(key)];
     return found.sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1));
   }
 
-  #build(): Map<string, Set<InstanceEntry>> {
-    this.#byKey = new Map();
+  #build(): SetMap<string, InstanceEntry> {
+    this.#byKey = new SetMap();
     for (const node of this.#state.nodeEntries()) for (const instance of node.instances.values()) this.#add(instance);
     return this.#byKey;
   }
 
   #add(instance: InstanceEntry): void {
-    for (const key of this.#keysOf(instance)) {
-      const set = this.#byKey!.get(key);
-      if (set) set.add(instance);
-      else this.#byKey!.set(key, new Set([instance]));
-    }
+    for (const key of this.#keysOf(instance)) this.#byKey!.add(key, instance);
   }
 
   #remove(instance: InstanceEntry): void {
-    for (const key of this.#keysOf(instance)) {
-      const set = this.#byKey!.get(key);
-      set?.delete(instance);
-      if (set?.size === 0) this.#byKey!.delete(key);
-    }
+    for (const key of this.#keysOf(instance)) this.#byKey!.delete(key, instance);
   }
 }

@@ -1,11 +1,12 @@
 import { canonicalAddress } from '../../core/ip-address.ts';
+import { SetMap } from '../../core/set-map.ts';
 import type { NodeEntry } from './entries.ts';
 import type { CatalogState } from './state.ts';
 
 /** Finds nodes by their IP address (in its canonical form); built and kept like `instance-index.ts`. */
 export class NodeAddressIndex {
   readonly #state: CatalogState;
-  #byAddress: Map<string, Set<NodeEntry>> | undefined;
+  #byAddress: SetMap<string, NodeEntry> | undefined;
   /** Under which address a node is listed. */
   #listed = new Map<NodeEntry, string>();
 
@@ -24,12 +25,12 @@ export class NodeAddressIndex {
   find(address: string): NodeEntry | undefined {
     if (!this.#byAddress) this.#build();
     let first: NodeEntry | undefined;
-    for (const node of this.#byAddress!.get(address) ?? []) if (!first || node.key < first.key) first = node;
+    for (const node of this.#byAddress!.get(address)) if (!first || node.key < first.key) first = node;
     return first;
   }
 
   #build(): void {
-    this.#byAddress = new Map();
+    this.#byAddress = new SetMap();
     this.#listed = new Map();
     for (const node of this.#state.nodeEntries()) this.#update(node);
   }
@@ -39,15 +40,11 @@ export class NodeAddressIndex {
     const before = this.#listed.get(node);
     if (before === address) return;
     if (before !== undefined) {
-      const set = this.#byAddress!.get(before);
-      set?.delete(node);
-      if (set?.size === 0) this.#byAddress!.delete(before);
+      this.#byAddress!.delete(before, node);
       this.#listed.delete(node);
     }
     if (address === undefined) return;
     this.#listed.set(node, address);
-    const set = this.#byAddress!.get(address);
-    if (set) set.add(node);
-    else this.#byAddress!.set(address, new Set([node]));
+    this.#byAddress!.add(address, node);
   }
 }

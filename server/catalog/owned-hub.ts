@@ -3,6 +3,7 @@ import type { OwnedCheck, OwnedEvent, OwnedInstance } from '../../api/shapes/own
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { Pause } from '../../core/pause.ts';
+import { SetMap } from '../../core/set-map.ts';
 import type { OwnedChange } from './change-set.ts';
 import type { CheckEntry, InstanceEntry } from './entries.ts';
 import type { CatalogState } from './state.ts';
@@ -27,7 +28,7 @@ export class OwnedHub {
   readonly #state: CatalogState;
   readonly #clock: Clock;
   readonly #options: OwnedHubOptions;
-  readonly #followers = new Map<string, Set<Follower>>();
+  readonly #followers = new SetMap<string, Follower>();
   #count = 0;
 
   constructor(deps: { state: CatalogState; clock: Clock }, options: OwnedHubOptions = OWNED_HUB_DEFAULTS) {
@@ -86,10 +87,9 @@ export class OwnedHub {
 
   /** Makes the event once, and only when somebody follows. */
   #send(owner: string, make: () => OwnedEvent): void {
-    const followers = this.#followers.get(owner);
-    if (!followers) return;
+    if (!this.#followers.has(owner)) return;
     const event = make();
-    for (const follower of followers) follower.push(event);
+    for (const follower of this.#followers.get(owner)) follower.push(event);
   }
 
   #cutAll(): void {
@@ -102,15 +102,12 @@ export class OwnedHub {
 
   #add(owner: string, follower: Follower): void {
     this.#count++;
-    this.#followers.set(owner, (this.#followers.get(owner) ?? new Set()).add(follower));
+    this.#followers.add(owner, follower);
   }
 
   #remove(owner: string, follower: Follower): void {
     follower.end();
-    const followers = this.#followers.get(owner);
-    if (!followers?.delete(follower)) return;
-    this.#count--;
-    if (followers.size === 0) this.#followers.delete(owner);
+    if (this.#followers.delete(owner, follower)) this.#count--;
   }
 }
 

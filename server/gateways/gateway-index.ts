@@ -7,6 +7,7 @@ import type {
   TcpRoute,
   TerminatingGateway,
 } from '../../api/shapes/config-entry/entry.ts';
+import { SetMap } from '../../core/set-map.ts';
 import type { ApplyContext } from '../catalog/state-table.ts';
 import { topicOf } from '../catalog/topics.ts';
 import type { EntryIndex, KeptEntry } from '../config-entries/config-table.ts';
@@ -31,7 +32,7 @@ export class GatewayIndex implements EntryIndex {
   readonly #routes = new Map<string, Route>();
   readonly #links = new Map<string, readonly GatewayLink[]>();
   /** Gateways by a service (or `*`) that they name. */
-  readonly #byService = new Map<string, Set<string>>();
+  readonly #byService = new SetMap<string, string>();
 
   changed(kind: ConfigKind, name: string, entry: KeptEntry | undefined, context: ApplyContext): void {
     if (GATEWAY_KINDS.includes(kind)) this.#gatewayChanged(kind as GatewayKind, name.toLowerCase(), entry, context);
@@ -52,7 +53,7 @@ export class GatewayIndex implements EntryIndex {
 
   /** The gateways that name a service (not those that name all), by name in lower case. */
   gatewaysOf(service: string): readonly string[] {
-    return [...(this.#byService.get(service.toLowerCase()) ?? [])].sort();
+    return [...this.#byService.get(service.toLowerCase())].sort();
   }
 
   /** Those that name all services. */
@@ -90,9 +91,8 @@ export class GatewayIndex implements EntryIndex {
   #relink(gateway: string, context: ApplyContext): void {
     const before = this.links(gateway);
     const after = this.#make(gateway);
-    for (const service of namesIn(before)) this.#unlist(service, gateway);
-    for (const service of namesIn(after))
-      this.#byService.set(service, (this.#byService.get(service) ?? new Set()).add(gateway));
+    for (const service of namesIn(before)) this.#byService.delete(service, gateway);
+    for (const service of namesIn(after)) this.#byService.add(service, gateway);
     if (after.length > 0) this.#links.set(gateway, after);
     else this.#links.delete(gateway);
     context.bump(topicOf.gateway(DEFAULT_NAMESPACE, gateway), this.#entries.has(gateway));
@@ -117,12 +117,6 @@ export class GatewayIndex implements EntryIndex {
         apiLinks(record, this.routesOf(gateway), indexes),
       ),
     ];
-  }
-
-  #unlist(service: string, gateway: string): void {
-    const gateways = this.#byService.get(service);
-    gateways?.delete(gateway);
-    if (gateways?.size === 0) this.#byService.delete(service);
   }
 }
 

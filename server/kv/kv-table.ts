@@ -1,3 +1,4 @@
+import { SetMap } from '../../core/set-map.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { NamespaceCounts } from '../catalog/namespace-counts.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
@@ -37,7 +38,7 @@ export class KvTable implements StateTable {
   /** Deleted keys, the longest deleted first. */
   readonly #deleted = new Map<string, number>();
   /** As the store has it. */
-  readonly #bySession = new Map<string, Set<string>>();
+  readonly #bySession = new SetMap<string, string>();
   /** Sessions that have ended, while the store may have keys as held by them. */
   readonly #ended = new Map<string, LettingGo>();
   /** Keys that the store has as held by those, as it has them. */
@@ -59,9 +60,7 @@ export class KvTable implements StateTable {
     const entry = decodeKv(rest, stored, context.base);
     const owed = this.#takeBack(rest);
     if (entry.session !== '') {
-      const held = this.#bySession.get(entry.session);
-      if (held) held.add(rest);
-      else this.#bySession.set(entry.session, new Set([rest]));
+      this.#bySession.add(entry.session, rest);
     }
     const how = this.#ended.get(entry.session);
     if (how) {
@@ -159,7 +158,7 @@ export class KvTable implements StateTable {
 
   /** The keys that the store has as held by a session. */
   heldBy(session: string): Iterable<string> {
-    return this.#bySession.get(session) ?? [];
+    return this.#bySession.get(session);
   }
 
   /** The version of one key, also of an absent one. */
@@ -213,10 +212,7 @@ export class KvTable implements StateTable {
   }
 
   #unhold({ session, rest }: KvEntry): void {
-    const held = this.#bySession.get(session);
-    if (!held) return;
-    held.delete(rest);
-    if (held.size === 0) this.#bySession.delete(session);
+    this.#bySession.delete(session, rest);
   }
 
   /** An eighth at a time: each time, every client that waits with an older index asks once more. */

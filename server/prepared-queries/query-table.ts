@@ -1,4 +1,5 @@
 import type { PreparedQuery, QueryContent } from '../../api/shapes/prepared-query.ts';
+import { SetMap } from '../../core/set-map.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { escapePart } from '../catalog/keys.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
@@ -37,7 +38,7 @@ export class QueryTable implements StateTable {
   readonly #names = new Map<string, Stored<string>>();
   readonly #byName = new Map<string, QueryEntry>();
   readonly #byPrefix = new Map<string, QueryEntry>();
-  readonly #bySession = new Map<string, Set<QueryEntry>>();
+  readonly #bySession = new SetMap<string, QueryEntry>();
   /** Of the prefixes, longest first: a lookup tries one map per length, however many templates there are. */
   #lengths: number[] = [];
 
@@ -90,7 +91,7 @@ export class QueryTable implements StateTable {
   }
 
   ofSession(session: string): Iterable<QueryEntry> {
-    return this.#bySession.get(session) ?? [];
+    return this.#bySession.get(session);
   }
 
   /** By id, else by name, else the template with the longest prefix. */
@@ -113,7 +114,7 @@ export class QueryTable implements StateTable {
     this.#byId.set(id, entry);
     if (entry.template) this.#byPrefix.set(name.toLowerCase(), entry);
     else if (name !== '') this.#byName.set(name.toLowerCase(), entry);
-    if (session !== '') this.#bySession.set(session, (this.#bySession.get(session) ?? new Set()).add(entry));
+    if (session !== '') this.#bySession.add(session, entry);
     if (entry.template) this.#countLengths();
   }
 
@@ -123,9 +124,7 @@ export class QueryTable implements StateTable {
     this.#byId.delete(id);
     const names = entry.template ? this.#byPrefix : this.#byName;
     if (names.get(name.toLowerCase()) === entry) names.delete(name.toLowerCase());
-    const siblings = this.#bySession.get(session);
-    siblings?.delete(entry);
-    if (siblings?.size === 0) this.#bySession.delete(session);
+    this.#bySession.delete(session, entry);
     if (entry.template) this.#countLengths();
   }
 

@@ -1,22 +1,23 @@
+import { SetMap } from '../../core/set-map.ts';
 import { boundKeys } from './session-rules.ts';
 import type { SessionEntry } from './session-table.ts';
 
 /** Which sessions are bound to a node, and to its checks. */
 export class BoundIndex {
-  readonly #byNode = new Map<string, Set<SessionEntry>>();
+  readonly #byNode = new SetMap<string, SessionEntry>();
   /** By node and the check's key on it. */
-  readonly #byCheck = new Map<string, Set<SessionEntry>>();
+  readonly #byCheck = new SetMap<string, SessionEntry>();
 
   add(entry: SessionEntry): void {
     const node = nodeOf(entry);
-    add(this.#byNode, node, entry);
-    for (const check of checksOf(entry)) add(this.#byCheck, checkKey(node, check), entry);
+    this.#byNode.add(node, entry);
+    for (const check of checksOf(entry)) this.#byCheck.add(checkKey(node, check), entry);
   }
 
   delete(entry: SessionEntry): void {
     const node = nodeOf(entry);
-    remove(this.#byNode, node, entry);
-    for (const check of checksOf(entry)) remove(this.#byCheck, checkKey(node, check), entry);
+    this.#byNode.delete(node, entry);
+    for (const check of checksOf(entry)) this.#byCheck.delete(checkKey(node, check), entry);
   }
 
   clear(): void {
@@ -25,7 +26,7 @@ export class BoundIndex {
   }
 
   onNode(node: string): Iterable<SessionEntry> {
-    return this.#byNode.get(node.toLowerCase()) ?? [];
+    return this.#byNode.get(node.toLowerCase());
   }
 
   hasNode(node: string): boolean {
@@ -34,7 +35,7 @@ export class BoundIndex {
 
   /** Also those that name a check by this key, while they are bound to one of that id elsewhere: see `boundChecks`. */
   onCheck(node: string, check: string): Iterable<SessionEntry> {
-    return this.#byCheck.get(checkKey(node.toLowerCase(), check)) ?? [];
+    return this.#byCheck.get(checkKey(node.toLowerCase(), check));
   }
 }
 
@@ -48,16 +49,4 @@ function checksOf({ stored }: SessionEntry): Set<string> {
 
 function checkKey(node: string, check: string): string {
   return `${node}/${check}`;
-}
-
-function add(index: Map<string, Set<SessionEntry>>, key: string, entry: SessionEntry): void {
-  const found = index.get(key);
-  if (found) found.add(entry);
-  else index.set(key, new Set([entry]));
-}
-
-function remove(index: Map<string, Set<SessionEntry>>, key: string, entry: SessionEntry): void {
-  const found = index.get(key);
-  found?.delete(entry);
-  if (found?.size === 0) index.delete(key);
 }

@@ -1,6 +1,7 @@
 import type { StreamBackend, StreamSpec } from '../../api/routes/stream-routes.ts';
 import { ALL_NAMESPACES, DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Clock } from '../../core/clock.ts';
+import { SetMap } from '../../core/set-map.ts';
 import type { ChangeSet } from '../catalog/change-set.ts';
 import type { InstanceEntry } from '../catalog/entries.ts';
 import type { CatalogState } from '../catalog/state.ts';
@@ -38,7 +39,7 @@ export class StreamHub implements StreamBackend {
   readonly #lines: LineCache;
   readonly #feeds = new Map<string, Feed>();
   /** By `namespace/service` (`*` for all of either). */
-  readonly #bySubject = new Map<string, Set<Feed>>();
+  readonly #bySubject = new SetMap<string, Feed>();
 
   constructor(deps: { state: CatalogState; clock: Clock }, options: StreamHubOptions) {
     this.#state = deps.state;
@@ -150,7 +151,7 @@ export class StreamHub implements StreamBackend {
     const found = new Set<Feed>();
     for (const space of [namespace, ALL_NAMESPACES]) {
       for (const service of [...services, '*']) {
-        for (const feed of this.#bySubject.get(`${space}/${service}`) ?? []) found.add(feed);
+        for (const feed of this.#bySubject.get(`${space}/${service}`)) found.add(feed);
       }
     }
     return found;
@@ -170,7 +171,7 @@ export class StreamHub implements StreamBackend {
       feed = new Feed({ state: this.#state }, spec);
       this.#feeds.set(spec.key, feed);
       for (const subject of subjectsOf(spec)) {
-        this.#bySubject.set(subject, (this.#bySubject.get(subject) ?? new Set()).add(feed));
+        this.#bySubject.add(subject, feed);
       }
     }
     feed.readers.add(reader);
@@ -182,9 +183,7 @@ export class StreamHub implements StreamBackend {
     if (feed.readers.size > 0 || this.#feeds.get(feed.spec.key) !== feed) return;
     this.#feeds.delete(feed.spec.key);
     for (const subject of subjectsOf(feed.spec)) {
-      const feeds = this.#bySubject.get(subject);
-      feeds?.delete(feed);
-      if (feeds?.size === 0) this.#bySubject.delete(subject);
+      this.#bySubject.delete(subject, feed);
     }
   }
 }
