@@ -13,7 +13,7 @@ export interface HistoryLimits {
 export const DEFAULT_HISTORY: HistoryLimits = { maxRevisions: 10_000, maxBytes: 8 * 1024 * 1024 };
 
 /** A value that is held decoded too weighs so many times its bytes, roughly. */
-const DECODED_FACTOR = 4;
+const DECODED_FACTOR = 3;
 /** What the objects of one change weigh, roughly. */
 const CHANGE_OVERHEAD_BYTES = 100;
 
