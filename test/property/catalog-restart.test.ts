@@ -1,13 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { HealthEntry } from '../../api/shapes/catalog.ts';
-import { SystemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/log.ts';
-import { SystemRandom } from '../../core/random.ts';
-import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
-import type { Store } from '../../store/store.ts';
-import { API, RunningServer } from '../support/running-server.ts';
+import { LmdbServer } from '../support/lmdb-server.ts';
+import { API, type RunningServer } from '../support/running-server.ts';
 
 const instance = (n: number) => ({
   Node: `n${n}`,
@@ -16,35 +9,22 @@ const instance = (n: number) => ({
 });
 
 describe('a catalog on LMDB over a restart of its server', () => {
-  let dir: string;
-  let store: Store;
+  let lmdb: LmdbServer;
   let server: RunningServer;
-  const start = async () => {
-    store = await openLmdbStore({ dir, clock: new SystemClock(), log: silentLogger, random: new SystemRandom() });
-    server = await RunningServer.start({ store });
-  };
-  const stop = async () => {
-    await server.stop();
-    await store.close();
-  };
   const web = (query = '') => server.get<HealthEntry[]>(`/v1/health/service/web${query}`);
 
   beforeEach(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'catalog-restart-'));
-    await start();
+    lmdb = await LmdbServer.start();
+    ({ server } = lmdb);
     for (const n of [1, 2, 3]) await server.register(instance(n));
   });
-  afterEach(async () => {
-    await stop();
-    rmSync(dir, { recursive: true, force: true });
-  });
+  afterEach(() => lmdb.remove());
 
   it('shows a missed delete at once to a client that comes back with its index', async () => {
     const before = await web();
     expect(before.json).toHaveLength(3);
     await server.composed.serverCatalog.deregister({ Node: 'n2', ServiceID: 'web-2' }, API);
-    await stop();
-    await start();
+    server = await lmdb.restart();
     const began = performance.now();
     const after = await web(`?index=${before.index}&wait=60s`);
     expect(performance.now() - began).toBeLessThan(2000);
@@ -62,8 +42,7 @@ describe('a catalog on LMDB over a restart of its server', () => {
     ];
     for (const n of [1, 2, 3]) await server.composed.serverCatalog.deregister({ Node: `n${n}` }, API);
     const before = await Promise.all(urls.map((url) => server.get(url)));
-    await stop();
-    await start();
+    server = await lmdb.restart();
     const after = await Promise.all(urls.map((url) => server.get(url)));
     after.forEach(({ index }, at) => {
       expect(index).toBeGreaterThanOrEqual(before[at]!.index);
@@ -111,8 +90,7 @@ describe('a catalog on LMDB over a restart of its server', () => {
     ];
     const all = async () => Promise.all(urls.map(async (url) => JSON.stringify((await server.get(url)).json)));
     const before = await all();
-    await stop();
-    await start();
+    server = await lmdb.restart();
     expect(await all()).toEqual(before);
     expect(before[0]).toContain('transparent');
   });
@@ -124,16 +102,14 @@ describe('a catalog on LMDB over a restart of its server', () => {
     registration.Service.Tags.push('b');
     registration.Service.Meta.v = '2';
     await write();
-    await stop();
-    await start();
+    server = await lmdb.restart();
     const { json } = await server.get<HealthEntry[]>('/v1/health/service/own');
     expect(json[0]!.Service).toMatchObject({ Tags: ['a', 'b'], Meta: { v: '2' } });
   });
 
   it('gives back what was acknowledged, with its indexes', async () => {
     const before = await web();
-    await stop();
-    await start();
+    server = await lmdb.restart();
     expect((await web()).json).toEqual(before.json);
   });
 });

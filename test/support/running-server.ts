@@ -10,6 +10,7 @@ import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { type ComposedServer, composeServer } from '../../server/composition.ts';
+import type { WhyNoInstance } from '../../server/explain/service-explainer.ts';
 import type { StreamHubOptions } from '../../server/stream/stream-hub.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Store } from '../../store/store.ts';
@@ -47,7 +48,7 @@ export class RunningServer {
       maxRemembered?: number;
       streamLimits?: Partial<StreamHubOptions>;
       bootstrapEntries?: readonly ConfigEntry[];
-      whyNoInstance?: (namespace: string, name: string) => string | undefined;
+      whyNoInstance?: WhyNoInstance;
     } = {},
   ): Promise<RunningServer> {
     const store = options.store ?? openMemoryStore();
