@@ -18,6 +18,7 @@ import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import { createDns } from '../dns/dns-server.ts';
 import { type ComposedServer, composeServer } from '../server/composition.ts';
+import type { WhyNoInstance } from '../server/explain/service-explainer.ts';
 import type { Store } from '../store/store.ts';
 import { dnsOptions } from './dns-options.ts';
 import { CONSUL_COMPATIBLE_VERSION, lictorVersion } from './version.ts';
@@ -47,7 +48,7 @@ export interface ServerAgentDeps {
   /** What servers that want to join ask on the servers' own port. */
   readonly joinRoutes?: readonly Route[];
   /** Why a service that is declared in this process has no instance. */
-  readonly whyNoInstance?: (namespace: string, name: string) => string | undefined;
+  readonly whyNoInstance?: WhyNoInstance;
 }
 
 /** What the agent of a server's process asks the servers. */

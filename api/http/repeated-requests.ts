@@ -164,7 +164,7 @@ export class RepeatedRequests {
     const { status = 200 } = answer;
     this.#counts.count('GET', route, status);
     try {
-      if (answer.bytes && !form.close) respondAgain(response, answer, form);
+      if (answer.bytes) respondAgain(response, answer, form);
       else respond(response, answer, form);
     } catch (error) {
       this.#log.error('an answer could not be sent', { route, err: error });

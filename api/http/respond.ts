@@ -79,9 +79,9 @@ export function respondPrepared(response: ServerResponse, { answer, list, body }
   cutStalled(response);
 }
 
-/** Sends an answer of bytes that others get too. */
+/** Sends an answer of bytes that others get too: in the form that is made once, where that is what is wanted. */
 export function respondAgain(response: ServerResponse, answer: RouteResponse, form: AnswerForm): void {
-  const ready = prepared(answer, form);
+  const ready = form.pretty || form.head || form.close ? undefined : prepared(answer, form);
   if (ready) respondPrepared(response, ready);
   else respond(response, answer, form);
 }

@@ -189,7 +189,7 @@ class RouteServer implements HttpServer {
     if (!path || this.#stopping.signal.aborted) return false;
     collectBody(request, this.#maxBodyBytes, (body) => {
       // What was refused while it came is not carried out, whatever still comes of it.
-      if (response.headersSent || response.writableEnded || this.#isRefused(request.socket)) return;
+      if (this.#isRefused(request.socket)) return;
       if (body) this.#dispatch(path, { raw: request, response, params: {}, body });
       else this.#refuse(request, response, errorResponse(this.#tooLarge()));
     });
@@ -322,7 +322,7 @@ class RouteServer implements HttpServer {
     const form = answerForm(raw, this.#stopping.signal.aborted, this.#policy.headers);
     try {
       if (!form.pretty) this.#repeated.note(raw, route, answer);
-      if (answer.shared && !form.pretty && !form.head && !form.close) respondAgain(response, answer, form);
+      if (answer.shared) respondAgain(response, answer, form);
       else respond(response, answer, form);
     } catch (error) {
       this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });

@@ -216,18 +216,18 @@ export class CatalogRecords {
     const before = node.instances.get(key);
     const after = stored && new InstanceEntry(node, key, stored, this.#entries);
     const replaced = before && after && this.#services.replace(before, after);
-    if (replaced) this.#noteService(replaced.service, changes, replaced.listChanged);
+    if (replaced) changes.service(replaced.service, replaced.listChanged);
     if (before) {
       before.invalidate();
       node.instances.delete(key);
       const left = replaced ? undefined : this.#services.remove(before);
-      if (left) this.#noteService(left.service, changes, left.listChanged);
+      if (left) changes.service(left.service, left.listChanged);
       this.#unlistOwned(before);
     }
     if (after) {
       node.instances.set(key, after);
       const joined = replaced ? undefined : this.#services.add(after);
-      if (joined) this.#noteService(joined.service, changes, joined.listChanged);
+      if (joined) changes.service(joined.service, joined.listChanged);
       this.#listOwned(after);
     }
     changes.nodes.add(node);
@@ -270,10 +270,6 @@ export class CatalogRecords {
     if (check.definition && isRunnable(check.definition.record.definition)) changes.definitionNodes.add(check.node.key);
   }
 
-  #noteService(service: ServiceEntry, changes: ChangeSet, listChanged: boolean): void {
-    changes.service(service, listChanged);
-  }
-
   /** A node, or a check of its own, shows in all of its instances. */
   #touchNode(node: NodeEntry, changes: ChangeSet): void {
     node.invalidate();
@@ -284,7 +280,7 @@ export class CatalogRecords {
   #touchInstance(entry: InstanceEntry, changes: ChangeSet): void {
     entry.invalidate();
     const service = this.#services.get(entry.namespace, entry.serviceKey);
-    if (service) this.#noteService(service, changes, false);
+    if (service) changes.service(service, false);
     changes.instance(entry.sortKey, entry, entry);
   }
 

@@ -10,10 +10,7 @@ export interface InstanceChange {
 }
 
 /** A change of an owned instance: `before` is what the owner's followers knew of it, `after` what they are to know. */
-export interface OwnedChange {
-  readonly before: InstanceEntry | undefined;
-  readonly after: InstanceEntry | undefined;
-}
+export type OwnedChange = Readonly<InstanceChange>;
 
 const NO_DESTINATIONS: ReadonlyMap<string, boolean> = new Map();
 
@@ -64,8 +61,8 @@ export class ChangeSet {
   }
 
   *ownedChanges(): Iterable<OwnedChange> {
-    for (const { before, after } of this.instances.values()) {
-      if (before?.stored.record.owner || after?.stored.record.owner) yield { before, after };
+    for (const change of this.instances.values()) {
+      if (change.before?.stored.record.owner || change.after?.stored.record.owner) yield change;
     }
   }
 }

@@ -70,16 +70,15 @@ export class PlanBuilder {
   /** Puts a record that is given away: the state takes it as it is, and nobody else may change it. */
   give(key: Key, known: Known | undefined, record: object): void {
     this.own(key, known);
-    const create = known?.carried?.create;
-    const body = encodeRecord(record);
-    if (create === undefined) this.#put(key, sealValue(body), record);
-    else this.#put(key, sealValue(body, { create }));
+    const carried = carriedOver(known);
+    // What is carried is in the value alone.
+    this.#put(key, sealValue(encodeRecord(record), carried), carried ? undefined : record);
   }
 
-  /** Puts a record in a form of its table's own. What replaces a restored entry keeps its CreateIndex. */
+  /** Puts a record in a form of its table's own. */
   putBytes(key: Key, known: Known | undefined, body: string | Uint8Array): void {
     this.own(key, known);
-    this.#put(key, sealValue(body, known?.carried && { create: known.carried.create }));
+    this.#put(key, sealValue(body, carriedOver(known)));
   }
 
   /** Puts what is shown with these indexes, and not with those of the put. */
@@ -90,14 +89,12 @@ export class PlanBuilder {
 
   /** Gives a record away where it differs from the present one. */
   giveChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
-    if (known && sameRecord(known.record, record)) this.own(key, known);
-    else this.give(key, known, record);
+    if (!this.#ownsSame(key, known, record)) this.give(key, known, record);
   }
 
   /** Puts only what differs from the present record. */
   putChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
-    if (known && sameRecord(known.record, record)) this.own(key, known);
-    else this.put(key, known, record);
+    if (!this.#ownsSame(key, known, record)) this.put(key, known, record);
   }
 
   /**
@@ -172,6 +169,13 @@ export class PlanBuilder {
     return { compares, ops: this.#ops, locks, asStored };
   }
 
+  /** Owns a key whose record says the same already; whether it does. */
+  #ownsSame(key: Key, known: (Known & { record: object }) | undefined, record: object): boolean {
+    if (!known || !sameRecord(known.record, record)) return false;
+    this.own(key, known);
+    return true;
+  }
+
   #put(key: Key, value: Uint8Array, decoded?: object): void {
     this.#ops.push(decoded ? { kind: 'put', key, value, decoded } : { kind: 'put', key, value });
     this.#bytes += key.length + value.byteLength;
@@ -183,4 +187,9 @@ export class PlanBuilder {
       this.#keys.set(key, { mode, compare: { kind: 'key', key, modRevision: known?.modRevision ?? 0 } });
     } else if (mode === 'exclusive') held.mode = mode;
   }
+}
+
+/** What replaces a restored entry keeps its CreateIndex. */
+function carriedOver(known: Known | undefined): CarriedIndexes | undefined {
+  return known?.carried && { create: known.carried.create };
 }

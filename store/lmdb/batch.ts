@@ -71,9 +71,8 @@ export class Batch {
     const absent: Key[] = [];
     for (let at = 0; at < compares.length; at++) {
       const compare = compares[at]!;
-      if (isKnown && compare.kind === 'key' && this.#changed(compare.key) === undefined) {
-        if (compare.modRevision === 0) absent.push(compare.key);
-      } else if (!this.#holds(compare)) return { ok: false, revision: this.#revision, failedCompare: at };
+      if (!this.#holds(compare, isKnown)) return { ok: false, revision: this.#revision, failedCompare: at };
+      if (compare.kind === 'key' && compare.modRevision === 0) absent.push(compare.key);
     }
     const revision = this.#revision + 1;
     const changes: StoreChange[] = [];
@@ -88,8 +87,12 @@ export class Batch {
     return { ok: true, revision: this.#revision };
   }
 
-  #holds(compare: Compare): boolean {
-    if (compare.kind === 'key') return (this.#revisions(compare.key)?.modRevision ?? 0) === compare.modRevision;
+  /** `isKnown`: what it says of a key holds, unless that has changed beyond LMDB. */
+  #holds(compare: Compare, isKnown: boolean): boolean {
+    if (compare.kind === 'key') {
+      if (isKnown && this.#changed(compare.key) === undefined) return true;
+      return (this.#revisions(compare.key)?.modRevision ?? 0) === compare.modRevision;
+    }
     for (const [, revisions] of this.#inRange(compare.range)) {
       if (revisions.modRevision > compare.maxModRevision) return false;
     }
