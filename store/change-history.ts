@@ -24,6 +24,8 @@ const CHANGE_OVERHEAD_BYTES = 100;
 export class ChangeHistory {
   /** Events of the revisions floor+1, floor+2, … in `#kept` from position `#first` on. */
   #kept: (StoreEvents | undefined)[] = [];
+  /** What each of them weighs. */
+  #weights: number[] = [];
   #first = 0;
   #floor: Revision;
   #bytes = 0;
@@ -49,13 +51,18 @@ export class ChangeHistory {
     return this.#floor + this.#kept.length - this.#first;
   }
 
-  /** Adds the next revision's changes and wakes the watches. The revision must be `newest + 1`. */
-  append(events: StoreEvents): void {
+  /**
+   * Adds the next revision's changes and wakes the watches. The revision must be `newest + 1`. `valueBytes`: of the values that it
+   * puts, for an engine that knows them.
+   */
+  append(events: StoreEvents, valueBytes = valueBytesOf(events)): void {
     if (events.revision !== this.newest + 1) {
       throw new AppError('internal', `revision ${events.revision} follows ${this.newest}`);
     }
+    const weight = weightOf(events, valueBytes);
     this.#kept.push(events);
-    this.#bytes += sizeOf(events);
+    this.#weights.push(weight);
+    this.#bytes += weight;
     while (this.#kept.length - this.#first > 1 && this.#overLimit()) this.#dropOldest();
     this.#wake();
   }
@@ -63,6 +70,7 @@ export class ChangeHistory {
   /** Forgets everything: watches older than `floor` end with `compacted`. */
   reset(floor: Revision): void {
     this.#kept = [];
+    this.#weights = [];
     this.#first = 0;
     this.#bytes = 0;
     this.#floor = floor;
@@ -109,13 +117,14 @@ export class ChangeHistory {
 
   #dropOldest(): void {
     const events = this.#kept[this.#first]!;
+    this.#bytes -= this.#weights[this.#first]!;
     this.#kept[this.#first] = undefined;
     this.#first++;
     this.#floor++;
-    this.#bytes -= sizeOf(events);
     // The emptied places are cut off only now and then, so that dropping stays cheap.
     if (this.#first > 1024 && this.#first * 2 > this.#kept.length) {
       this.#kept = this.#kept.slice(this.#first);
+      this.#weights = this.#weights.slice(this.#first);
       this.#first = 0;
     }
     this.#onDrop(events);
@@ -202,12 +211,20 @@ function within(events: StoreEvents, isInRange: (key: Key) => boolean): StoreEve
   return { revision: events.revision, changes: events.changes.filter((change) => isInRange(keyOf(change))) };
 }
 
-function sizeOf(events: StoreEvents): number {
-  let bytes = 0;
+/** Roughly: what is held decoded counts as its value does. */
+function weightOf(events: StoreEvents, valueBytes: number): number {
+  let bytes = valueBytes;
+  let decoded = false;
   for (const change of events.changes) {
     bytes += CHANGE_OVERHEAD_BYTES + keyOf(change).length;
-    if (change.kind === 'put') bytes += change.entry.value.byteLength * (change.entry.decoded ? DECODED_FACTOR : 1);
+    decoded ||= change.kind === 'put' && change.entry.decoded !== undefined;
   }
+  return decoded ? bytes + valueBytes * (DECODED_FACTOR - 1) : bytes;
+}
+
+function valueBytesOf(events: StoreEvents): number {
+  let bytes = 0;
+  for (const change of events.changes) if (change.kind === 'put') bytes += change.entry.value.byteLength;
   return bytes;
 }
 

@@ -1,4 +1,5 @@
 import { ALL_NAMESPACES, type HealthCheck, type HealthEntry, type Node } from '../../api/shapes/catalog.ts';
+import { SetMap } from '../../core/set-map.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import type { ChangeSet } from './change-set.ts';
 import { CheckLists } from './check-lists.ts';
@@ -29,7 +30,9 @@ export class CatalogRecords {
   /** Of the services, as of the last transaction. */
   #namespaceTurns = 0;
   #checks = new CheckLists();
-  #byOwner = new Map<string, Map<string, InstanceEntry>>();
+  #byOwner = new SetMap<string, InstanceEntry>();
+  /** Put last: checks often come with their instance. */
+  #lastInstance: InstanceEntry | undefined;
   /** Of the namespace that has changed last. */
   #namespaceTopics = ALL_TOPICS;
 
@@ -101,7 +104,7 @@ export class CatalogRecords {
 
   /** The instances of an owner, in no order. */
   ownedInstances(owner: string): Iterable<InstanceEntry> {
-    return this.#byOwner.get(owner)?.values() ?? [];
+    return this.#byOwner.get(owner);
   }
 
   /** Forgets all records, before those of a catalog with this base are put. */
@@ -114,7 +117,8 @@ export class CatalogRecords {
     this.#services = new ServiceIndex();
     this.#namespaceTurns = 0;
     this.#checks = new CheckLists();
-    this.#byOwner = new Map();
+    this.#byOwner = new SetMap();
+    this.#lastInstance = undefined;
   }
 
   /** `changes` notes what it touches, for `settleRecords`. */
@@ -214,7 +218,8 @@ export class CatalogRecords {
   #setInstance(nodeKey: string, key: string, stored: Stored<InstanceRecord> | undefined, changes: ChangeSet): void {
     const node = this.#nodeEntry(nodeKey);
     const before = node.instances.get(key);
-    const after = stored && new InstanceEntry(node, key, stored, this.#entries);
+    const place = before?.place ?? { node, key, id: stored?.record.content.ID ?? '' };
+    const after = stored && new InstanceEntry(place, stored, this.#entries);
     const replaced = before && after && this.#services.replace(before, after);
     if (replaced) changes.service(replaced.service, replaced.listChanged);
     if (before) {
@@ -226,12 +231,13 @@ export class CatalogRecords {
     }
     if (after) {
       node.instances.set(key, after);
+      this.#lastInstance = after;
       const joined = replaced ? undefined : this.#services.add(after);
       if (joined) changes.service(joined.service, joined.listChanged);
       this.#listOwned(after);
     }
     changes.nodes.add(node);
-    changes.instance((after ?? before)?.sortKey ?? key, before, after);
+    changes.instance(place, before, after);
     // Checks show the name and tags of their instance.
     const renamed = before?.service !== after?.service;
     for (const check of node.checksByInstance.get(key) ?? []) {
@@ -247,7 +253,7 @@ export class CatalogRecords {
       this.#touchCheck(check, changes);
       node.unlistCheck(check);
     }
-    check.define(stored);
+    check.define(stored, this.#lastInstance);
     if (stored) {
       this.#shared.definition(stored.record, check.instance?.stored.record);
       node.listCheck(check);
@@ -281,7 +287,7 @@ export class CatalogRecords {
     entry.invalidate();
     const service = this.#services.get(entry.namespace, entry.serviceKey);
     if (service) changes.service(service, false);
-    changes.instance(entry.sortKey, entry, entry);
+    changes.instance(entry.place, entry, entry);
   }
 
   #touchCheck(check: CheckEntry, changes: ChangeSet): void {
@@ -298,15 +304,12 @@ export class CatalogRecords {
 
   #listOwned(entry: InstanceEntry): void {
     const { owner } = entry.stored.record;
-    if (owner === '') return;
-    const owned = this.#byOwner.get(owner) ?? new Map<string, InstanceEntry>();
-    this.#byOwner.set(owner, owned.set(entry.sortKey, entry));
+    if (owner !== '') this.#byOwner.add(owner, entry);
   }
 
   #unlistOwned(entry: InstanceEntry): void {
-    const owned = this.#byOwner.get(entry.stored.record.owner);
-    owned?.delete(entry.sortKey);
-    if (owned?.size === 0) this.#byOwner.delete(entry.stored.record.owner);
+    const { owner } = entry.stored.record;
+    if (owner !== '') this.#byOwner.delete(owner, entry);
   }
 
   /** Gives every touched topic the new version and drops what has become empty. */

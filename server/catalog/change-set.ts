@@ -1,5 +1,5 @@
 import { ANY_STATUS } from './check-lists.ts';
-import type { CheckEntry, InstanceEntry, NodeEntry } from './entries.ts';
+import type { CheckEntry, InstanceEntry, InstancePlace, NodeEntry } from './entries.ts';
 import { meshDestination } from './mesh-destination.ts';
 import type { ServiceEntry } from './service-index.ts';
 
@@ -26,8 +26,7 @@ export class ChangeSet {
   readonly checkTopics = new Map<string, string[]>();
   readonly checks = new Set<CheckEntry>();
   nodeList = false;
-  /** By sort key. */
-  readonly instances = new Map<string, InstanceChange>();
+  readonly instances = new Map<InstancePlace, InstanceChange>();
 
   service(service: ServiceEntry, listChanged: boolean): void {
     this.services.set(service.topic, service);
@@ -40,10 +39,10 @@ export class ChangeSet {
     else if (!statuses.includes(status)) statuses.push(status);
   }
 
-  instance(sortKey: string, before: InstanceEntry | undefined, after: InstanceEntry | undefined): void {
-    const known = this.instances.get(sortKey);
+  instance(place: InstancePlace, before: InstanceEntry | undefined, after: InstanceEntry | undefined): void {
+    const known = this.instances.get(place);
     if (known) known.after = after;
-    else this.instances.set(sortKey, { before, after });
+    else this.instances.set(place, { before, after });
   }
 
   /** The mesh endpoints that have changed, by `namespace/service`: whether one of those that changed is still there. */

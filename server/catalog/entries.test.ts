@@ -23,7 +23,7 @@ describe('joined instances', () => {
     const node = new NodeEntry('n');
     return ids.map((id) => {
       const stored = { record: record(id), createRevision: 1, modRevision: 2 };
-      return new InstanceEntry(node, `default/${id}`, stored, context);
+      return new InstanceEntry({ node, key: `default/${id}`, id }, stored, context);
     });
   };
 

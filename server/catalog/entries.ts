@@ -39,18 +39,30 @@ export class NodeEntry {
   readonly checks = new Map<string, CheckEntry>();
   /** Checks by the instance that they belong to; '' for checks of the node itself. */
   readonly checksByInstance = new Map<string, readonly CheckEntry[]>();
-  stored: Stored<NodeRecord> | undefined;
   /** The JSON form; undefined while the node does not exist. */
   shape: Node | undefined;
+  #stored: Stored<NodeRecord> | undefined;
+  #name: string;
   #nodeChecks: readonly HealthCheck[] | undefined;
 
   constructor(key: string) {
     this.key = key;
     this.topic = topicOf.node(key);
+    this.#name = key;
   }
 
+  get stored(): Stored<NodeRecord> | undefined {
+    return this.#stored;
+  }
+
+  set stored(stored: Stored<NodeRecord> | undefined) {
+    this.#stored = stored;
+    if (stored) this.#name = stored.record.name;
+  }
+
+  /** As it was last spelled. */
   get name(): string {
-    return this.stored?.record.name ?? this.key;
+    return this.#name;
   }
 
   /** Only a node whose agent has reported has serfHealth. */
@@ -115,25 +127,57 @@ export class EntryContext {
   }
 }
 
+/** Which instance it is: one object for as long as the instance is there, whatever it is changed to. */
+export interface InstancePlace {
+  readonly node: NodeEntry;
+  /** Within the node. */
+  readonly key: string;
+  /** As it was spelled first. */
+  readonly id: string;
+}
+
+/** One text for each instance, the same when it has gone and come again. */
+export function sortKeyOf({ node, key }: InstancePlace): string {
+  return `${node.key}\u0000${key}`;
+}
+
+export function namespaceOf({ key }: InstancePlace): string {
+  return key.slice(0, key.indexOf('/'));
+}
+
+/** Orders instances by node, then namespace and id. */
+export function comparePlaces(a: InstancePlace, b: InstancePlace): number {
+  if (a.node.key !== b.node.key) return a.node.key < b.node.key ? -1 : 1;
+  return byKey(a, b);
+}
+
 /** One instance with what its readers need, joined when asked for and kept for a while. */
 export class InstanceEntry {
-  readonly node: NodeEntry;
-  readonly key: string;
-  /** Orders instances by node, then id. */
-  readonly sortKey: string;
+  readonly place: InstancePlace;
   readonly stored: Stored<InstanceRecord>;
   /** The name of its service in lower case. */
   readonly serviceKey: string;
   readonly #context: EntryContext;
   #health: HealthEntry | undefined;
 
-  constructor(node: NodeEntry, key: string, stored: Stored<InstanceRecord>, context: EntryContext) {
-    this.node = node;
-    this.key = key;
-    this.sortKey = `${node.key}\u0000${key}`;
+  constructor(place: InstancePlace, stored: Stored<InstanceRecord>, context: EntryContext) {
+    this.place = place;
     this.stored = stored;
     this.serviceKey = stored.record.content.Service.toLowerCase();
     this.#context = context;
+  }
+
+  get node(): NodeEntry {
+    return this.place.node;
+  }
+
+  /** Within its node. */
+  get key(): string {
+    return this.place.key;
+  }
+
+  get id(): string {
+    return this.stored.record.content.ID;
   }
 
   /** The JSON form, made anew. */
@@ -208,12 +252,18 @@ export class CheckEntry {
     return this.#definition;
   }
 
-  define(stored: Stored<CheckDefinitionRecord> | undefined): void {
+  /** `likely`: an instance that it may belong to, to be looked at first. */
+  define(stored: Stored<CheckDefinitionRecord> | undefined, likely: InstanceEntry | undefined): void {
     this.#definition = stored;
-    const serviceId = stored?.record.serviceId ?? '';
-    const key = serviceId === '' ? '' : localKey(this.namespace, serviceId);
+    this.#instanceKey = this.#keyOf(stored?.record.serviceId ?? '', likely);
+  }
+
+  #keyOf(serviceId: string, likely: InstanceEntry | undefined): string {
+    if (serviceId === '') return '';
+    if (likely?.id === serviceId && likely.namespace === this.namespace) return likely.key;
+    const key = localKey(this.namespace, serviceId);
     // The same text where there is one already.
-    this.#instanceKey = this.node.instances.get(key)?.key ?? key;
+    return this.node.instances.get(key)?.key ?? key;
   }
 
   /** The instance that it belongs to, where that is there; undefined for a check of the node itself. */
@@ -276,6 +326,6 @@ function joinedChecks(checks: readonly CheckEntry[] | undefined): HealthCheck[] 
   return [...checks].sort(byKey).map((check) => check.joined());
 }
 
-function byKey(a: CheckEntry, b: CheckEntry): number {
+function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }

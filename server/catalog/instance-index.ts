@@ -1,5 +1,5 @@
 import { SetMap } from '../../core/set-map.ts';
-import type { InstanceEntry } from './entries.ts';
+import { comparePlaces, type InstanceEntry } from './entries.ts';
 import type { CatalogState } from './state.ts';
 
 /**
@@ -29,7 +29,7 @@ export class InstanceIndex {
   get(key: string): InstanceEntry[] {
     this.#byKey ??= this.#build();
     const found = [...this.#byKey.get(key)];
-    return found.sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1));
+    return found.sort((a, b) => comparePlaces(a.place, b.place));
   }
 
   #build(): SetMap<string, InstanceEntry> {

@@ -1,7 +1,7 @@
-import { KeyedLocks } from './keyed-locks.ts';
-import type { LockMode } from './plan.ts';
+import { SeededRandom } from '../../core/random.ts';
+import { type Hold, KeyedLocks, type LockMode, slotOf } from './keyed-locks.ts';
 
-const want = (...pairs: [string, LockMode][]) => new Map(pairs.map(([key, mode]) => [key, { mode }]));
+const want = (...pairs: [string, LockMode][]): Hold[] => pairs.map(([key, mode]) => ({ slot: slotOf(key), mode }));
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('keyed locks', () => {
@@ -38,7 +38,7 @@ describe('keyed locks', () => {
   it('never dead-lock, whatever the order in which keys are asked for', async () => {
     const locks = new KeyedLocks();
     let held = 0;
-    const one = async (wanted: Map<string, { mode: LockMode }>) => {
+    const one = async (wanted: Hold[]) => {
       await locks.acquire(wanted);
       held++;
       await settle();
@@ -51,4 +51,69 @@ describe('keyed locks', () => {
     await Promise.all(all);
     expect(held).toBe(100);
   });
+
+  it('are given to one request that has several keys in one slot, and back whole', async () => {
+    const [a, b] = twoOfOneSlot();
+    for (const modes of [
+      ['exclusive', 'shared'],
+      ['shared', 'exclusive'],
+      ['shared', 'shared'],
+    ] as const) {
+      const locks = new KeyedLocks();
+      const both = want([a, modes[0]], [b, modes[1]]);
+      expect(locks.acquire(both)).toBeUndefined();
+      let granted = 0;
+      const others = [want([a, 'exclusive']), both].map(async (wanted) => {
+        await locks.acquire(wanted);
+        granted++;
+        locks.release(wanted);
+      });
+      await settle();
+      expect(granted).toBe(0);
+      locks.release(both);
+      await Promise.all(others);
+      expect(locks.acquire(both)).toBeUndefined();
+    }
+  });
+
+  it('hold what was asked for, however requests come', async () => {
+    const random = new SeededRandom(7);
+    const locks = new KeyedLocks();
+    const held = new Map<string, Hold[]>();
+    const run = async (): Promise<void> => {
+      const keys = ['a', 'b', 'c', 'd', 'e'].filter(() => random.next() < 0.5);
+      const wanted = keys.map((key): [string, LockMode] => [key, random.next() < 0.5 ? 'shared' : 'exclusive']);
+      const holds = want(...wanted);
+      await locks.acquire(holds);
+      for (const [at, [key]] of wanted.entries()) {
+        const others = held.get(key) ?? [];
+        expect(others.length === 0 || [...others, holds[at]!].every(({ mode }) => mode === 'shared')).toBe(true);
+        held.set(key, [...others, holds[at]!]);
+      }
+      if (random.next() < 0.7) await settle();
+      for (const [at, [key]] of wanted.entries())
+        held.set(
+          key,
+          held.get(key)!.filter((hold) => hold !== holds[at]),
+        );
+      locks.release(holds);
+    };
+    const rounds = [];
+    for (let round = 0; round < 2000; round++) {
+      rounds.push(run());
+      if (random.next() < 0.2) await settle();
+    }
+    await Promise.all(rounds);
+    expect(locks.acquire(want(['a', 'exclusive'], ['e', 'exclusive']))).toBeUndefined();
+  });
 });
+
+function twoOfOneSlot(): [string, string] {
+  const known = new Map<number, string>();
+  for (let n = 0; ; n++) {
+    const key = `catalog/0/instance/node-${n}`;
+    const other = known.get(slotOf(key));
+    if (other !== undefined) return [other, key];
+    known.set(slotOf(key), key);
+  }
+}

@@ -109,6 +109,15 @@ export class CatalogKeys {
   owner(owner: string): Key {
     return this.#key('owner', owner);
   }
+  /** Where something on a node lies, to be made once for all of its keys. */
+  spot(node: string, namespace: string, id: string): RecordSpot {
+    const local = `${namespace}/${id.toLowerCase()}`;
+    return { first: node.toLowerCase(), local, rest: this.#rest(node, namespace, id) };
+  }
+  /** A key of what lies there. */
+  at(kind: 'instance' | 'checkDefinition' | 'checkState', { rest }: RecordSpot): Key {
+    return checkedLength(this.#prefixes[kind] + rest, 'Node, ID');
+  }
   /** An entry of a table (`state-table.ts`): `rest` is the table's own and is taken as it is. */
   table(segment: string, rest: string): Key {
     return checkedLength(`${this.#prefix}${segment}/${rest}`, segment);
@@ -127,10 +136,15 @@ export class CatalogKeys {
   }
 
   #onNode(kind: RecordKind, node: string, namespace: string, id: string): Key {
+    return checkedLength(this.#prefixes[kind] + this.#rest(node, namespace, id), 'Node, ID');
+  }
+
+  /** What follows the segment. */
+  #rest(node: string, namespace: string, id: string): string {
     if (this.#place.node !== node || this.#place.namespace !== namespace) {
       this.#place = { node, namespace, parts: `${escapePart(node)}/${escapePart(namespace)}` };
     }
-    return checkedLength(`${this.#prefixes[kind]}${this.#place.parts}/${escapePart(id)}`, 'Node, ID');
+    return `${this.#place.parts}/${escapePart(id)}`;
   }
 }
 
@@ -172,6 +186,11 @@ function partsOf(rest: string): string[] {
 export interface RecordPlace {
   readonly first: string;
   readonly local: string;
+}
+
+/** The same with what its keys end in. */
+export interface RecordSpot extends RecordPlace {
+  readonly rest: string;
 }
 
 /** The place that a record's key names, from what follows its segment. */

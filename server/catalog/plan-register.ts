@@ -13,6 +13,7 @@ import {
   sameRecord,
 } from './records.ts';
 import type { CatalogState } from './state.ts';
+import { GivenRecord } from './stored.ts';
 import { checkEpoch, mayOverwrite, ownershipAfter, sameOwner } from './writer-rules.ts';
 
 export interface RegisterOptions {
@@ -109,9 +110,10 @@ function planInstance(
 ): void {
   const { namespace } = registration.instance!;
   const content = mesh.assign(plan, namespace, registration.instance!.content);
-  const key = state.keys.instance(registration.node, namespace, content.ID);
-  const current = state.nodeRemains(registration.node)?.instances.get(localKey(namespace, content.ID))?.stored;
-  mayOverwrite(writer, current?.record, `instance ${content.ID} on node ${registration.node}`);
+  const spot = state.keys.spot(registration.node, namespace, content.ID);
+  const key = state.keys.at('instance', spot);
+  const current = state.nodeRemains(registration.node)?.instances.get(spot.local)?.stored;
+  mayOverwrite(writer, current?.record, () => `instance ${content.ID} on node ${registration.node}`);
   const same = current !== undefined && sameRecord(current.record.content, content);
   const record: InstanceRecord = {
     ...ownershipAfter(writer, current?.record, same || overridesTags(current?.record.content, content)),
@@ -120,7 +122,7 @@ function planInstance(
     content,
   };
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
-  else plan.give(key, current, record);
+  else plan.give(key, current, new GivenRecord('instance', spot, record));
 }
 
 /** Whether nothing but the tags changes, and the instance lets others do that (Consul's EnableTagOverride). */
@@ -143,9 +145,10 @@ function planCheck(
   const { keys } = state;
   const node = state.nodeRemains(registration.node);
   requireInstance(state, plan, registration, check, node);
-  const entry = node?.checks.get(localKey(check.namespace, check.checkId));
+  const spot = keys.spot(registration.node, check.namespace, check.checkId);
+  const entry = node?.checks.get(spot.local);
   const current = entry?.definition;
-  mayOverwrite(writer, current?.record, `check ${check.checkId} on node ${registration.node}`);
+  mayOverwrite(writer, current?.record, () => `check ${check.checkId} on node ${registration.node}`);
   const content = {
     node: registration.node,
     namespace: check.namespace,
@@ -161,13 +164,13 @@ function planCheck(
   };
   const same = current !== undefined && sameDefinition(current.record, content);
   const record: CheckDefinitionRecord = { ...content, ...ownershipAfter(writer, current?.record, same) };
-  const key = keys.checkDefinition(registration.node, check.namespace, check.checkId);
+  const key = keys.at('checkDefinition', spot);
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
-  else plan.give(key, current, record);
+  else plan.give(key, current, new GivenRecord('checkDefinition', spot, record));
   const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
   if (stateHalf) {
     const record = checkStateRecord(stateHalf, entry?.state?.record, nowMs);
-    plan.giveChanged(keys.checkState(registration.node, check.namespace, check.checkId), entry?.state, record);
+    plan.giveChanged(keys.at('checkState', spot), entry?.state, new GivenRecord('checkState', spot, record));
     if (entry && record.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
   }
 }
@@ -181,9 +184,8 @@ function requireInstance(
   node: NodeEntry | undefined,
 ): void {
   if (check.serviceId === '') return;
-  const { instance } = registration;
+  if (comesWith(registration, check)) return;
   const wanted = localKey(check.namespace, check.serviceId);
-  if (instance && localKey(instance.namespace, instance.content.ID) === wanted) return;
   const found = node?.instances.get(wanted);
   if (!found) {
     throw new AppError('badRequest', `Unknown service ID '${check.serviceId}' for check ID '${check.checkId}'`, {
@@ -191,6 +193,12 @@ function requireInstance(
     });
   }
   plan.rely(state.keys.instance(registration.node, check.namespace, check.serviceId), found.stored);
+}
+
+function comesWith({ instance }: NormalRegistration, { namespace, serviceId }: NormalCheck): boolean {
+  if (instance?.namespace !== namespace) return false;
+  const { ID } = instance.content;
+  return ID === serviceId || ID.toLowerCase() === serviceId.toLowerCase();
 }
 
 function planReplacement(

@@ -4,6 +4,7 @@ import { localKey, SERF_HEALTH } from './entries.ts';
 import { PlanBuilder } from './plan.ts';
 import { type CheckDefinitionRecord, checkStateRecord } from './records.ts';
 import type { CatalogState } from './state.ts';
+import { GivenRecord } from './stored.ts';
 
 /** The owner of what the servers themselves keep in the catalog. */
 export const SERVER_OWNER = 'server/catalog';
@@ -22,12 +23,17 @@ export function planVerdicts(
     const check = node!.checks.get(localKey(verdict.Namespace, verdict.CheckID));
     if (!check?.definition || check === node!.serfHealth) continue;
     const { namespace, checkId } = check.definition.record;
-    const { state: current } = check;
+    const {
+      state: current,
+      node: { key: first },
+      key: local,
+    } = check;
     if (current?.record.status === verdict.Status && current.record.output === verdict.Output) continue;
-    plan.rely(state.keys.checkDefinition(node!.key, namespace, checkId), check.definition);
+    plan.rely(state.keys.checkDefinition(first, namespace, checkId), check.definition);
     const record = checkStateRecord({ status: verdict.Status, output: verdict.Output }, current?.record, nowMs);
-    plan.give(state.keys.checkState(node!.key, namespace, checkId), current, record);
-    if (verdict.Status === 'critical') plan.loses({ node: node!.key, check: check.key });
+    const given = new GivenRecord('checkState', { first, local }, record);
+    plan.give(state.keys.checkState(first, namespace, checkId), current, given);
+    if (verdict.Status === 'critical') plan.loses({ node: first, check: local });
   }
   return plan;
 }

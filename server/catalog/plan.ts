@@ -1,27 +1,21 @@
 import { inRange } from '../../store/key-order.ts';
 import type { Compare, Key, KeyRange, Op, Revision } from '../../store/store.ts';
+import { type Hold, type LockMode, slotOf } from './keyed-locks.ts';
 import { encodeRecord, sameRecord } from './records.ts';
-import { type CarriedIndexes, sealValue } from './stored.ts';
+import { type CarriedIndexes, type GivenRecord, sealValue } from './stored.ts';
 
-/** `shared` for what a plan relies on, `exclusive` for what it writes. */
-export type LockMode = 'shared' | 'exclusive';
+/** How a plan holds a key of the store, and what it compares of it. */
+type KeyHold = Hold & Compare & { readonly kind: 'key' };
 
-/** How a plan holds a key of the store, or something wider that has a name. */
-export interface Hold {
-  mode: LockMode;
-}
-
-/** What a plan knows of a key that it holds. */
-interface KeyHold extends Hold {
-  readonly compare: Compare;
-}
+/** Up to this number keys are looked through one by one. */
+const FEW_KEYS = 16;
 
 /** A transaction that turns the present state into the wanted one; empty when nothing has to change. */
 export interface Plan {
   readonly compares: readonly Compare[];
   readonly ops: readonly Op[];
   /** What must be held from the planning until the state shows the outcome, so that writers of one entry go in turn. */
-  readonly locks: ReadonlyMap<string, Hold>;
+  readonly locks: readonly Hold[];
   /** What it compares of keys is what the state has of them, and all of that is as the store has it. */
   readonly asStored: boolean;
 }
@@ -43,8 +37,10 @@ export interface Loss {
 /** Collects compares, operations and locks. Everything that is read to decide is compared. */
 export class PlanBuilder {
   /** Keys of the store. */
-  readonly #keys = new Map<Key, KeyHold>();
-  /** Locks that are no keys; most plans have none. */
+  readonly #keys: KeyHold[] = [];
+  /** The same by key, when there are many. */
+  #byKey: Map<Key, KeyHold> | undefined;
+  /** Locks that are no keys, by name; most plans have none. */
   #named: Map<string, Hold> | undefined;
   readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
@@ -68,11 +64,11 @@ export class PlanBuilder {
   }
 
   /** Puts a record that is given away: the state takes it as it is, and nobody else may change it. */
-  give(key: Key, known: Known | undefined, record: object): void {
+  give(key: Key, known: Known | undefined, given: GivenRecord): void {
     this.own(key, known);
     const carried = carriedOver(known);
     // What is carried is in the value alone.
-    this.#put(key, sealValue(encodeRecord(record), carried), carried ? undefined : record);
+    this.#put(key, sealValue(encodeRecord(given.record!), carried), carried ? undefined : given);
   }
 
   /** Puts a record in a form of its table's own. */
@@ -88,8 +84,8 @@ export class PlanBuilder {
   }
 
   /** Gives a record away where it differs from the present one. */
-  giveChanged(key: Key, known: (Known & { record: object }) | undefined, record: object): void {
-    if (!this.#ownsSame(key, known, record)) this.give(key, known, record);
+  giveChanged(key: Key, known: (Known & { record: object }) | undefined, given: GivenRecord): void {
+    if (!this.#ownsSame(key, known, given.record!)) this.give(key, known, given);
   }
 
   /** Puts only what differs from the present record. */
@@ -118,7 +114,7 @@ export class PlanBuilder {
   /** A lock that is no key of the store: writers of something wider (a prefix, a name) go in turn. */
   lock(name: string, mode: LockMode): void {
     this.#named ??= new Map();
-    if (this.#named.get(name)?.mode !== 'exclusive') this.#named.set(name, { mode });
+    if (this.#named.get(name)?.mode !== 'exclusive') this.#named.set(name, { slot: slotOf(name), mode });
   }
 
   deleteRange(range: KeyRange): void {
@@ -142,17 +138,17 @@ export class PlanBuilder {
 
   /** Operations or compares, whichever are more: what a store's limit counts. */
   get size(): number {
-    return Math.max(this.#ops.length, this.#keys.size + this.#ranges.length);
+    return Math.max(this.#ops.length, this.#keys.length + this.#ranges.length);
   }
 
   /** Whether this key is written, or would be if it had to change. */
   owns(key: Key): boolean {
-    return this.#keys.get(key)?.mode === 'exclusive' || this.#deleted.some((range) => inRange(key, range));
+    return this.#find(key)?.mode === 'exclusive' || this.#deleted.some((range) => inRange(key, range));
   }
 
   /** Whether the decision relies on this key, or writes it. */
   relies(key: Key): boolean {
-    return this.#keys.has(key);
+    return this.#find(key) !== undefined;
   }
 
   get changesNothing(): boolean {
@@ -160,10 +156,8 @@ export class PlanBuilder {
   }
 
   build(): Plan {
-    const compares: Compare[] = [];
-    for (const { compare } of this.#keys.values()) compares.push(compare);
-    compares.push(...this.#ranges);
-    const locks = this.#named ? new Map<string, Hold>([...this.#keys, ...this.#named]) : this.#keys;
+    const compares = this.#ranges.length > 0 ? [...this.#keys, ...this.#ranges] : this.#keys;
+    const locks = this.#named ? [...this.#keys, ...this.#named.values()] : this.#keys;
     // The ends that come with losses are planned from what sessions held.
     const asStored = this.#asStored && this.#losses.length === 0;
     return { compares, ops: this.#ops, locks, asStored };
@@ -182,10 +176,23 @@ export class PlanBuilder {
   }
 
   #hold(key: Key, known: Known | undefined, mode: LockMode): void {
-    const held = this.#keys.get(key);
-    if (!held) {
-      this.#keys.set(key, { mode, compare: { kind: 'key', key, modRevision: known?.modRevision ?? 0 } });
-    } else if (mode === 'exclusive') held.mode = mode;
+    const held = this.#find(key);
+    if (held) {
+      if (mode === 'exclusive') held.mode = mode;
+      return;
+    }
+    const hold: KeyHold = { kind: 'key', key, modRevision: known?.modRevision ?? 0, slot: slotOf(key), mode };
+    this.#keys.push(hold);
+    this.#byKey?.set(key, hold);
+  }
+
+  #find(key: Key): KeyHold | undefined {
+    if (this.#keys.length <= FEW_KEYS) {
+      for (const hold of this.#keys) if (hold.key === key) return hold;
+      return undefined;
+    }
+    this.#byKey ??= new Map(this.#keys.map((hold) => [hold.key, hold]));
+    return this.#byKey.get(key);
   }
 }
 

@@ -13,7 +13,8 @@ export class RevisionGate {
   #revision: Revision = 0;
   #closed = false;
   #settling = false;
-  readonly #waiting = new Set<Waiting>();
+  /** A list, not a set: all of a batch come and go together, and a set's table would be made anew each time. */
+  #waiting: Waiting[] = [];
   /** For the one who waits least long; writers that come and go together share it. */
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
 
@@ -41,7 +42,7 @@ export class RevisionGate {
     if (this.#closed) return Promise.resolve(false);
     const until = clock.monotonic() + withinMs;
     return new Promise((settle) => {
-      this.#waiting.add({ revision, until, settle });
+      this.#waiting.push({ revision, until, settle });
       this.#wakeAt(until, clock);
     });
   }
@@ -68,13 +69,14 @@ export class RevisionGate {
 
   /** Those whose revision is shown, and those who are to wait no longer. */
   #settle(isOver: (waiting: Waiting) => boolean): void {
+    let kept = 0;
     for (const waiting of this.#waiting) {
       const reached = waiting.revision <= this.#revision;
-      if (!reached && !isOver(waiting)) continue;
-      this.#waiting.delete(waiting);
-      waiting.settle(reached);
+      if (reached || isOver(waiting)) waiting.settle(reached);
+      else this.#waiting[kept++] = waiting;
     }
-    if (this.#waiting.size > 0) return;
+    this.#waiting.length = kept;
+    if (kept > 0) return;
     this.#timer?.timer.cancel();
     this.#timer = undefined;
   }

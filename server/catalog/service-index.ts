@@ -1,6 +1,6 @@
 import { unionOfTags } from '../../api/routes/matching.ts';
 import { ALL_NAMESPACES, type HealthEntry } from '../../api/shapes/catalog.ts';
-import type { InstanceEntry } from './entries.ts';
+import { comparePlaces, type InstanceEntry } from './entries.ts';
 import { topicOf } from './topics.ts';
 
 /** All instances of one service, in order of node and id. */
@@ -85,7 +85,7 @@ export class ServiceEntry {
     let high = this.instances.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.instances[middle]!.sortKey < entry.sortKey) low = middle + 1;
+      if (comparePlaces(this.instances[middle]!.place, entry.place) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -3,9 +3,9 @@ import { AppError } from '../../core/errors.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Compare, Revision, Store } from '../../store/store.ts';
 import type { Leadership } from '../leadership/leadership.ts';
-import { KeyedLocks } from './keyed-locks.ts';
+import { type Hold, KeyedLocks, type LockMode } from './keyed-locks.ts';
 import { GENERATION_KEY } from './keys.ts';
-import type { Hold, Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
 
@@ -153,10 +153,11 @@ export class StateWriter {
 }
 
 /** Whether all of `needed` is held. */
-function covers(held: ReadonlyMap<string, Hold>, needed: ReadonlyMap<string, Hold>): boolean {
-  for (const [key, { mode }] of needed) {
-    const has = held.get(key);
-    if (has === undefined || (mode === 'exclusive' && has.mode === 'shared')) return false;
-  }
-  return true;
+function covers(held: readonly Hold[], needed: readonly Hold[]): boolean {
+  const modes = new Map<number, LockMode>();
+  for (const { slot, mode } of held) if (modes.get(slot) !== 'exclusive') modes.set(slot, mode);
+  return needed.every(({ slot, mode }) => {
+    const has = modes.get(slot);
+    return has === 'exclusive' || has === mode;
+  });
 }

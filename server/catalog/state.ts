@@ -15,6 +15,7 @@ import {
 } from './keys.ts';
 import { decodeRecord } from './records.ts';
 import type { ApplyContext, StateTable } from './state-table.ts';
+import { GivenRecord } from './stored.ts';
 
 /** Order in which kinds are loaded, so that each finds what it refers to and checks are listed once. */
 const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkState', 'checkDefinition'] as const;
@@ -234,6 +235,13 @@ export class CatalogState extends CatalogRecords {
   }
 
   #change(change: StoreChange, changes: ChangeSet, context: ApplyContext, touched: StateTable[]): boolean {
+    if (change.kind === 'put' && change.entry.decoded instanceof GivenRecord) {
+      const { kind, place } = change.entry.decoded;
+      if (place) {
+        this.putRecord(kind, place, change.entry, changes);
+        return true;
+      }
+    }
     const key = change.kind === 'put' ? change.entry.key : change.key;
     if (key === GENERATION_KEY || key === INDEX_BASE_KEY) return false;
     const home = this.#homeOf(key);

@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { Revision, StoreEntry } from '../../store/store.ts';
+import type { RecordKind, RecordPlace } from './keys.ts';
 
 /**
  * The indexes of an entry that has been restored: of its first put, and of its last one unless it was put again since.
@@ -63,14 +64,45 @@ export function openValue(key: string, value: Uint8Array): OpenedValue {
   return { carried: found[2] === undefined ? { create } : { create, modify: Number(found[2]) }, body };
 }
 
+/**
+ * A record that is given to the state with its put, and where it lies: neither has to be made of the value and the key then.
+ * The first one who takes it has it for itself; to others it is as if only the value had come.
+ */
+export class GivenRecord {
+  readonly kind: RecordKind;
+  #place: RecordPlace | undefined;
+  #record: object | undefined;
+
+  constructor(kind: RecordKind, place: RecordPlace, record: object) {
+    this.kind = kind;
+    this.#place = place;
+    this.#record = record;
+  }
+
+  /** Undefined when it has been taken. */
+  get place(): RecordPlace | undefined {
+    return this.#place;
+  }
+
+  /** Undefined when it has been taken. */
+  get record(): object | undefined {
+    return this.#record;
+  }
+
+  take(): object | undefined {
+    const record = this.#record;
+    this.#record = undefined;
+    this.#place = undefined;
+    return record;
+  }
+}
+
 /** Reads an entry whose record is JSON. @throws AppError `storeCorrupt` naming the key. */
 export function storedJson<T>(entry: StoreEntry): Stored<T> {
-  if (entry.decoded) {
-    const { decoded, createRevision, modRevision } = entry;
-    return { record: decoded as T, createRevision, modRevision };
-  }
+  const { createRevision, modRevision, decoded } = entry;
+  const given = decoded instanceof GivenRecord ? decoded.take() : undefined;
+  if (given) return { record: given as T, createRevision, modRevision };
   const { carried, body } = openValue(entry.key, entry.value);
-  const { createRevision, modRevision } = entry;
   let record: T;
   try {
     record = JSON.parse(body.toString()) as T;

@@ -42,9 +42,9 @@ export function checkOwnerName(owner: string): void {
 }
 
 /** @throws AppError `notOwner` when an owner writes over another owner's entry; entries of the API may be taken over. */
-export function mayOverwrite(writer: WriterIdentity, current: Ownership | undefined, what: string): void {
+export function mayOverwrite(writer: WriterIdentity, current: Ownership | undefined, what: () => string): void {
   if (writer.owner === '' || !current || current.owner === '' || sameOwner(current.owner, writer.owner)) return;
-  throw notOwner(writer, current, what);
+  throw notOwner(writer, current, what());
 }
 
 /** @throws AppError `notOwner` when an owner deletes what is not its own. */

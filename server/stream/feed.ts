@@ -1,6 +1,6 @@
 import type { StreamSpec } from '../../api/routes/stream-routes.ts';
 import { ALL_NAMESPACES } from '../../api/shapes/catalog.ts';
-import type { InstanceEntry } from '../catalog/entries.ts';
+import { type InstanceEntry, namespaceOf, sortKeyOf } from '../catalog/entries.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { Touch } from './touch-log.ts';
 
@@ -29,7 +29,7 @@ export class Feed {
   reload(): void {
     this.#passing.clear();
     if (!this.spec.wanted) return;
-    for (const entry of this.listed()) if (this.shows(entry)) this.#passing.add(entry.sortKey);
+    for (const entry of this.listed()) if (this.shows(entry)) this.#passing.add(sortKeyOf(entry.place));
   }
 
   /** The instances of its services, whether they pass the filter or not. */
@@ -45,10 +45,10 @@ export class Feed {
   }
 
   /** Whether the touch may be of one of its instances. */
-  concerns({ namespace, services, checksOnly }: Touch): boolean {
+  concerns({ place, services, checksOnly }: Touch): boolean {
     const { spec } = this;
     if (checksOnly && spec.rows === 'catalog') return false;
-    if (spec.namespace !== ALL_NAMESPACES && spec.namespace !== namespace) return false;
+    if (spec.namespace !== ALL_NAMESPACES && spec.namespace !== namespaceOf(place)) return false;
     return !spec.services || services.some((service) => spec.services!.has(service));
   }
 
@@ -63,11 +63,12 @@ export class Feed {
   /** Tells its readers, unless the instance neither passes the filter nor did before. */
   touch(touch: Touch, now: InstanceEntry | undefined): void {
     if (this.spec.wanted) {
-      const passed = this.#passing.has(touch.sortKey);
+      const key = sortKeyOf(touch.place);
+      const passed = this.#passing.has(key);
       const passes = now !== undefined && this.shows(now);
       if (!passed && !passes) return;
-      if (passes) this.#passing.add(touch.sortKey);
-      else this.#passing.delete(touch.sortKey);
+      if (passes) this.#passing.add(key);
+      else this.#passing.delete(key);
     }
     for (const reader of this.readers) reader.touch(touch);
   }

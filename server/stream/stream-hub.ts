@@ -3,7 +3,7 @@ import { ALL_NAMESPACES, DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Clock } from '../../core/clock.ts';
 import { SetMap } from '../../core/set-map.ts';
 import type { ChangeSet } from '../catalog/change-set.ts';
-import type { InstanceEntry } from '../catalog/entries.ts';
+import { type InstanceEntry, type InstancePlace, namespaceOf, sortKeyOf } from '../catalog/entries.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { Feed } from './feed.ts';
 import { LineCache } from './line-cache.ts';
@@ -91,7 +91,8 @@ export class StreamHub implements StreamBackend {
         reader.lose();
         return;
       }
-      if (feed.concerns(touch) && !latest.has(touch.sortKey)) latest.set(touch.sortKey, touch);
+      const key = sortKeyOf(touch.place);
+      if (feed.concerns(touch) && !latest.has(key)) latest.set(key, touch);
     }
     yield line({ Type: 'resume', Index: from });
     yield* this.#entries(feed, latest.values(), from);
@@ -108,7 +109,7 @@ export class StreamHub implements StreamBackend {
   *#upserts(feed: Feed, entries: readonly InstanceEntry[]): Iterable<Buffer> {
     for (const known of entries) {
       // Read slowly, this may be of another time than the list: what is gone by now is not shown.
-      const entry = this.#entryAt(known.sortKey);
+      const entry = this.#entryAt(known.place);
       if (entry && feed.shows(entry)) yield this.#lines.upsert(feed.spec, entry.health(), 0);
     }
   }
@@ -127,29 +128,35 @@ export class StreamHub implements StreamBackend {
   }
 
   #entryLine(feed: Feed, touch: Touch, index: number): Buffer {
-    const entry = this.#entryAt(touch.sortKey);
+    const { place } = touch;
+    const entry = this.#entryAt(place);
     if (entry && feed.shows(entry)) return this.#lines.upsert(feed.spec, entry.health(), index);
-    const { namespace, node, id } = touch;
-    return line({ Type: 'delete', Index: index, Namespace: namespace || DEFAULT_NAMESPACE, Node: node, ServiceID: id });
+    return line({
+      Type: 'delete',
+      Index: index,
+      Namespace: namespaceOf(place) || DEFAULT_NAMESPACE,
+      Node: place.node.name,
+      ServiceID: place.id,
+    });
   }
 
-  #entryAt(sortKey: string): InstanceEntry | undefined {
-    const cut = sortKey.indexOf('\u0000');
-    return this.#state.nodeRemains(sortKey.slice(0, cut))?.instances.get(sortKey.slice(cut + 1));
+  /** What is there now: the node may have gone and come again. */
+  #entryAt({ node, key }: InstancePlace): InstanceEntry | undefined {
+    return this.#state.nodeRemains(node.key)?.instances.get(key);
   }
 
   #publish(changes: ChangeSet, index: number): void {
-    for (const touch of touchesOf(changes, index)) {
-      this.#log.add(touch);
-      if (this.#feeds.size === 0) continue;
-      const now = this.#entryAt(touch.sortKey);
+    this.#log.add(changes, index);
+    if (this.#feeds.size === 0) return;
+    for (const touch of touchesOf(changes)) {
+      const now = this.#entryAt(touch.place);
       for (const feed of this.#concerned(touch)) if (feed.concerns(touch)) feed.touch(touch, now);
     }
   }
 
-  #concerned({ namespace, services }: Touch): Iterable<Feed> {
+  #concerned({ place, services }: Touch): Iterable<Feed> {
     const found = new Set<Feed>();
-    for (const space of [namespace, ALL_NAMESPACES]) {
+    for (const space of [namespaceOf(place), ALL_NAMESPACES]) {
       for (const service of [...services, '*']) {
         for (const feed of this.#bySubject.get(`${space}/${service}`)) found.add(feed);
       }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { Pause } from '../../core/pause.ts';
+import { sortKeyOf } from '../catalog/entries.ts';
 import type { FeedReader } from './feed.ts';
 import type { Touch } from './touch-log.ts';
 
@@ -43,7 +44,7 @@ export class StreamReader implements FeedReader {
 
   touch(touch: Touch): void {
     if (this.#lost) return;
-    this.#pending.set(touch.sortKey, touch);
+    this.#pending.set(sortKeyOf(touch.place), touch);
     if (this.#pending.size > this.#options.maxPending) this.lose();
     else this.#pause.resume();
   }

@@ -3,6 +3,8 @@ import type { StreamEvent } from '../../api/shapes/stream.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { jsonLines } from '../../test/support/ndjson.ts';
 import { API, RunningServer } from '../../test/support/running-server.ts';
+import { ChangeSet } from '../catalog/change-set.ts';
+import { type InstanceEntry, NodeEntry } from '../catalog/entries.ts';
 import { TouchLog } from './touch-log.ts';
 
 let clock: FakeClock;
@@ -136,19 +138,24 @@ it('refuses what it cannot show before the headers', async () => {
 
 it('knows which indexes it can go on from', () => {
   const log = new TouchLog({ maxTouches: 2 });
-  const touch = (index: number) => ({
-    index,
-    sortKey: '',
-    namespace: '',
-    node: '',
-    id: '',
-    services: [],
-    checksOnly: false,
-  });
-  const since = (index: number) => [...(log.since(index) ?? [{ index: -1 }])].map((one) => one.index);
-  for (const index of [5, 6, 6, 7]) log.add(touch(index));
+  const touched = (...ids: string[]) => {
+    const changes = new ChangeSet();
+    for (const id of ids) {
+      const place = { node: new NodeEntry('n1'), key: `default/${id}`, id };
+      changes.instance(place, undefined, { serviceKey: 'web' } as InstanceEntry);
+    }
+    return changes;
+  };
+  const since = (index: number) => {
+    const touches = log.since(index);
+    return touches && [...touches].map(({ place, services }) => `${place.id} of ${services.join()}`);
+  };
+  log.add(touched('a'), 5);
+  log.add(touched('b', 'c'), 6);
+  expect(since(5)).toEqual(['c of web', 'b of web']);
+  log.add(touched('d'), 7);
   // Of the transaction at 6 a part is forgotten.
-  expect([since(7), since(6), since(5)]).toEqual([[], [7], [-1]]);
+  expect([since(7), since(6), since(5)]).toEqual([[], ['d of web'], undefined]);
   log.clear(9);
-  expect([since(9), since(8)]).toEqual([[], [-1]]);
+  expect([since(9), since(8)]).toEqual([[], undefined]);
 });

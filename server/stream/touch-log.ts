@@ -1,50 +1,50 @@
-import type { ChangeSet } from '../catalog/change-set.ts';
-import type { InstanceEntry } from '../catalog/entries.ts';
+import type { ChangeSet, InstanceChange } from '../catalog/change-set.ts';
+import type { InstancePlace } from '../catalog/entries.ts';
 
 /** That a transaction touched an instance: enough to look up what it is now. */
 export interface Touch {
-  readonly index: number;
-  readonly sortKey: string;
-  readonly namespace: string;
-  /** As the node spells it, and the instance's id. */
-  readonly node: string;
-  readonly id: string;
+  readonly place: InstancePlace;
   /** In lower case: where it was before and where it is after; one of them when that is the same. */
   readonly services: readonly string[];
   /** Only its checks may have changed. */
   readonly checksOnly: boolean;
 }
 
-/** What the instances of a transaction have become, as touches. */
-export function touchesOf(changes: ChangeSet, index: number): Touch[] {
-  const touches: Touch[] = [];
-  for (const [sortKey, { before, after }] of changes.instances) {
-    const known = after ?? before;
-    if (!known) continue;
-    const { namespace, node, stored } = known;
-    touches.push({
-      index,
-      sortKey,
-      namespace,
-      node: node.name,
-      id: stored.record.content.ID,
-      services: servicesOf(before, after),
-      checksOnly: before === after && !changes.nodeList,
-    });
+/** What each instance of a transaction has become, as a touch. */
+export function* touchesOf(changes: ChangeSet): Iterable<Touch> {
+  for (const [place, change] of changes.instances) {
+    const services = servicesOf(change);
+    if (services === undefined) continue;
+    yield { place, services: listed(services), checksOnly: isOfChecks(change, changes) };
   }
-  return touches;
 }
 
-function servicesOf(before: InstanceEntry | undefined, after: InstanceEntry | undefined): string[] {
-  if (!before) return after ? [after.serviceKey] : [];
-  if (!after || after.serviceKey === before.serviceKey) return [before.serviceKey];
+/** Its service, or those before and after; undefined when it was not there, and is not. */
+function servicesOf({ before, after }: InstanceChange): string | readonly string[] | undefined {
+  if (!before || !after || after.serviceKey === before.serviceKey) return (after ?? before)?.serviceKey;
   return [before.serviceKey, after.serviceKey];
 }
 
-/** The last touches, so that a reader that was away for a moment needs no snapshot. */
+function listed(services: string | readonly string[]): readonly string[] {
+  return typeof services === 'string' ? [services] : services;
+}
+
+function isOfChecks({ before, after }: InstanceChange, { nodeList }: ChangeSet): boolean {
+  return before === after && !nodeList;
+}
+
+/**
+ * The last touches, so that a reader that was away for a moment needs no snapshot. In columns that are filled in turn: what is
+ * noted with every change makes no objects, and is put together when somebody resumes.
+ */
 export class TouchLog {
   readonly #max: number;
-  #touches: Touch[] = [];
+  readonly #places: InstancePlace[] = [];
+  readonly #services: (string | readonly string[])[] = [];
+  readonly #checksOnly: boolean[] = [];
+  readonly #indexes: number[] = [];
+  /** Where the next one goes: the place of the oldest when all are taken. */
+  #next = 0;
   /** All touches after this index are here. */
   #floor = 0;
 
@@ -52,17 +52,24 @@ export class TouchLog {
     this.#max = options.maxTouches;
   }
 
-  add(touch: Touch): void {
-    this.#touches.push(touch);
-    // Cut in large pieces: the cost of each addition stays constant.
-    if (this.#touches.length < this.#max * 2) return;
-    const dropped = this.#touches.length - this.#max;
-    this.#floor = this.#touches[dropped - 1]!.index;
-    this.#touches = this.#touches.slice(dropped);
+  /** Notes what a transaction has touched. */
+  add(changes: ChangeSet, index: number): void {
+    for (const [place, change] of changes.instances) {
+      const services = servicesOf(change);
+      if (services === undefined) continue;
+      const at = this.#next;
+      if (this.#indexes.length === this.#max) this.#floor = this.#indexes[at]!;
+      this.#places[at] = place;
+      this.#services[at] = services;
+      this.#checksOnly[at] = isOfChecks(change, changes);
+      this.#indexes[at] = index;
+      this.#next = (at + 1) % this.#max;
+    }
   }
 
   clear(index: number): void {
-    this.#touches = [];
+    for (const column of [this.#places, this.#services, this.#checksOnly, this.#indexes]) column.length = 0;
+    this.#next = 0;
     this.#floor = index;
   }
 
@@ -72,6 +79,15 @@ export class TouchLog {
   }
 
   *#newest(index: number): Iterable<Touch> {
-    for (let at = this.#touches.length - 1; at >= 0 && this.#touches[at]!.index > index; at--) yield this.#touches[at]!;
+    const count = this.#indexes.length;
+    for (let back = 1; back <= count; back++) {
+      const at = (this.#next - back + count) % count;
+      if (this.#indexes[at]! <= index) return;
+      yield {
+        place: this.#places[at]!,
+        services: listed(this.#services[at]!),
+        checksOnly: this.#checksOnly[at]!,
+      };
+    }
   }
 }

@@ -1,13 +1,13 @@
 import { aggregateStatus, type CheckStatus } from '../../api/shapes/catalog.ts';
 import type { CatalogOverview } from '../../api/shapes/ui.ts';
 import type { ChangeSet } from '../catalog/change-set.ts';
-import type { CheckEntry, InstanceEntry, NodeEntry } from '../catalog/entries.ts';
+import type { CheckEntry, InstanceEntry, InstancePlace, NodeEntry } from '../catalog/entries.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { StatusTally } from './status-tally.ts';
 
 interface Tallies {
   readonly nodes: StatusTally<NodeEntry>;
-  readonly instances: StatusTally<string>;
+  readonly instances: StatusTally<InstancePlace>;
   readonly checks: StatusTally<CheckEntry>;
 }
 
@@ -39,7 +39,7 @@ export class OverviewCounts {
     const tallies: Tallies = { nodes: new StatusTally(), instances: new StatusTally(), checks: new StatusTally() };
     for (const node of this.#state.nodeEntries()) {
       noteNode(tallies, node);
-      for (const instance of node.instances.values()) noteInstance(tallies, instance.sortKey, instance);
+      for (const instance of node.instances.values()) noteInstance(tallies, instance.place, instance);
       for (const check of node.checks.values()) noteCheck(tallies, check);
     }
     return tallies;
@@ -48,7 +48,7 @@ export class OverviewCounts {
 
 function noteChanges(tallies: Tallies, changes: ChangeSet): void {
   for (const node of changes.nodes) noteNode(tallies, node);
-  for (const [key, { after }] of changes.instances) noteInstance(tallies, key, after);
+  for (const [place, { after }] of changes.instances) noteInstance(tallies, place, after);
   for (const check of changes.checks) noteCheck(tallies, check);
 }
 
@@ -56,13 +56,13 @@ function noteNode({ nodes }: Tallies, node: NodeEntry): void {
   nodes.set(node, node.stored && { name: '', status: worst(node.checksByInstance.get('')) });
 }
 
-function noteInstance({ instances }: Tallies, key: string, instance: InstanceEntry | undefined): void {
+function noteInstance({ instances }: Tallies, place: InstancePlace, instance: InstanceEntry | undefined): void {
   if (!instance?.node.stored) {
-    instances.set(key, undefined);
+    instances.set(place, undefined);
     return;
   }
   const checks = [...(instance.node.checksByInstance.get('') ?? []), ...(instance.checks() ?? [])];
-  instances.set(key, { name: instance.service, status: worst(checks) });
+  instances.set(place, { name: instance.service, status: worst(checks) });
 }
 
 function noteCheck({ checks }: Tallies, check: CheckEntry): void {

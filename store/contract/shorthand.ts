@@ -1,4 +1,14 @@
-import type { Compare, KeyRange, Op, ReadResult, Revision, Store, StoreChange, StoreEvents } from '../store.ts';
+import type {
+  Compare,
+  KeyRange,
+  Op,
+  ReadResult,
+  Revision,
+  Store,
+  StoreChange,
+  StoreEntry,
+  StoreEvents,
+} from '../store.ts';
 
 /** Short forms, so that the suite's cases read as what they are about. */
 
@@ -72,4 +82,9 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer
 /** The bytes as a stream of chunks of `size`. */
 export async function* chunked(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array, void, void> {
   for (let i = 0; i < bytes.byteLength; i += size) yield bytes.subarray(i, i + size);
+}
+
+/** An entry in plain values, whatever the engine makes it of. */
+export function plainEntry({ key, value, createRevision, modRevision }: StoreEntry): object {
+  return { key, value: Buffer.from(value).toString(), createRevision, modRevision };
 }

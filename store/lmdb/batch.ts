@@ -1,5 +1,15 @@
 import { compareKeys, inRange } from '../key-order.ts';
-import type { CommitResult, Compare, Key, KeyRange, Revision, StoreChange, StoreEvents, Txn } from '../store.ts';
+import type {
+  CommitResult,
+  Compare,
+  Key,
+  KeyRange,
+  Revision,
+  StoreChange,
+  StoreEntry,
+  StoreEvents,
+  Txn,
+} from '../store.ts';
 import type { Changes } from './journal.ts';
 import type { LayeredView } from './layered-view.ts';
 import { newRecord, type RecordRevisions, recordRevisions, recordValue, sealRecord } from './record.ts';
@@ -7,6 +17,7 @@ import { newRecord, type RecordRevisions, recordRevisions, recordValue, sealReco
 /** A transaction made ready: the values to put are already copied into records. */
 export interface PreparedTxn extends Pick<Txn, 'compares' | 'asOf'> {
   readonly ops: readonly PreparedOp[];
+  /** Of the values that it puts. */
   readonly bytes: number;
 }
 
@@ -34,6 +45,35 @@ export function prepareTxn(txn: Txn): PreparedTxn {
   return asOf === undefined ? { compares, ops, bytes } : { compares, ops, bytes, asOf };
 }
 
+/** A put of a record, as a change and as its entry: thousands are kept, and few are asked for their value. */
+class RecordPut implements StoreEntry {
+  readonly key: Key;
+  readonly createRevision: Revision;
+  readonly modRevision: Revision;
+  readonly decoded?: object | undefined;
+  readonly #record: Buffer;
+
+  constructor(key: Key, record: Buffer, revisions: RecordRevisions, decoded: object | undefined) {
+    this.key = key;
+    this.createRevision = revisions.createRevision;
+    this.modRevision = revisions.modRevision;
+    this.decoded = decoded;
+    this.#record = record;
+  }
+
+  get kind(): 'put' {
+    return 'put';
+  }
+
+  get entry(): StoreEntry {
+    return this;
+  }
+
+  get value(): Uint8Array {
+    return recordValue(this.#record);
+  }
+}
+
 /**
  * Transactions that will share one append to the journal, each with a revision of its own. They see the content of `view` and
  * what those before them in the batch did.
@@ -42,6 +82,7 @@ export class Batch {
   readonly #view: LayeredView;
   readonly #overlay = new Map<Key, Buffer | null>();
   readonly #events: StoreEvents[] = [];
+  readonly #valueBytes: number[] = [];
   #revision: Revision;
 
   constructor(view: LayeredView) {
@@ -61,6 +102,11 @@ export class Batch {
   /** The changes, one item for each revision. */
   get events(): readonly StoreEvents[] {
     return this.#events;
+  }
+
+  /** Of the values that each of them puts. */
+  get valueBytes(): readonly number[] {
+    return this.#valueBytes;
   }
 
   /** Compares and applies one transaction; the result holds once the batch is on disk. */
@@ -83,6 +129,7 @@ export class Batch {
     if (changes.length > 0) {
       this.#revision = revision;
       this.#events.push({ revision, changes });
+      this.#valueBytes.push(txn.bytes);
     }
     return { ok: true, revision: this.#revision };
   }
@@ -103,11 +150,7 @@ export class Batch {
     const createRevision = isNew ? modRevision : (this.#revisions(key)?.createRevision ?? modRevision);
     sealRecord(record, key, { createRevision, modRevision });
     this.#overlay.set(key, record);
-    const value = recordValue(record);
-    const entry = decoded
-      ? { key, value, createRevision, modRevision, decoded }
-      : { key, value, createRevision, modRevision };
-    return { kind: 'put', entry };
+    return new RecordPut(key, record, { createRevision, modRevision }, decoded);
   }
 
   #delete(op: Exclude<PreparedOp, PreparedPut>, modRevision: Revision, changes: StoreChange[]): void {

@@ -234,7 +234,7 @@ export class LmdbStore implements Store {
       const results = waiting.map((one) => batch.add(one.txn));
       if (batch.events.length > 0) {
         await this.#append(batch);
-        for (const events of batch.events) this.#history.append(events);
+        for (const [at, events] of batch.events.entries()) this.#history.append(events, batch.valueBytes[at]);
       }
       waiting.forEach((one, i) => {
         one.resolve(results[i]!);
