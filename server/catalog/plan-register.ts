@@ -115,12 +115,9 @@ function planInstance(
   const current = state.nodeRemains(registration.node)?.instances.get(spot.local)?.stored;
   mayOverwrite(writer, current?.record, () => `instance ${content.ID} on node ${registration.node}`);
   const same = current !== undefined && sameRecord(current.record.content, content);
-  const record: InstanceRecord = {
-    ...ownershipAfter(writer, current?.record, same || overridesTags(current?.record.content, content)),
-    node: registration.node,
-    namespace,
-    content,
-  };
+  const agreed = same || overridesTags(current?.record.content, content);
+  const { owner, ref, hash } = ownershipAfter(writer, current?.record, agreed);
+  const record: InstanceRecord = { owner, ref, hash, node: registration.node, namespace, content };
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
   else plan.give(key, current, new GivenRecord('instance', spot, record));
 }
@@ -149,7 +146,10 @@ function planCheck(
   const entry = node?.checks.get(spot.local);
   const current = entry?.definition;
   mayOverwrite(writer, current?.record, () => `check ${check.checkId} on node ${registration.node}`);
-  const content = {
+  const same = current !== undefined && sameDefinition(current.record, registration.node, check);
+  const { owner, ref, hash } = ownershipAfter(writer, current?.record, same);
+  // Written out, as records are kept: what is spread from others takes more memory.
+  const record: CheckDefinitionRecord = {
     node: registration.node,
     namespace: check.namespace,
     checkId: check.checkId,
@@ -161,9 +161,10 @@ function planCheck(
     timeout: check.timeout,
     exposedPort: check.exposedPort,
     definition: check.definition,
+    owner,
+    ref,
+    hash,
   };
-  const same = current !== undefined && sameDefinition(current.record, content);
-  const record: CheckDefinitionRecord = { ...content, ...ownershipAfter(writer, current?.record, same) };
   const key = keys.at('checkDefinition', spot);
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
   else plan.give(key, current, new GivenRecord('checkDefinition', spot, record));
@@ -221,7 +222,8 @@ function sameOwnership(a: InstanceRecord | CheckDefinitionRecord, b: InstanceRec
   return a.owner === b.owner && a.ref === b.ref && a.hash === b.hash;
 }
 
-function sameDefinition(record: CheckDefinitionRecord, content: object): boolean {
+function sameDefinition(record: CheckDefinitionRecord, node: string, check: NormalCheck): boolean {
   const { owner: _owner, ref: _ref, hash: _hash, heartbeatMs: _heartbeatMs, ...current } = record;
-  return sameRecord(current, content);
+  const { state: _state, initialState: _initialState, ...content } = check;
+  return sameRecord(current, { node, ...content });
 }

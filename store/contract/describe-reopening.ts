@@ -1,5 +1,6 @@
+import type { Store } from '../store.ts';
 import type { StoreBench } from './describe-store.ts';
-import { chunked, collect, content, del, EVERYTHING, eventText, put, take, write } from './shorthand.ts';
+import { chunked, collect, content, del, EVERYTHING, eventText, plainEntry, put, take, write } from './shorthand.ts';
 
 /** What survives; engines whose traits do not say `durable` have nothing to show here. */
 export function describeReopening(bench: StoreBench): void {
@@ -13,10 +14,10 @@ export function describeReopening(bench: StoreBench): void {
       for (let round = 1; round <= 3; round++) {
         await write(store, put('a', `${round}`), put(`k${round}`, '1'));
         await write(store, del(`k${round - 1}`));
-        const before = [await store.read(EVERYTHING), store.revision()];
+        const before = await whole(store);
         await store.close();
         store = await bench.open({ dir });
-        expect([await store.read(EVERYTHING), store.revision()]).toEqual(before);
+        expect(await whole(store)).toEqual(before);
       }
       expect(store.revision()).toBe(5);
       expect(await content(store)).toEqual(['a=3', 'k3=1']);
@@ -65,4 +66,9 @@ export function describeReopening(bench: StoreBench): void {
       );
     });
   });
+}
+
+async function whole(store: Store): Promise<object> {
+  const { entries, revision } = await store.read(EVERYTHING);
+  return { entries: entries.map(plainEntry), revision, newest: store.revision() };
 }

@@ -1,18 +1,8 @@
 import { compareKeys, inRange } from '../key-order.ts';
-import type {
-  CommitResult,
-  Compare,
-  Key,
-  KeyRange,
-  Revision,
-  StoreChange,
-  StoreEntry,
-  StoreEvents,
-  Txn,
-} from '../store.ts';
+import type { CommitResult, Compare, Key, KeyRange, Revision, StoreChange, StoreEvents, Txn } from '../store.ts';
 import type { Changes } from './journal.ts';
 import type { LayeredView } from './layered-view.ts';
-import { newRecord, type RecordRevisions, recordRevisions, recordValue, sealRecord } from './record.ts';
+import { newRecord, type Piece, type RecordRevisions, recordLength, StoredRecord } from './record.ts';
 
 /** A transaction made ready: the values to put are already copied into records. */
 export interface PreparedTxn extends Pick<Txn, 'compares' | 'asOf'> {
@@ -24,7 +14,7 @@ export interface PreparedTxn extends Pick<Txn, 'compares' | 'asOf'> {
 interface PreparedPut {
   readonly kind: 'put';
   readonly key: Key;
-  readonly record: Buffer;
+  readonly piece: Piece;
   readonly decoded: object | undefined;
 }
 
@@ -33,45 +23,25 @@ type PreparedOp =
   | { readonly kind: 'delete'; readonly key: Key }
   | { readonly kind: 'deleteRange'; readonly range: KeyRange };
 
-/** Copies the values, so that the caller may use its buffers again at once. */
+/** Copies the values into one buffer, so that the caller may use its own again at once. */
 export function prepareTxn(txn: Txn): PreparedTxn {
+  let length = 0;
   let bytes = 0;
+  for (const op of txn.ops) {
+    if (op.kind !== 'put') continue;
+    length += recordLength(op.value);
+    bytes += op.value.byteLength;
+  }
+  const buffer = Buffer.allocUnsafe(length);
+  let start = 0;
   const ops = txn.ops.map((op): PreparedOp => {
     if (op.kind !== 'put') return op;
-    bytes += op.value.byteLength;
-    return { kind: 'put', key: op.key, record: newRecord(op.value), decoded: op.decoded };
+    const piece = newRecord(buffer, start, op.value);
+    start = piece.end;
+    return { kind: 'put', key: op.key, piece, decoded: op.decoded };
   });
   const { compares, asOf } = txn;
   return asOf === undefined ? { compares, ops, bytes } : { compares, ops, bytes, asOf };
-}
-
-/** A put of a record, as a change and as its entry: thousands are kept, and few are asked for their value. */
-class RecordPut implements StoreEntry {
-  readonly key: Key;
-  readonly createRevision: Revision;
-  readonly modRevision: Revision;
-  readonly decoded?: object | undefined;
-  readonly #record: Buffer;
-
-  constructor(key: Key, record: Buffer, revisions: RecordRevisions, decoded: object | undefined) {
-    this.key = key;
-    this.createRevision = revisions.createRevision;
-    this.modRevision = revisions.modRevision;
-    this.decoded = decoded;
-    this.#record = record;
-  }
-
-  get kind(): 'put' {
-    return 'put';
-  }
-
-  get entry(): StoreEntry {
-    return this;
-  }
-
-  get value(): Uint8Array {
-    return recordValue(this.#record);
-  }
 }
 
 /**
@@ -80,7 +50,7 @@ class RecordPut implements StoreEntry {
  */
 export class Batch {
   readonly #view: LayeredView;
-  readonly #overlay = new Map<Key, Buffer | null>();
+  readonly #overlay = new Map<Key, StoredRecord | null>();
   readonly #events: StoreEvents[] = [];
   readonly #valueBytes: number[] = [];
   #revision: Revision;
@@ -114,18 +84,11 @@ export class Batch {
     const { compares, asOf } = txn;
     // What the transaction says of keys that have not changed since then need not be looked up.
     const isKnown = asOf !== undefined && asOf >= this.#view.baseRevision && asOf <= this.#view.revision;
-    const absent: Key[] = [];
     for (let at = 0; at < compares.length; at++) {
-      const compare = compares[at]!;
-      if (!this.#holds(compare, isKnown)) return { ok: false, revision: this.#revision, failedCompare: at };
-      if (compare.kind === 'key' && compare.modRevision === 0) absent.push(compare.key);
+      if (!this.#holds(compares[at]!, isKnown)) return { ok: false, revision: this.#revision, failedCompare: at };
     }
     const revision = this.#revision + 1;
-    const changes: StoreChange[] = [];
-    for (const op of txn.ops) {
-      if (op.kind === 'put') changes.push(this.#put(op, revision, absent.includes(op.key)));
-      else this.#delete(op, revision, changes);
-    }
+    const changes = this.#apply(txn, revision);
     if (changes.length > 0) {
       this.#revision = revision;
       this.#events.push({ revision, changes });
@@ -146,11 +109,24 @@ export class Batch {
     return true;
   }
 
-  #put({ key, record, decoded }: PreparedPut, modRevision: Revision, isNew: boolean): StoreChange {
+  #apply({ ops, compares }: PreparedTxn, revision: Revision): readonly StoreChange[] {
+    // A list of the right length, where that is known: it is kept.
+    if (areAllPuts(ops)) return ops.map((op) => this.#put(op, revision, compares));
+    const changes: StoreChange[] = [];
+    for (const op of ops) {
+      if (op.kind === 'put') changes.push(this.#put(op, revision, compares));
+      else this.#delete(op, revision, changes);
+    }
+    return changes;
+  }
+
+  /** `compares` hold. */
+  #put({ key, piece, decoded }: PreparedPut, modRevision: Revision, compares: readonly Compare[]): StoredRecord {
+    const isNew = isAbsent(key, compares);
     const createRevision = isNew ? modRevision : (this.#revisions(key)?.createRevision ?? modRevision);
-    sealRecord(record, key, { createRevision, modRevision });
+    const record = StoredRecord.sealed(key, piece, { createRevision, modRevision }, decoded);
     this.#overlay.set(key, record);
-    return new RecordPut(key, record, { createRevision, modRevision }, decoded);
+    return record;
   }
 
   #delete(op: Exclude<PreparedOp, PreparedPut>, modRevision: Revision, changes: StoreChange[]): void {
@@ -165,7 +141,7 @@ export class Batch {
   }
 
   /** What the batch, or what is not in LMDB yet, says of a key; see `LayeredView.changed`. */
-  #changed(key: Key): Buffer | null | undefined {
+  #changed(key: Key): StoredRecord | null | undefined {
     const own = this.#overlay.get(key);
     return own === undefined ? this.#view.changed(key) : own;
   }
@@ -173,7 +149,7 @@ export class Batch {
   #revisions(key: Key): RecordRevisions | undefined {
     const record = this.#changed(key);
     if (record === undefined) return this.#view.baseRevisions(key);
-    return record ? recordRevisions(record) : undefined;
+    return record ?? undefined;
   }
 
   *#inRange(range: KeyRange): Generator<readonly [Key, RecordRevisions], void, void> {
@@ -181,7 +157,20 @@ export class Batch {
       if (!this.#overlay.has(entry.key)) yield [entry.key, entry];
     }
     for (const [key, record] of this.#overlay) {
-      if (record && inRange(key, range)) yield [key, recordRevisions(record)];
+      if (record && inRange(key, range)) yield [key, record];
     }
   }
+}
+
+function areAllPuts(ops: readonly PreparedOp[]): ops is readonly PreparedPut[] {
+  for (const { kind } of ops) if (kind !== 'put') return false;
+  return true;
+}
+
+/** Whether compares that hold say that there is no such key. */
+function isAbsent(key: Key, compares: readonly Compare[]): boolean {
+  for (const compare of compares) {
+    if (compare.kind === 'key' && compare.modRevision === 0 && compare.key === key) return true;
+  }
+  return false;
 }

@@ -2,7 +2,7 @@ import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
 import { AppError } from '../../core/errors.ts';
 import { compareKeys } from '../key-order.ts';
 import type { Key, KeyRange, StoreEntry } from '../store.ts';
-import { type RecordRevisions, recordEntry, recordRevisions } from './record.ts';
+import { type RecordRevisions, recordEntry, recordRevisions, type StoredRecord } from './record.ts';
 import { decodeMeta, encodeMeta, type StoreMeta, TABLES, type TableName } from './store-meta.ts';
 
 const META_TABLE = 'meta';
@@ -47,7 +47,7 @@ const FORM = { keyEncoder, encoder };
 /** What one LMDB transaction writes: records by key, `null` for a deletion, and the meta entry. */
 export interface TableWrites {
   readonly table: TableName;
-  readonly records: ReadonlyMap<Key, Buffer | null>;
+  readonly records: ReadonlyMap<Key, StoredRecord | null>;
   readonly meta?: StoreMeta;
 }
 
@@ -100,7 +100,7 @@ export class LmdbEnvironment {
       table.batch(() => {
         for (const [key, record] of writes.records) {
           // The promises of single operations say nothing that the batch's own does not.
-          if (record) void table.put(key, record);
+          if (record) void table.put(key, record.bytes);
           else void table.remove(key);
         }
         if (writes.meta) void this.#meta.put(META_KEY, encodeMeta(writes.meta));

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { AppError } from '../../core/errors.ts';
 import type { Key, Revision } from '../store.ts';
+import { StoredRecord } from './record.ts';
 
 /*
  * Two files of a fixed size. Each begins with 64 bytes that never change: 8 of magic, the store's id, a u32 CRC-32 of
@@ -24,8 +25,8 @@ export const DEFAULT_JOURNAL_BYTES = 4 * 1024 * 1024;
 
 const synced = promisify(fdatasync);
 
-/** What one batch of transactions has changed: LMDB records by key, null for what it has deleted. */
-export type Changes = ReadonlyMap<Key, Buffer | null>;
+/** What one batch of transactions has changed: records by key, null for what it has deleted. */
+export type Changes = ReadonlyMap<Key, StoredRecord | null>;
 
 /** A batch as the journal holds it. */
 export interface JournalBatch {
@@ -118,7 +119,7 @@ export class Journal {
       buffer.writeUInt16BE(keyBytes, at);
       at += 2 + keyBytes;
       at = buffer.writeUInt32BE(record ? record.length : DELETED, at);
-      if (record) at += record.copy(buffer, at);
+      if (record) at = record.copyTo(buffer, at);
     }
     buffer.writeUInt32BE(crc32(buffer.subarray(24, at)), 20);
     return buffer;
@@ -254,7 +255,7 @@ function writeWhole(fd: number, buffer: Buffer, position: number): void {
 
 /** The body's checksum was right, so it is whole; its records are copied, since they are kept. */
 function decodeBody(body: Buffer): Changes {
-  const changes = new Map<Key, Buffer | null>();
+  const changes = new Map<Key, StoredRecord | null>();
   let at = 0;
   while (at < body.length) {
     const keyEnd = at + 2 + body.readUInt16BE(at);
@@ -265,7 +266,7 @@ function decodeBody(body: Buffer): Changes {
       changes.set(key, null);
       continue;
     }
-    changes.set(key, Buffer.from(body.subarray(at, at + length)));
+    changes.set(key, StoredRecord.of(key, Buffer.from(body.subarray(at, at + length))));
     at += length;
   }
   return changes;

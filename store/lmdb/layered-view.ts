@@ -3,7 +3,7 @@ import { compareKeys, inRange, lowerBound } from '../key-order.ts';
 import type { Key, KeyRange, Revision, StoreEntry } from '../store.ts';
 import type { LmdbView } from './environment.ts';
 import type { Changes } from './journal.ts';
-import { type RecordRevisions, recordEntry } from './record.ts';
+import type { RecordRevisions, StoredRecord } from './record.ts';
 
 /** Entries read between two turns of the event loop: some 2 ms. */
 const SLICE_ENTRIES = 512;
@@ -26,7 +26,7 @@ export class LayeredView {
   }
 
   /** What the layers say of a key: its record, null when it was deleted, undefined when they have no change of it. */
-  changed(key: Key): Buffer | null | undefined {
+  changed(key: Key): StoredRecord | null | undefined {
     for (let at = this.#layers.length - 1; at >= 0; at--) {
       const record = this.#layers[at]!.get(key);
       if (record !== undefined) return record;
@@ -43,7 +43,7 @@ export class LayeredView {
   *entries(range: KeyRange): Generator<StoreEntry, void, void> {
     for (const [at, layer] of this.#layers.entries()) {
       for (const [key, record] of layer) {
-        if (record && inRange(key, range) && !this.#changedFrom(at + 1, key)) yield recordEntry(key, record);
+        if (record && inRange(key, range) && !this.#changedFrom(at + 1, key)) yield record;
       }
     }
     for (const entry of this.#base.entries(range)) if (!this.#changedFrom(0, entry.key)) yield entry;
@@ -109,7 +109,7 @@ export class PinnedView {
     while (next < this.#keys.length && compareKeys(this.#keys[next]!, end) < 0) {
       const key = this.#keys[next++]!;
       const record = this.#changes.get(key);
-      if (record) slice.push(recordEntry(key, record));
+      if (record) slice.push(record);
     }
     return next;
   }
@@ -118,7 +118,7 @@ export class PinnedView {
 function merged(layers: readonly Changes[]): Changes {
   const [only] = layers;
   if (layers.length === 1) return new Map(only);
-  const all = new Map<Key, Buffer | null>();
+  const all = new Map<Key, StoredRecord | null>();
   for (const layer of layers) for (const [key, record] of layer) all.set(key, record);
   return all;
 }

@@ -25,7 +25,7 @@ import { Batch, type PreparedTxn, prepareTxn } from './batch.ts';
 import type { LmdbEnvironment, LmdbView } from './environment.ts';
 import type { Changes, Journal } from './journal.ts';
 import { LayeredView, type PinnedView } from './layered-view.ts';
-import { newRecord, sealRecord } from './record.ts';
+import { newRecord, recordLength, StoredRecord } from './record.ts';
 import { STORE_FORMAT, type TableName } from './store-meta.ts';
 
 /** One batch takes so much at most, so that its duration stays bounded. */
@@ -84,7 +84,7 @@ export class LmdbStore implements Store {
   #revision: Revision;
   /** What the journal has and LMDB has not: changes that are on their way into LMDB, and those after them. */
   #leaving: Changes | undefined;
-  #layer = new Map<Key, Buffer | null>();
+  #layer = new Map<Key, StoredRecord | null>();
   #checkpointing: Promise<void> | undefined;
   #waiting: Waiting[] = [];
   /** Tasks that need the writer for themselves, such as the writing of a snapshot. */
@@ -344,11 +344,11 @@ export class LmdbStore implements Store {
     const spare: TableName = active === 'entries-a' ? 'entries-b' : 'entries-a';
     const revision = Math.max(theirs, this.revision()) + 1;
     await this.#attempt(() => this.#environment.clear(spare));
-    let records = new Map<Key, Buffer>();
+    let records = new Map<Key, StoredRecord>();
     let bytes = 0;
     for await (const entry of readSnapshot(createReadStream(spoolFile), () => {})) {
-      const record = newRecord(entry.value);
-      sealRecord(record, entry.key, { createRevision: revision, modRevision: revision });
+      const piece = newRecord(Buffer.allocUnsafe(recordLength(entry.value)), 0, entry.value);
+      const record = StoredRecord.sealed(entry.key, piece, { createRevision: revision, modRevision: revision });
       records.set(entry.key, record);
       bytes += record.length;
       if (bytes < MAX_BATCH_BYTES) continue;

@@ -28,7 +28,7 @@ import { DATA_FILE, LmdbEnvironment, type LmdbView } from './environment.ts';
 import { FolderLock, LOCK_FILES } from './folder-lock.ts';
 import { DEFAULT_JOURNAL_BYTES, JOURNAL_FILES, Journal } from './journal.ts';
 import { LmdbStore } from './lmdb-store.ts';
-import { checkRecord } from './record.ts';
+import { checkRecord, type StoredRecord } from './record.ts';
 import { checkFormat, STORE_FORMAT, TABLES } from './store-meta.ts';
 
 /** Bound of the data file. Address space only: neither memory nor disk is taken before there is data. */
@@ -133,7 +133,7 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
 /** Brings into LMDB what only the journal has: the last process was killed before it could. Whether there was something. */
 async function replayed(environment: LmdbEnvironment, present: LmdbView, journal: Journal): Promise<boolean> {
   const batches = journal.batchesAfter(present.meta.revision);
-  const records = new Map<Key, Buffer | null>();
+  const records = new Map<Key, StoredRecord | null>();
   for (const { changes } of batches) for (const [key, record] of changes) records.set(key, record);
   const revision = batches.at(-1)?.last ?? present.meta.revision;
   const meta = { ...present.meta, format: STORE_FORMAT, revision };
