@@ -257,7 +257,8 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
             maxRemembered: config.maxRemembered ?? 10_000,
           }),
         },
-        { datacenter: config.datacenter },
+        // Servers of another version may share a replicated store.
+        { datacenter: config.datacenter, packs: !store.traits.replicated },
       ),
   );
   register(

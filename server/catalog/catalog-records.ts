@@ -5,10 +5,11 @@ import type { ChangeSet } from './change-set.ts';
 import { CheckLists } from './check-lists.ts';
 import { CheckEntry, EntryContext, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import { FIRST_INDEX_BASE, type RecordKind, type RecordPlace } from './keys.ts';
+import type { PackedKind } from './packed-records.ts';
 import type { CheckDefinitionRecord, CheckStateRecord, InstanceRecord, NodeRecord, OwnerRecord } from './records.ts';
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
 import { SharedValues } from './shared-values.ts';
-import { createIndexOf, modifyIndexOf, type Stored, storedJson } from './stored.ts';
+import { createIndexOf, GivenRecord, modifyIndexOf, type Stored, storedJson, storedRecord } from './stored.ts';
 import { NamespaceTopics, type Topics, topicOf } from './topics.ts';
 
 const ALL_TOPICS = new NamespaceTopics(ALL_NAMESPACES);
@@ -20,6 +21,7 @@ const ALL_TOPICS = new NamespaceTopics(ALL_NAMESPACES);
 export class CatalogRecords {
   readonly topics: Topics;
   readonly #datacenter: string;
+  readonly #packs: boolean;
   #base = FIRST_INDEX_BASE;
   #entries = new EntryContext(FIRST_INDEX_BASE);
   readonly #shared = new SharedValues();
@@ -36,9 +38,16 @@ export class CatalogRecords {
   /** Of the namespace that has changed last. */
   #namespaceTopics = ALL_TOPICS;
 
-  constructor(deps: { topics: Topics }, options: { datacenter: string }) {
+  /** `packs`: everyone who reads the store knows packed records. */
+  constructor(deps: { topics: Topics }, options: { datacenter: string; packs?: boolean }) {
     this.topics = deps.topics;
     this.#datacenter = options.datacenter;
+    this.#packs = options.packs ?? false;
+  }
+
+  /** A record to be put there; nobody else may change it from now on. */
+  given(kind: PackedKind, place: RecordPlace, record: object): GivenRecord {
+    return new GivenRecord(kind, place, record, this.#packs);
   }
 
   /** What is added to revisions of the store to give indexes. */
@@ -122,7 +131,8 @@ export class CatalogRecords {
   }
 
   /** `changes` notes what it touches, for `settleRecords`. */
-  protected putRecord(kind: RecordKind, { first, local }: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
+  protected putRecord(kind: RecordKind, place: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
+    const { first, local } = place;
     const stored = <T>(): Stored<T> => storedJson<T>(entry);
     switch (kind) {
       case 'owner':
@@ -135,13 +145,17 @@ export class CatalogRecords {
         this.#setNode(first, stored<NodeRecord>(), changes);
         break;
       case 'instance':
-        this.#setInstance(first, local, this.#instance(entry), changes);
+        this.#setInstance(first, local, this.#instance(place, entry), changes);
         break;
       case 'checkDefinition':
-        this.#setDefinition(this.#check(first, local), storedJson<CheckDefinitionRecord>(entry), changes);
+        this.#setDefinition(
+          this.#check(first, local),
+          storedRecord<CheckDefinitionRecord>(kind, place, entry),
+          changes,
+        );
         break;
       case 'checkState':
-        this.#setCheckState(this.#check(first, local), stored<CheckStateRecord>(), changes);
+        this.#setCheckState(this.#check(first, local), storedRecord<CheckStateRecord>(kind, place, entry), changes);
         break;
     }
   }
@@ -171,8 +185,8 @@ export class CatalogRecords {
     }
   }
 
-  #instance(entry: StoreEntry): Stored<InstanceRecord> {
-    const stored = storedJson<InstanceRecord>(entry);
+  #instance(place: RecordPlace, entry: StoreEntry): Stored<InstanceRecord> {
+    const stored = storedRecord<InstanceRecord>('instance', place, entry);
     this.#shared.instance(stored.record);
     return stored;
   }

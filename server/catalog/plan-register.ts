@@ -13,7 +13,6 @@ import {
   sameRecord,
 } from './records.ts';
 import type { CatalogState } from './state.ts';
-import { GivenRecord } from './stored.ts';
 import { checkEpoch, mayOverwrite, ownershipAfter, sameOwner } from './writer-rules.ts';
 
 export interface RegisterOptions {
@@ -119,7 +118,7 @@ function planInstance(
   const { owner, ref, hash } = ownershipAfter(writer, current?.record, agreed);
   const record: InstanceRecord = { owner, ref, hash, node: registration.node, namespace, content };
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
-  else plan.give(key, current, new GivenRecord('instance', spot, record));
+  else plan.give(key, current, state.given('instance', spot, record));
 }
 
 /** Whether nothing but the tags changes, and the instance lets others do that (Consul's EnableTagOverride). */
@@ -167,11 +166,11 @@ function planCheck(
   };
   const key = keys.at('checkDefinition', spot);
   if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
-  else plan.give(key, current, new GivenRecord('checkDefinition', spot, record));
+  else plan.give(key, current, state.given('checkDefinition', spot, record));
   const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
   if (stateHalf) {
     const record = checkStateRecord(stateHalf, entry?.state?.record, nowMs);
-    plan.giveChanged(keys.at('checkState', spot), entry?.state, new GivenRecord('checkState', spot, record));
+    plan.giveChanged(keys.at('checkState', spot), entry?.state, state.given('checkState', spot, record));
     if (entry && record.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
   }
 }

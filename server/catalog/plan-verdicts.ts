@@ -4,7 +4,6 @@ import { localKey, SERF_HEALTH } from './entries.ts';
 import { PlanBuilder } from './plan.ts';
 import { type CheckDefinitionRecord, checkStateRecord } from './records.ts';
 import type { CatalogState } from './state.ts';
-import { GivenRecord } from './stored.ts';
 
 /** The owner of what the servers themselves keep in the catalog. */
 export const SERVER_OWNER = 'server/catalog';
@@ -31,7 +30,7 @@ export function planVerdicts(
     if (current?.record.status === verdict.Status && current.record.output === verdict.Output) continue;
     plan.rely(state.keys.checkDefinition(first, namespace, checkId), check.definition);
     const record = checkStateRecord({ status: verdict.Status, output: verdict.Output }, current?.record, nowMs);
-    const given = new GivenRecord('checkState', { first, local }, record);
+    const given = state.given('checkState', { first, local }, record);
     plan.give(state.keys.checkState(first, namespace, checkId), current, given);
     if (verdict.Status === 'critical') plan.loses({ node: first, check: local });
   }

@@ -68,7 +68,7 @@ export class PlanBuilder {
     this.own(key, known);
     const carried = carriedOver(known);
     // What is carried is in the value alone.
-    this.#put(key, sealValue(encodeRecord(given.record!), carried), carried ? undefined : given);
+    this.#put(key, sealValue(given.encode(), carried), carried ? undefined : given);
   }
 
   /** Puts a record in a form of its table's own. */

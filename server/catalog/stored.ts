@@ -1,6 +1,8 @@
 import { AppError } from '../../core/errors.ts';
 import type { Revision, StoreEntry } from '../../store/store.ts';
-import type { RecordKind, RecordPlace } from './keys.ts';
+import type { RecordPlace } from './keys.ts';
+import { type PackedKind, packRecord, unpackRecord } from './packed-records.ts';
+import { encodeRecord } from './records.ts';
 
 /**
  * The indexes of an entry that has been restored: of its first put, and of its last one unless it was put again since.
@@ -33,6 +35,8 @@ export function modifyIndexOf(stored: Omit<Stored<unknown>, 'record'>, base: num
 /** Begins a value that carries indexes; no JSON text begins with it. */
 const CARRY_MARK = 0x40;
 const LINE_END = 0x0a;
+/** Begins a JSON array. */
+const LIST_MARK = 0x5b;
 
 /** A stored value: what it carries, if anything, and the record's bytes. */
 export interface OpenedValue {
@@ -69,12 +73,15 @@ export function openValue(key: string, value: Uint8Array): OpenedValue {
  * The first one who takes it has it for itself; to others it is as if only the value had come.
  */
 export class GivenRecord {
-  readonly kind: RecordKind;
+  readonly kind: PackedKind;
+  readonly #packed: boolean;
   #place: RecordPlace | undefined;
   #record: object | undefined;
 
-  constructor(kind: RecordKind, place: RecordPlace, record: object) {
+  /** `packed`: it is stored in that form. */
+  constructor(kind: PackedKind, place: RecordPlace, record: object, packed: boolean) {
     this.kind = kind;
+    this.#packed = packed;
     this.#place = place;
     this.#record = record;
   }
@@ -89,6 +96,11 @@ export class GivenRecord {
     return this.#record;
   }
 
+  /** As it is stored; to be asked before it is taken. */
+  encode(): string {
+    return this.#packed ? packRecord(this.kind, this.#record!, this.#place!) : encodeRecord(this.#record!);
+  }
+
   take(): object | undefined {
     const record = this.#record;
     this.#record = undefined;
@@ -99,13 +111,28 @@ export class GivenRecord {
 
 /** Reads an entry whose record is JSON. @throws AppError `storeCorrupt` naming the key. */
 export function storedJson<T>(entry: StoreEntry): Stored<T> {
+  return read(entry, (text) => JSON.parse(text) as T);
+}
+
+/** Reads a record in either of its forms, or takes it where it is given. @throws AppError `storeCorrupt` naming the key. */
+export function storedRecord<T>(kind: PackedKind, place: RecordPlace, entry: StoreEntry): Stored<T> {
   const { createRevision, modRevision, decoded } = entry;
   const given = decoded instanceof GivenRecord ? decoded.take() : undefined;
   if (given) return { record: given as T, createRevision, modRevision };
+  return read(entry, (text) => unpackRecord(kind, JSON.parse(text), place) as T);
+}
+
+/** Whether the bytes of a record (without what they carry) are its packed form. */
+export function isPacked(body: Uint8Array): boolean {
+  return body[0] === LIST_MARK;
+}
+
+function read<T>(entry: StoreEntry, decode: (text: string) => T): Stored<T> {
+  const { createRevision, modRevision } = entry;
   const { carried, body } = openValue(entry.key, entry.value);
   let record: T;
   try {
-    record = JSON.parse(body.toString()) as T;
+    record = decode(body.toString());
   } catch (cause) {
     throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read`, { cause });
   }

@@ -380,7 +380,8 @@ describe('catalog writer against another writer', () => {
   }
 
   function rivalValue(value: Uint8Array, ref: number): Uint8Array {
-    return Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(value).toString()), ref: String(ref) }));
+    const [packed] = JSON.parse(Buffer.from(value).toString()) as [object];
+    return Buffer.from(JSON.stringify([{ ...packed, ref: String(ref) }]));
   }
 
   it('plans again when a compare fails, and gives up with a clear error when it always does', async () => {

@@ -6,6 +6,7 @@ import { silentLogger } from '../../core/log.ts';
 import { SystemRandom } from '../../core/random.ts';
 import type { Store } from '../store.ts';
 import { openLmdbStore } from './open-lmdb-store.ts';
+import { STORE_FORMAT } from './store-meta.ts';
 
 let dir = '';
 beforeEach(async () => {
@@ -32,7 +33,7 @@ describe('openLmdbStore', () => {
   it('makes the folder and those above it', async () => {
     const folder = join(dir, 'not', 'there');
     await create(folder);
-    expect(JSON.parse(await readFile(join(folder, 'store.json'), 'utf8'))).toMatchObject({ format: 2 });
+    expect(JSON.parse(await readFile(join(folder, 'store.json'), 'utf8'))).toMatchObject({ format: STORE_FORMAT });
   });
 
   it('keeps the folder and its files from other users, also those of an earlier run', async () => {
@@ -109,7 +110,7 @@ describe('openLmdbStore', () => {
     await expect(open()).rejects.toEqual(
       refusal(
         'storeVersion',
-        /^data folder \S+: it has format 7, this version reads up to format 2; use the newer version/,
+        /^data folder \S+: it has format 7, this version reads up to format 3; use the newer version/,
       ),
     );
   });

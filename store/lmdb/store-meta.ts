@@ -3,7 +3,7 @@ import { AppError } from '../../core/errors.ts';
 import type { Revision } from '../store.ts';
 
 /** The format of the data folder that this version writes, and the newest that it reads. */
-export const STORE_FORMAT = 2;
+export const STORE_FORMAT = 3;
 
 /** The two tables of entries: one holds the content, a restore fills the other and then they change places. */
 export const TABLES = ['entries-a', 'entries-b'] as const;

@@ -3,7 +3,7 @@ import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { SeededRandom, SystemRandom } from '../../core/random.ts';
 import { CatalogKeys, FIRST_GENERATION, parseKey, splitKey } from '../../server/catalog/keys.ts';
-import { storedJson } from '../../server/catalog/stored.ts';
+import { storedJson, storedRecord } from '../../server/catalog/stored.ts';
 import { decodeKv } from '../../server/kv/kv-record.ts';
 import { EVERYTHING, take } from '../../store/contract/shorthand.ts';
 import { openEtcdStore } from '../../store/etcd/open-etcd-store.ts';
@@ -60,8 +60,9 @@ class Content {
     if (deadSinceMs !== undefined) return [];
     if (!this.#entries.has(this.#keys.node(content.Node))) return [`${id} lives without its node`];
     return content.NodeChecks.flatMap((check) => {
-      const half = this.#entries.get(this.#keys.checkState(content.Node, 'default', check));
-      const status = half && storedJson<{ status: string }>(half).record.status;
+      const spot = this.#keys.spot(content.Node, 'default', check);
+      const half = this.#entries.get(this.#keys.at('checkState', spot));
+      const status = half && storedRecord<{ status: string }>('checkState', spot, half).record.status;
       return status === undefined || status === 'critical' ? [`${id} lives though ${check} is ${status}`] : [];
     });
   }
