@@ -43,6 +43,7 @@ import { CoordinateTable } from './coordinates/coordinate-table.ts';
 import type { WhyNoInstance } from './explain/service-explainer.ts';
 import { KV_LIMITS, type KvLimits } from './kv/kv-part.ts';
 import { composeLeadership, readAuthority } from './leadership/compose-leadership.ts';
+import { mayPack, RecordFormat, SERVER_META } from './leadership/record-format.ts';
 import { registerBy, serverAddresses } from './leadership/servers.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
 import { type ServerPart, serverParts } from './parts.ts';
@@ -197,7 +198,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   ]);
   const registration = new ServerRegistration(
     { ...deps, register: (entry, by) => registerBy(routes, entry, by) },
-    { ...config, serverPort: config.serverPort ?? 8300 },
+    { ...config, serverPort: config.serverPort ?? 8300, meta: SERVER_META },
   );
   return {
     runnable: new RunGroup(deps, {
@@ -207,6 +208,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
         ...standing.runnables,
         standing.leading(container.resolve(tokens.LIVENESS)),
         registration,
+        standing.leading(container.resolve(tokens.RECORD_FORMAT)),
         ...parts.flatMap((part) => part.runnables ?? []).map((part) => standing.leading(part)),
       ],
     }),
@@ -257,8 +259,7 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
             maxRemembered: config.maxRemembered ?? 10_000,
           }),
         },
-        // Servers of another version may share a replicated store.
-        { datacenter: config.datacenter, packs: !store.traits.replicated },
+        { datacenter: config.datacenter, packs: mayPack(store) },
       ),
   );
   register(
@@ -296,6 +297,7 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
         mesh: new VirtualAddresses({ state: c.resolve(tokens.STATE), table: c.resolve(tokens.VIRTUAL_ADDRESSES) }),
       }),
   );
+  register(tokens.RECORD_FORMAT, (c) => new RecordFormat({ ...deps, store, state: c.resolve(tokens.STATE) }));
   register(tokens.OWNED_HUB, (c) => new OwnedHub({ state: c.resolve(tokens.STATE), clock: deps.clock }));
   register(tokens.LIVENESS, (c) => {
     const writer = c.resolve(tokens.WRITER);

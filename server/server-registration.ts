@@ -13,6 +13,8 @@ export interface ServerIdentity {
   readonly nodeId: string;
   readonly nodeAddress: string;
   readonly serverPort: number;
+  /** What it tells the other servers of itself. */
+  readonly meta: Readonly<Record<string, string>>;
 }
 
 /** Between two tries to register: the store may refuse for a while. */
@@ -52,7 +54,7 @@ export class ServerRegistration implements Runnable {
   }
 
   async #try(): Promise<boolean> {
-    const { nodeName, nodeId, nodeAddress, serverPort } = this.#identity;
+    const { nodeName, nodeId, nodeAddress, serverPort, meta } = this.#identity;
     try {
       await this.#register(
         {
@@ -62,7 +64,7 @@ export class ServerRegistration implements Runnable {
           TaggedAddresses: taggedAddresses(nodeAddress),
           // The agent of this node keeps the node itself up to date.
           SkipNodeUpdate: true,
-          Service: { ID: SERVER_SERVICE, Service: SERVER_SERVICE, Port: serverPort },
+          Service: { ID: SERVER_SERVICE, Service: SERVER_SERVICE, Port: serverPort, Meta: meta },
         },
         { owner: `server/${nodeName}`, epoch: 0 },
       );

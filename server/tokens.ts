@@ -15,6 +15,7 @@ import type { CatalogState } from './catalog/state.ts';
 import type { StateWriter } from './catalog/state-writer.ts';
 import type { CatalogWriter } from './catalog/writer.ts';
 import type { LeadershipParts } from './leadership/compose-leadership.ts';
+import type { RecordFormat } from './leadership/record-format.ts';
 import type { AgentLiveness } from './liveness/agent-liveness.ts';
 import type { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
 
@@ -29,6 +30,7 @@ export const VIRTUAL_ADDRESSES: InjectionToken<VirtualAddressTable> = Symbol('Vi
 export const LOOKUPS: InjectionToken<CatalogLookups> = Symbol('CatalogLookups');
 export const OWNED_HUB: InjectionToken<OwnedHub> = Symbol('OwnedHub');
 export const LIVENESS: InjectionToken<AgentLiveness> = Symbol('AgentLiveness');
+export const RECORD_FORMAT: InjectionToken<RecordFormat> = Symbol('RecordFormat');
 export const READS: InjectionToken<NodeReads & ServiceReads> = Symbol('CatalogReads');
 export const WRITES: InjectionToken<CatalogWrites> = Symbol('CatalogWrites');
 export const AGENTS: InjectionToken<AgentBackend> = Symbol('AgentBackend');

@@ -111,8 +111,18 @@ export interface StoreView {
   release(): void;
 }
 
+/** The format of what a store holds. Who does not know it refuses the store. */
+export interface StoreFormat {
+  /** As far as this process knows; others may have raised it. */
+  known(): number;
+  /** Raises it, for good. @throws AppError `unavailable`, `storeMismatch`, what the engine throws. */
+  raise(to: number): Promise<void>;
+}
+
 export interface Store {
   readonly traits: StoreTraits;
+  /** Of a store that processes of several versions may have open at a time. */
+  readonly format?: StoreFormat;
   /** Newest revision that this engine has seen. */
   revision(): Revision;
   /** Why nothing can be read or written until something outside is mended, and what to do; undefined while all is well. */

@@ -21,7 +21,7 @@ const ALL_TOPICS = new NamespaceTopics(ALL_NAMESPACES);
 export class CatalogRecords {
   readonly topics: Topics;
   readonly #datacenter: string;
-  readonly #packs: boolean;
+  #packs: boolean;
   #base = FIRST_INDEX_BASE;
   #entries = new EntryContext(FIRST_INDEX_BASE);
   readonly #shared = new SharedValues();
@@ -43,6 +43,15 @@ export class CatalogRecords {
     this.topics = deps.topics;
     this.#datacenter = options.datacenter;
     this.#packs = options.packs ?? false;
+  }
+
+  /** Whether records are packed, and the state that comes with a check's definition may lie in it. */
+  get packs(): boolean {
+    return this.#packs;
+  }
+
+  packFromNowOn(): void {
+    this.#packs = true;
   }
 
   /** A record to be put there; nobody else may change it from now on. */
@@ -213,6 +222,7 @@ export class CatalogRecords {
 
   #setNode(key: string, stored: Stored<NodeRecord> | undefined, changes: ChangeSet): void {
     const node = this.#nodeEntry(key);
+    const respelled = node.stored && stored && node.stored.record.name !== stored.record.name;
     node.stored = stored;
     node.shape = stored && {
       ID: stored.record.id,
@@ -227,6 +237,8 @@ export class CatalogRecords {
     };
     changes.nodeList = true;
     this.#touchNode(node, changes);
+    // The lists of checks by state name their nodes.
+    if (respelled) for (const check of node.checks.values()) changes.checks.add(check);
   }
 
   #setInstance(nodeKey: string, key: string, stored: Stored<InstanceRecord> | undefined, changes: ChangeSet): void {
@@ -281,7 +293,7 @@ export class CatalogRecords {
   }
 
   #setCheckState(check: CheckEntry, stored: Stored<CheckStateRecord> | undefined, changes: ChangeSet): void {
-    check.state = stored;
+    check.ownState = stored;
     this.#touchCheck(check, changes);
   }
 
@@ -365,6 +377,6 @@ export class CatalogRecords {
 
   #relist(check: CheckEntry, changes: ChangeSet): void {
     this.#checks.relist(check, changes);
-    if (!check.definition && !check.state) check.node.checks.delete(check.key);
+    if (!check.definition && !check.ownState) check.node.checks.delete(check.key);
   }
 }

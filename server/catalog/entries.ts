@@ -229,7 +229,10 @@ export class InstanceEntry {
   }
 }
 
-/** The two halves of a check. It exists for readers while the definition does. */
+/**
+ * The two halves of a check. It exists for readers while the definition does. The state half lies at a key of its own, which is its
+ * agent's; a state that comes with the definition may lie in that until there is one at its own key.
+ */
 export class CheckEntry {
   readonly node: NodeEntry;
   readonly key: string;
@@ -237,7 +240,8 @@ export class CheckEntry {
   readonly #context: EntryContext;
   #definition: Stored<CheckDefinitionRecord> | undefined;
   #instanceKey = '';
-  state: Stored<CheckStateRecord> | undefined;
+  /** What lies at the key of the state half. */
+  ownState: Stored<CheckStateRecord> | undefined;
   /** The state under which it is listed now. */
   listedAs: CheckStatus | undefined;
 
@@ -276,12 +280,18 @@ export class CheckEntry {
     return this.#instanceKey;
   }
 
+  /** The state half, wherever it lies. */
+  get state(): CheckStateRecord | undefined {
+    return this.ownState?.record ?? this.#definition?.record.state;
+  }
+
   get status(): CheckStatus {
-    return this.state?.record.status ?? 'critical';
+    return this.state?.status ?? 'critical';
   }
 
   get output(): string {
-    if (this.state) return this.state.record.output;
+    const { state } = this;
+    if (state) return state.output;
     return noVerdictText(this.node.name, { hasAgent: this.node.serfHealth !== undefined });
   }
 
@@ -307,7 +317,7 @@ export class CheckEntry {
       ExposedPort: record.exposedPort,
       Definition: record.definition,
       CreateIndex: createIndexOf(definition, base),
-      ModifyIndex: Math.max(modifyIndexOf(definition, base), this.state ? modifyIndexOf(this.state, base) : 0),
+      ModifyIndex: Math.max(modifyIndexOf(definition, base), this.ownState ? modifyIndexOf(this.ownState, base) : 0),
     };
     if (record.namespace !== DEFAULT_NAMESPACE) shape.Namespace = record.namespace;
     return shape;

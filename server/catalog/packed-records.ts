@@ -102,6 +102,7 @@ function packDefinition(record: CheckDefinitionRecord, place: RecordPlace): Fiel
     packed.definition = record.definition;
     break;
   }
+  if (record.state) packed.state = packState(record.state);
   if (record.heartbeatMs !== undefined) packed.heartbeatMs = record.heartbeatMs;
   return packed;
 }
@@ -123,6 +124,7 @@ function unpackDefinition(packed: Partial<CheckDefinitionRecord>, place: RecordP
     ref: packed.ref ?? '',
     hash: packed.hash ?? '',
   };
+  if (packed.state) record.state = unpackState(packed.state);
   if (packed.heartbeatMs !== undefined) record.heartbeatMs = packed.heartbeatMs;
   return record;
 }

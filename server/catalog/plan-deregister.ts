@@ -139,7 +139,7 @@ function planCheckRemoval(
 export function removeCheck(state: CatalogState, plan: PlanBuilder, check: CheckEntry): void {
   const record = check.definition?.record;
   if (!record) return;
-  plan.delete(state.keys.checkState(check.node.key, record.namespace, record.checkId), check.state);
+  plan.delete(state.keys.checkState(check.node.key, record.namespace, record.checkId), check.ownState);
   plan.delete(state.keys.checkDefinition(check.node.key, record.namespace, record.checkId), check.definition);
   plan.loses({ node: check.node.key, check: check.key });
 }

@@ -145,6 +145,12 @@ function planCheck(
   const entry = node?.checks.get(spot.local);
   const current = entry?.definition;
   mayOverwrite(writer, current?.record, () => `check ${check.checkId} on node ${registration.node}`);
+  const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
+  const told = stateHalf && checkStateRecord(stateHalf, entry?.state, nowMs);
+  // Who writes the state half holds the definition too, so that there is none at its own key in the end.
+  const lies = !entry?.ownState && (state.packs || current?.record.state !== undefined);
+  // Once there is one at its own key, what lies in the definition says nothing any more, and stays.
+  const within = lies && told ? told : current?.record.state;
   const same = current !== undefined && sameDefinition(current.record, registration.node, check);
   const { owner, ref, hash } = ownershipAfter(writer, current?.record, same);
   // Written out, as records are kept: what is spread from others takes more memory.
@@ -163,16 +169,15 @@ function planCheck(
     owner,
     ref,
     hash,
+    state: within,
   };
   const key = keys.at('checkDefinition', spot);
-  if (current && same && sameOwnership(current.record, record)) plan.own(key, current);
+  const asBefore = same && sameOwnership(current.record, record) && sameRecord(current.record.state, within);
+  if (asBefore) plan.own(key, current);
   else plan.give(key, current, state.given('checkDefinition', spot, record));
-  const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
-  if (stateHalf) {
-    const record = checkStateRecord(stateHalf, entry?.state?.record, nowMs);
-    plan.giveChanged(keys.at('checkState', spot), entry?.state, state.given('checkState', spot, record));
-    if (entry && record.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
-  }
+  if (told && !lies)
+    plan.giveChanged(keys.at('checkState', spot), entry?.ownState, state.given('checkState', spot, told));
+  if (entry && told?.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
 }
 
 /** The instance of a check has to exist, or to come with it. */
@@ -222,7 +227,7 @@ function sameOwnership(a: InstanceRecord | CheckDefinitionRecord, b: InstanceRec
 }
 
 function sameDefinition(record: CheckDefinitionRecord, node: string, check: NormalCheck): boolean {
-  const { owner: _owner, ref: _ref, hash: _hash, heartbeatMs: _heartbeatMs, ...current } = record;
+  const { owner: _owner, ref: _ref, hash: _hash, state: _own, heartbeatMs: _heartbeatMs, ...current } = record;
   const { state: _state, initialState: _initialState, ...content } = check;
   return sameRecord(current, { node, ...content });
 }

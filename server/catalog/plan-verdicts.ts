@@ -27,11 +27,11 @@ export function planVerdicts(
       node: { key: first },
       key: local,
     } = check;
-    if (current?.record.status === verdict.Status && current.record.output === verdict.Output) continue;
+    if (current?.status === verdict.Status && current.output === verdict.Output) continue;
     plan.rely(state.keys.checkDefinition(first, namespace, checkId), check.definition);
-    const record = checkStateRecord({ status: verdict.Status, output: verdict.Output }, current?.record, nowMs);
+    const record = checkStateRecord({ status: verdict.Status, output: verdict.Output }, current, nowMs);
     const given = state.given('checkState', { first, local }, record);
-    plan.give(state.keys.checkState(first, namespace, checkId), current, given);
+    plan.give(state.keys.checkState(first, namespace, checkId), check.ownState, given);
     if (verdict.Status === 'critical') plan.loses({ node: first, check: local });
   }
   return plan;
@@ -71,8 +71,8 @@ export function planAgentHealth(
   const verdict = agent.alive
     ? ({ status: 'passing', output: 'Agent alive and reachable' } as const)
     : ({ status: 'critical', output: 'Agent not live or unreachable' } as const);
-  const record = checkStateRecord(verdict, check?.state?.record, nowMs);
-  plan.putChanged(keys.checkState(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.state, record);
+  const record = checkStateRecord(verdict, check?.state, nowMs);
+  plan.putChanged(keys.checkState(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.ownState, record);
   if (check && !agent.alive) plan.loses({ node: node.key, check: check.key });
   return plan;
 }

@@ -48,6 +48,8 @@ export interface CheckDefinitionRecord extends Ownership {
   readonly timeout: string;
   readonly exposedPort: number;
   readonly definition: CheckDefinition;
+  /** The state half, where it came with the definition and has not been told by anybody since: see `CheckEntry.state`. */
+  readonly state?: CheckStateRecord;
   /** Of serfHealth only: how often the agent promised to report, so that a new server knows how long to wait. */
   readonly heartbeatMs?: number;
 }

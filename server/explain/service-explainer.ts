@@ -90,7 +90,7 @@ function explained(entry: InstanceEntry, ruledOutBy: RuledOutBy): ExplainedInsta
 function reason(check: CheckEntry): ExplainedReason {
   const { checkId, name, notes } = check.definition!.record;
   const { status, output } = check;
-  const since = check.state?.record.since;
+  const since = check.state?.since;
   const common = {
     CheckID: checkId,
     Status: status,

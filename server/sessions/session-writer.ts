@@ -146,7 +146,7 @@ export class SessionWriter {
     for (const { check } of boundChecks(content, node, namespace)) {
       const { checkId, namespace: inNamespace } = check!.definition!.record;
       plan.rely(state.keys.checkDefinition(node.key, inNamespace, checkId), check!.definition);
-      plan.rely(state.keys.checkState(node.key, inNamespace, checkId), check!.state);
+      plan.rely(state.keys.checkState(node.key, inNamespace, checkId), check!.ownState);
     }
     plan.put(this.#key(record.id), undefined, record);
     return { plan: plan.build(), problem };

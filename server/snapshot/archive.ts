@@ -17,6 +17,11 @@ export interface SnapshotMeta {
   readonly Lictor: { readonly Format: number; readonly Datacenter: string };
 }
 
+/** Of an archive in which the state half of a check may lie in its definition. */
+export const ARCHIVE_FORMAT = 2;
+/** Of one in which each half of a check is an entry of its own; all versions read it. */
+export const PLAIN_FORMAT = 1;
+
 const META = 'meta.json';
 const STATE = 'state.bin';
 const SUMS = 'SHA256SUMS';
@@ -83,7 +88,10 @@ export async function readArchive(
     throw refused(`the checksums in ${SUMS} do not match`);
   }
   const meta = metaOf(found.meta);
-  if (meta.Lictor?.Format !== 1) throw refused(`${META} names a format that this version cannot read`);
+  const { Format } = meta.Lictor ?? {};
+  if (Format !== ARCHIVE_FORMAT && Format !== PLAIN_FORMAT) {
+    throw refused(`${META} names a format that this version cannot read`);
+  }
   if (meta.Index !== index) throw refused(`${META} and ${STATE} name different indexes`);
   return meta;
 }

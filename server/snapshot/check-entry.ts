@@ -42,9 +42,15 @@ function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): void {
   const { parts, fields } = KINDS[kind];
   const { record } = readable(() => storedJson<unknown>(entry));
   if (partsOf(key)?.length !== parts) throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
+  requireFields(entry.key, record, fields);
+  const within = kind === 'checkDefinition' ? (record as { state?: unknown }).state : undefined;
+  if (within !== undefined) requireFields(`the state in ${entry.key}`, within, KINDS.checkState.fields);
+}
+
+function requireFields(where: string, record: unknown, fields: Readonly<Record<string, string>>): void {
   for (const [field, type] of Object.entries(fields)) {
     const value = (record as Record<string, unknown> | null)?.[field];
-    if (value === null || typeof value !== type) throw refused(`${entry.key} has no ${field} (${type})`);
+    if (value === null || typeof value !== type) throw refused(`${where} has no ${field} (${type})`);
   }
 }
 

@@ -15,7 +15,7 @@ import { isPackedKind } from '../catalog/packed-records.ts';
 import { encodeRecord } from '../catalog/records.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { createIndexOf, isPacked, modifyIndexOf, openValue, storedJson, storedRecord } from '../catalog/stored.ts';
-import { writeArchive } from './archive.ts';
+import { ARCHIVE_FORMAT, PLAIN_FORMAT, writeArchive } from './archive.ts';
 
 export interface SnapshotExportDeps {
   readonly store: Pick<Store, 'view'>;
@@ -41,7 +41,7 @@ export async function exportSnapshot(
     ID: `1-${index}-${clock.now()}`,
     Index: index,
     Term: 1,
-    Lictor: { Format: 1, Datacenter: options.datacenter },
+    Lictor: { Format: state.packs ? ARCHIVE_FORMAT : PLAIN_FORMAT, Datacenter: options.datacenter },
   };
   const stateBytes = () => snapshotChunks(index, portable(view, { base, generation }));
   const gzip = createGzip({ level: 1 });

@@ -10,7 +10,7 @@ import { type Op, prefixRange, type Store, type StoreEntry } from '../../store/s
 import { CATALOG_RANGE, GENERATION_KEY, generationPrefix, INDEX_BASE_KEY, splitKey } from '../catalog/keys.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { sealValue } from '../catalog/stored.ts';
-import { readArchive } from './archive.ts';
+import { PLAIN_FORMAT, readArchive } from './archive.ts';
 import { checkEntry } from './check-entry.ts';
 
 export interface SnapshotRestoreDeps {
@@ -57,15 +57,26 @@ export class SnapshotRestore {
         await pipeline(archive, limited(this.#options.maxArchiveBytes), createWriteStream(path, { mode: 0o600 }), {
           signal,
         });
-        const { Index } = await readArchive(path, (entry) => {
+        const { Index, Lictor } = await readArchive(path, (entry) => {
           signal.throwIfAborted();
           checkEntry(this.#deps.state, entry);
         });
+        this.#assertKnown(Lictor.Format);
         await this.#replace(path, Index, signal);
       } finally {
         await rm(dir, { recursive: true, force: true });
       }
     });
+  }
+
+  /** Servers of an earlier version, which do not know this format, may share the store. */
+  #assertKnown(format: number): void {
+    if (format === PLAIN_FORMAT || this.#deps.state.packs) return;
+    throw new AppError(
+      'conflict',
+      `the archive has format ${format}, which some servers of this datacenter may not know yet: restore it once all of ` +
+        'them run this version',
+    );
   }
 
   /** Deletes, in bounded steps, what interrupted restores and former catalogs have left. */

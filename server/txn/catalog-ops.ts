@@ -25,6 +25,12 @@ interface Drafted<T> extends DraftIndexes {
 
 const VERBS = new Set(['get', 'set', 'cas', 'delete', 'delete-cas']);
 
+/** The state half that lies in the definition. */
+function stateWithin(definition: Drafted<CheckDefinitionRecord> | undefined): Drafted<CheckStateRecord> | undefined {
+  const record = definition?.record.state;
+  return record && { ...definition, record };
+}
+
 /** What is wrong with the operation itself. */
 export function catalogProblem(op: NodeOp | ServiceOp | CheckOp): string | undefined {
   return VERBS.has(op.verb) ? undefined : `unknown ${op.kind} operation: ${op.verb}`;
@@ -119,8 +125,9 @@ export class CatalogOperations {
     if (verb === 'set' || verb === 'cas') this.#requireNode(node);
     this.#guard(verb, before, given.ModifyIndex, `check ${q(id)} on node ${q(node)}`);
     const statePlace = state.keys.checkState(node, namespace, id);
-    const stateBase = this.#base(entry?.state);
-    const stateBefore = draft.read<Drafted<CheckStateRecord>>(statePlace, stateBase);
+    const stateBase = this.#base(entry?.ownState);
+    const own = draft.read<Drafted<CheckStateRecord>>(statePlace, stateBase);
+    const stateBefore = own ?? stateWithin(before);
     if (verb === 'get') {
       this.#showCheck(before!, stateBefore);
       return;
@@ -140,12 +147,14 @@ export class CatalogOperations {
     const { state: given2, initialState, checkId, ...content } = normal;
     const definition = { ...content, node, checkId };
     const same = before !== undefined && sameRecord({ ...before.record, ...definition }, before.record);
-    const record = { ...definition, ...ownershipAfter(API_WRITER, before?.record, same) };
-    const after = this.#put(place, base, before, record);
     const half = given2 ?? (stateBefore ? undefined : initialState);
+    const ownership = ownershipAfter(API_WRITER, before?.record, same);
+    const record = { ...definition, ...ownership, state: before?.record.state };
+    const after = this.#put(place, base, before, record);
     const stored = half && checkStateRecord(half, stateBefore?.record, this.#context.nowMs);
     if (entry && stored?.status === 'critical') this.#loses(entry);
-    this.#showCheck(after, stored ? this.#put(statePlace, stateBase, stateBefore, stored) : stateBefore);
+    const changed = stored && !(stateBefore && sameRecord(stateBefore.record, stored));
+    this.#showCheck(after, changed ? this.#put(statePlace, stateBase, own, stored) : stateBefore);
   }
 
   #guard(verb: string, before: DraftIndexes | undefined, index: number | undefined, what: string): void {
@@ -197,7 +206,7 @@ export class CatalogOperations {
     for (const check of entry?.checks.values() ?? []) {
       const id = check.key.slice(check.key.indexOf('/') + 1);
       if (check.definition) present.set(keys.checkDefinition(name, check.namespace, id), check.definition);
-      if (check.state) present.set(keys.checkState(name, check.namespace, id), check.state);
+      if (check.ownState) present.set(keys.checkState(name, check.namespace, id), check.ownState);
     }
     const remove = (range: KeyRange) => draft.deleteRange(range, within(present, range));
     for (const kind of ['checkState', 'checkDefinition', 'instance'] as const) remove(keys.ofNode(kind, name));
@@ -213,7 +222,7 @@ export class CatalogOperations {
     for (const check of this.#nodeEntry(node)?.checksByInstance.get(wanted) ?? []) {
       const id = check.definition!.record.checkId;
       draft.delete(state.keys.checkDefinition(node, namespace, id), this.#base(check.definition));
-      draft.delete(state.keys.checkState(node, namespace, id), this.#base(check.state));
+      draft.delete(state.keys.checkState(node, namespace, id), this.#base(check.ownState));
       this.#loses(check);
     }
     for (const { key, now } of [...draft.within(state.keys.ofNode('checkDefinition', node))]) {

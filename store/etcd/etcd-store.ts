@@ -11,6 +11,7 @@ import type {
   Store,
   StoreEntry,
   StoreEvents,
+  StoreFormat,
   StoreTraits,
   StoreView,
   Txn,
@@ -38,6 +39,7 @@ export interface EtcdStoreDeps {
   readonly queue: CommitQueue;
   readonly follower: Pick<Follower, 'hindrance'>;
   readonly restorer: Restorer;
+  readonly format: StoreFormat;
   readonly renewTls: (tls: EtcdTls) => void;
   /** Ends the watch and the connections; called once, when all commits are settled. */
   readonly onClose: () => Promise<void>;
@@ -49,11 +51,13 @@ export interface EtcdStoreDeps {
  */
 export class EtcdStore implements Store {
   readonly traits: StoreTraits;
+  readonly format: StoreFormat;
   readonly #deps: EtcdStoreDeps;
   #closing: Promise<void> | undefined;
 
   constructor(deps: EtcdStoreDeps, limits: TxnLimits) {
     this.#deps = deps;
+    this.format = deps.format;
     this.traits = { replicated: true, durable: true, historicReads: false, ...limits };
   }
 

@@ -13,7 +13,11 @@ import type { EtcdRange } from './messages.ts';
  *   accept                      the id of a head, put by an operator: the content is taken though it does not fit that head
  * Revisions are the store's own, not etcd's. Both 0 in an entry: it came with the generation, at its base revision.
  */
-export const FORMAT = 1;
+/**
+ * The newest format that this version knows. 1: as above. 2: the same, in which the servers may put what versions that know only
+ * format 1 cannot read.
+ */
+export const FORMAT = 2;
 export const ENTRY_HEAD_BYTES = 12;
 const U48 = 2 ** 48;
 

@@ -19,6 +19,7 @@ import type { EtcdTls } from './member-connections.ts';
 import { loadKnown } from './opener.ts';
 import { Replica } from './replica.ts';
 import { Restorer } from './restorer.ts';
+import { SharedFormat } from './shared-format.ts';
 import { SpaceKeeper } from './space-keeper.ts';
 
 export interface OpenEtcdStoreOptions {
@@ -87,6 +88,7 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
     await client.assertOneCluster();
     const file = options.folder === undefined ? undefined : new KnownStoreFile({ clock, log }, options.folder);
     const { content, at } = await loadKnown({ client, loader, layout, random, log }, file?.read());
+    const format = new SharedFormat({ client, layout }, (await loader.root()).format);
     const replica = new Replica(content, { ...DEFAULT_HISTORY, ...options.history });
     const onEnd = watchMetrics(options.metrics);
     const follower = new Follower(
@@ -124,7 +126,7 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
       await Promise.all([following, compacting, keeping, remembering]);
     };
     return new EtcdStore(
-      { clock, loader, replica, queue, follower, restorer, renewTls: (tls) => client.renewTls(tls), onClose },
+      { clock, loader, replica, queue, follower, restorer, format, renewTls: (tls) => client.renewTls(tls), onClose },
       limits,
     );
   } catch (error) {

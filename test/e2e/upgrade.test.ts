@@ -82,6 +82,30 @@ async function keys(server: AgentProcess): Promise<{ index: number; names: Set<s
   return { index: Number(response.headers.get('x-consul-index')), names: new Set((await response.json()) as string[]) };
 }
 
+/** Instances with a check each, registered at each server in turn; their names. */
+async function registerAtEach(servers: readonly AgentProcess[], round: number): Promise<string[]> {
+  const names = servers.map((_, at) => `round-${round}-${at}`);
+  for (const [at, name] of names.entries()) {
+    const body = JSON.stringify({
+      Node: 'upgraded',
+      Address: '10.0.0.1',
+      Service: { ID: name, Service: 'upgraded', Port: 80, Tags: ['v1'] },
+      Check: { CheckID: `c-${name}`, Name: 'alive', Status: 'passing', ServiceID: name },
+    });
+    await eventually(async () => {
+      const answer = await fetch(`${servers[at]!.url}/v1/catalog/register`, { method: 'PUT', body });
+      expect(await answer.text()).toBe('true');
+    }, WITHIN);
+  }
+  return names;
+}
+
+/** The instances that a server shows as passing, whoever made them; of its own view. */
+async function passingAt(server: AgentProcess): Promise<string[]> {
+  const found = await server.get<{ Service: { ID: string } }[]>('/v1/health/service/upgraded?passing&stale');
+  return found.map(({ Service }) => Service.ID).sort();
+}
+
 const commit = previous();
 const missing = !commit
   ? 'the commit before: git history (git fetch --deepen=1)'
@@ -99,7 +123,7 @@ const missing = !commit
     removeFolder(folder);
   }, 60_000);
 
-  it('are replaced one by one while writers go on: nothing acknowledged is lost, indexes only rise', async () => {
+  it('are replaced one by one while writers go on: nothing acknowledged is lost or hidden, indexes only rise', async () => {
     const bin = programOf(commit!, join(folder, 'previous'));
     cluster = await EtcdCluster.start({ file: CURRENT_ETCD.file! });
     const args = [`-etcd-endpoints=${cluster.endpoints.join(',')}`];
@@ -107,7 +131,8 @@ const missing = !commit
     const writers = [0, 1, 2].map((n) => new Writer(servers, `${n}`));
     await writers[0]!.more(20);
     let index = 0;
-    for (const server of servers) {
+    const registered = await registerAtEach(servers, 0);
+    for (const [at, server] of servers.entries()) {
       // As a service manager does: an orderly end, then the new program on the same data folder.
       await server.terminate();
       await server.restart({ bin: join(ROOT, 'bin', 'lictor') });
@@ -116,6 +141,11 @@ const missing = !commit
         const found = await eventually(() => keys(one), WITHIN);
         expect(found.index).toBeGreaterThanOrEqual(index);
         index = found.index;
+      }
+      // Old and new servers show what any of them has taken.
+      registered.push(...(await registerAtEach(servers, at + 1)));
+      for (const one of servers) {
+        await eventually(async () => expect(await passingAt(one)).toEqual([...registered].sort()), WITHIN);
       }
     }
     await Promise.all(writers.map((writer) => writer.stop()));

@@ -414,7 +414,7 @@ describeEtcd(CURRENT_ETCD, 'keys of the store', (file) => {
 
   it('of a newer format are refused', async () => {
     const cluster = await start({ file });
-    await cluster.put('lictor/root', JSON.stringify({ format: 2, storeId: 's', generation: 'g' }));
+    await cluster.put('lictor/root', JSON.stringify({ format: 3, storeId: 's', generation: 'g' }));
     await expect(open(cluster.endpoints)).rejects.toMatchObject({ code: 'storeVersion' });
   }, 60_000);
 

@@ -9,7 +9,7 @@ import { EVERYTHING, take } from '../../store/contract/shorthand.ts';
 import { openEtcdStore } from '../../store/etcd/open-etcd-store.ts';
 import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
-import type { Compare, KeyRange, Op, Store, StoreEvents, Txn } from '../../store/store.ts';
+import type { Compare, KeyRange, Op, Store, StoreEntry, StoreEvents, Txn } from '../../store/store.ts';
 import { CURRENT_ETCD, describeEtcd, INSTALLED_ETCD } from '../support/etcd/binaries.ts';
 import { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
 
@@ -94,7 +94,14 @@ function plain(value: unknown): unknown {
   if (value instanceof Error) return { code: (value as Error & { code?: string }).code };
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;
+  // An engine may make one object of a put and its entry.
+  if ('entry' in value) return entryOf(value.entry as StoreEntry);
+  if ('modRevision' in value && 'value' in value) return entryOf(value as StoreEntry);
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
+}
+
+function entryOf({ key, value, createRevision, modRevision }: StoreEntry): object {
+  return { key, value: plain(value), createRevision, modRevision };
 }
 
 async function events(store: Store, after: number): Promise<StoreEvents[]> {

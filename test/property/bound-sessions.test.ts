@@ -60,11 +60,19 @@ class Content {
     if (deadSinceMs !== undefined) return [];
     if (!this.#entries.has(this.#keys.node(content.Node))) return [`${id} lives without its node`];
     return content.NodeChecks.flatMap((check) => {
-      const spot = this.#keys.spot(content.Node, 'default', check);
-      const half = this.#entries.get(this.#keys.at('checkState', spot));
-      const status = half && storedRecord<{ status: string }>('checkState', spot, half).record.status;
+      const status = this.#statusOf(content.Node, check);
       return status === undefined || status === 'critical' ? [`${id} lives though ${check} is ${status}`] : [];
     });
+  }
+
+  /** Of a check's state half, which may lie in its definition. */
+  #statusOf(node: string, check: string): string | undefined {
+    const spot = this.#keys.spot(node, 'default', check);
+    const [definition, own] = (['checkDefinition', 'checkState'] as const).map((kind) => {
+      const entry = this.#entries.get(this.#keys.at(kind, spot));
+      return entry && storedRecord<{ state?: { status: string }; status?: string }>(kind, spot, entry).record;
+    });
+    return own ? own.status : definition?.state?.status;
   }
 
   #table(segment: string): [rest: string, entry: StoreEntry][] {

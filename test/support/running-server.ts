@@ -49,6 +49,7 @@ export class RunningServer {
       streamLimits?: Partial<StreamHubOptions>;
       bootstrapEntries?: readonly ConfigEntry[];
       whyNoInstance?: WhyNoInstance;
+      elected?: boolean;
     } = {},
   ): Promise<RunningServer> {
     const store = options.store ?? openMemoryStore();
@@ -71,6 +72,7 @@ export class RunningServer {
         maxRemembered: options.maxRemembered,
         streamLimits: options.streamLimits,
         bootstrapEntries: options.bootstrapEntries,
+        ...(options.elected === undefined ? {} : { elected: options.elected }),
       },
       deps,
     );

@@ -1,0 +1,49 @@
+import { AppError } from '../../core/errors.ts';
+import type { StoreFormat } from '../store.ts';
+import type { EtcdClient } from './etcd-client.ts';
+import { decodeRoot, encodeRoot, FORMAT, type Layout } from './layout.ts';
+import { storeGone } from './mismatch.ts';
+
+/** A restore or another server may come in between; more than this is not by chance. */
+const MAX_ATTEMPTS = 10;
+
+/** The format that the root of a store in etcd names: what all who have it open must know. */
+export class SharedFormat implements StoreFormat {
+  readonly #client: Pick<EtcdClient, 'range' | 'txn'>;
+  readonly #layout: Layout;
+  #known: number;
+
+  constructor(deps: { client: Pick<EtcdClient, 'range' | 'txn'>; layout: Layout }, known: number) {
+    this.#client = deps.client;
+    this.#layout = deps.layout;
+    this.#known = known;
+  }
+
+  known(): number {
+    return this.#known;
+  }
+
+  async raise(to: number): Promise<void> {
+    if (to > FORMAT) throw new AppError('internal', `format ${to} is not known here`);
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) if (await this.#raised(to)) return;
+    throw new AppError('unavailable', 'the root of the store in etcd changes faster than it can be written');
+  }
+
+  async #raised(to: number): Promise<boolean> {
+    const key = this.#layout.root;
+    const { kvs } = await this.#client.range({ key });
+    if (!kvs[0]) throw storeGone(key.toString());
+    const root = decodeRoot(kvs[0].key, kvs[0].value);
+    const format = Math.max(root.format, to);
+    if (root.format < format) {
+      const { succeeded } = await this.#client.txn({
+        compares: [{ key, modRevision: kvs[0].modRevision }],
+        success: [{ kind: 'put', key, value: [encodeRoot({ ...root, format })] }],
+        failure: [],
+      });
+      if (!succeeded) return false;
+    }
+    this.#known = format;
+    return true;
+  }
+}

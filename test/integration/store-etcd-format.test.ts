@@ -1,0 +1,82 @@
+import * as grpc from '@grpc/grpc-js';
+import { SystemClock } from '../../core/clock.ts';
+import { silentLogger } from '../../core/log.ts';
+import { SystemRandom } from '../../core/random.ts';
+import { content, put, write } from '../../store/contract/shorthand.ts';
+import { parseEndpoints } from '../../store/etcd/endpoints.ts';
+import { DEFAULT_TIMEOUTS, EtcdClient } from '../../store/etcd/etcd-client.ts';
+import type { EtcdStore } from '../../store/etcd/etcd-store.ts';
+import { openEtcdStore } from '../../store/etcd/open-etcd-store.ts';
+import { CURRENT_ETCD, describeEtcd } from '../support/etcd/binaries.ts';
+import { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
+
+describeEtcd(CURRENT_ETCD, 'the format of a store', (file) => {
+  let etcd: EtcdCluster;
+  let client: EtcdClient;
+  const stores: EtcdStore[] = [];
+  const clock = new SystemClock();
+
+  beforeAll(async () => {
+    etcd = await EtcdCluster.start({ file });
+    const endpoints = parseEndpoints(etcd.endpoints, false);
+    client = new EtcdClient({ grpc, clock }, { endpoints, timeouts: DEFAULT_TIMEOUTS });
+  }, 120_000);
+  afterEach(async () => {
+    await Promise.all(stores.splice(0).map((store) => store.close()));
+  });
+  afterAll(async () => {
+    client.close();
+    await etcd.stop();
+  });
+
+  async function open(prefix: string): Promise<EtcdStore> {
+    const options = { endpoints: etcd.endpoints, prefix, clock, log: silentLogger, random: new SystemRandom() };
+    const store = await openEtcdStore(options);
+    stores.push(store);
+    return store;
+  }
+
+  async function root(prefix: string): Promise<Record<string, unknown>> {
+    const { kvs } = await client.range({ key: Buffer.from(`${prefix}root`) });
+    return JSON.parse(kvs[0]!.value.toString()) as Record<string, unknown>;
+  }
+
+  /** As a version of another format has left it. */
+  async function setFormat(prefix: string, format: number): Promise<void> {
+    const value = [Buffer.from(JSON.stringify({ ...(await root(prefix)), format }))];
+    await client.txn({
+      compares: [],
+      success: [{ kind: 'put', key: Buffer.from(`${prefix}root`), value }],
+      failure: [],
+    });
+  }
+
+  it('is the newest of a new store, and that of its root for a store that is there', async () => {
+    const made = await open('a/');
+    expect([made.format.known(), (await root('a/')).format]).toEqual([2, 2]);
+    await setFormat('a/', 1);
+    const older = await open('a/');
+    expect(older.format.known()).toBe(1);
+    await setFormat('a/', 3);
+    await expect(open('a/')).rejects.toMatchObject({ code: 'storeVersion', message: /format 3.*newer version/ });
+  });
+
+  it('is raised by several at once, and nothing else changes', async () => {
+    await write(await open('b/'), put('k', '1'));
+    await setFormat('b/', 1);
+    const before = await root('b/');
+    const all = await Promise.all([1, 2, 3].map(() => open('b/')));
+    await Promise.all(all.map(({ format }) => format.raise(2)));
+    expect(all.map(({ format }) => format.known())).toEqual([2, 2, 2]);
+    expect(await root('b/')).toEqual({ ...before, format: 2 });
+    await write(all[0]!, put('k', '2'));
+    expect(await content(all[0]!)).toEqual(['k=2']);
+  });
+
+  it('is never lowered', async () => {
+    const store = await open('c/');
+    await store.format.raise(1);
+    expect([store.format.known(), (await root('c/')).format]).toEqual([2, 2]);
+    await expect(store.format.raise(9)).rejects.toMatchObject({ code: 'internal' });
+  });
+});
