@@ -24,8 +24,10 @@ const PATH = '/v1/health/service/svc-{n}?passing';
 
 async function writes(port: number, folder: string): Promise<void> {
   // Who has just started compiles first.
-  await wrkRegistrations(port, 32, SHORT ? 2 : 4);
-  const many = await wrkRegistrations(port, 64, WRITE_SECONDS);
+  const load = (connections: number, seconds: number) =>
+    wrkRegistrations(port, { connections, seconds, tag: String(connections) });
+  await load(32, SHORT ? 2 : 4);
+  const many = await load(64, WRITE_SECONDS);
   show({
     name: 'durable registrations, 64 writers',
     value: many.perSecond,
@@ -36,7 +38,7 @@ async function writes(port: number, folder: string): Promise<void> {
   });
   show({ name: 'durable registrations, 64 writers, p99', value: many.p99Ms, unit: 'ms', bar: null });
   const syncs = syncsPerSecond(folder, Buffer.alloc(1024, 'v'));
-  const one = await wrkRegistrations(port, 1, WRITE_SECONDS);
+  const one = await load(1, WRITE_SECONDS);
   show({ name: 'disk append + fdatasync', value: syncs, unit: 'syncs/s', bar: null });
   show({ name: 'durable registrations, 1 writer', value: one.perSecond, unit: '/s', bar: null });
   show({

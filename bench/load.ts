@@ -18,27 +18,37 @@ export interface Load {
  */
 export function wrk(port: number, path: string, names: number, seconds: number): Promise<Load> {
   const [before, after = ''] = path.split('{n}');
-  return runWrk(port, { connections: 64, seconds }, [
+  return runWrk(port, { connections: 64, seconds, pinned: true }, [
     `request = function() return wrk.format("GET", "${before}" .. math.random(0, ${names - 1}) .. "${after}") end`,
   ]);
 }
 
+/** Registrations of new instances. */
+export interface RegistrationLoad {
+  readonly connections: number;
+  readonly seconds: number;
+  /** Part of the ids of the instances: another one for each load of a catalog. */
+  readonly tag: string;
+  /** Whether to run on core 1 alone; yes when not given. */
+  readonly pinned?: boolean;
+}
+
 /**
- * Registrations by `wrk` on core 1, each of a new instance with a check: of 5,000 services on 500 nodes. They leave the
+ * Registrations by `wrk`, each of a new instance with a check: of 5,000 services on 500 nodes. They leave the
  * load generator's core time to spare, which a client written in JavaScript does not.
  * @throws Error like `wrk`.
  */
-export function wrkRegistrations(port: number, connections: number, seconds: number): Promise<Load> {
+export function wrkRegistrations(port: number, { tag, pinned = true, ...load }: RegistrationLoad): Promise<Load> {
   const body = [
     '{"Node":"load-node-%d","Address":"10.0.0.1","SkipNodeUpdate":%s,',
     '"Service":{"ID":"%s","Service":"load-%d","Port":8080,"Tags":["v1"]},',
     '"Check":{"CheckID":"c-%s","Name":"alive","Status":"passing","ServiceID":"%s"}}',
   ].join('');
-  return runWrk(port, { connections, seconds }, [
+  return runWrk(port, { ...load, pinned }, [
     'local n = -1',
     'request = function()',
     '  n = n + 1',
-    `  local id = string.format("load-${connections}-%d-%d", n % 5000, math.floor(n / 5000))`,
+    `  local id = string.format("load-${tag}-%d-%d", n % 5000, math.floor(n / 5000))`,
     `  local body = string.format('${body}', n % 500, tostring(n >= 500), id, n % 5000, id, id)`,
     '  return wrk.format("PUT", "/v1/catalog/register", nil, body)',
     'end',
@@ -47,7 +57,7 @@ export function wrkRegistrations(port: number, connections: number, seconds: num
 
 async function runWrk(
   port: number,
-  { connections, seconds }: { connections: number; seconds: number },
+  { connections, seconds, pinned }: { connections: number; seconds: number; pinned: boolean },
   requests: readonly string[],
 ): Promise<Load> {
   const program = findProgram('wrk');
@@ -57,7 +67,7 @@ async function runWrk(
     'function response(status) if status ~= 200 then error("status " .. status) end end',
     'done = function(summary, latency) io.write(string.format("p99us %d\\n", latency:percentile(99))) end',
   ].join('\n');
-  const taskset = findProgram('taskset');
+  const taskset = pinned ? findProgram('taskset') : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'wrk-'));
   const file = join(folder, 'script.lua');
   writeFileSync(file, script);

@@ -1,5 +1,7 @@
 import { kvJson } from '../api/shapes/kv.ts';
 import { snapshotCommand as make } from '../cli/snapshot.ts';
+import { kindOf, placeOf } from '../server/catalog/keys.ts';
+import { isPackedKind, unpackRecord } from '../server/catalog/packed-records.ts';
 import { keyOfRest, namespaceOfRest } from '../server/kv/kv-keys.ts';
 import { decodeKv } from '../server/kv/kv-record.ts';
 import { readArchive } from '../server/snapshot/archive.ts';
@@ -16,7 +18,7 @@ export const snapshotCommand = make({
       const bytes = Buffer.byteLength(key) + value.byteLength;
       return kind === 'kv'
         ? take({ kind, bytes, kvKey: keyOfRest(rest), data: () => kvData(rest, entry) })
-        : take({ kind, bytes, data: () => recordData(rest, entry) });
+        : take({ kind, bytes, data: () => recordData(kind, rest, entry) });
     }),
 });
 
@@ -27,8 +29,11 @@ function kvData(rest: string, entry: StoreEntry): object {
 }
 
 /** The record itself, where it lies, and its indexes. */
-function recordData(rest: string, { value, createRevision, modRevision }: StoreEntry): object {
-  return { Key: rest, Record: recordOf(value), CreateIndex: createRevision, ModifyIndex: modRevision };
+function recordData(segment: string, rest: string, { value, createRevision, modRevision }: StoreEntry): object {
+  const kind = kindOf(segment);
+  const parsed = recordOf(value);
+  const record = kind && isPackedKind(kind) ? unpackRecord(kind, parsed, placeOf(rest)) : parsed;
+  return { Key: rest, Record: record, CreateIndex: createRevision, ModifyIndex: modRevision };
 }
 
 /** Bytes that are no JSON are given in base64. */

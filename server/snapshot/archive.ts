@@ -17,9 +17,9 @@ export interface SnapshotMeta {
   readonly Lictor: { readonly Format: number; readonly Datacenter: string };
 }
 
-/** Of an archive in which the state half of a check may lie in its definition. */
+/** Of an archive in which records may be packed, and the state half of a check may lie in its definition. */
 export const ARCHIVE_FORMAT = 2;
-/** Of one in which each half of a check is an entry of its own; all versions read it. */
+/** Of one of plain records, in which each half of a check is an entry of its own; all versions read it. */
 export const PLAIN_FORMAT = 1;
 
 const META = 'meta.json';

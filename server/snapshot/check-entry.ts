@@ -1,8 +1,18 @@
 import { AppError } from '../../core/errors.ts';
 import type { StoreEntry } from '../../store/store.ts';
-import { FIRST_GENERATION, generationPrefix, kindOf, parseKey, type RecordKind, splitKey } from '../catalog/keys.ts';
+import {
+  FIRST_GENERATION,
+  generationPrefix,
+  kindOf,
+  parseKey,
+  placeOfParts,
+  type RecordKind,
+  splitKey,
+} from '../catalog/keys.ts';
+import { isPackedKind } from '../catalog/packed-records.ts';
+import type { InstanceRecord } from '../catalog/records.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { storedJson } from '../catalog/stored.ts';
+import { storedJson, storedRecord } from '../catalog/stored.ts';
 
 const PREFIX = generationPrefix(FIRST_GENERATION);
 
@@ -20,6 +30,9 @@ const KINDS: Readonly<
   checkState: { parts: 3, fields: { status: 'string', output: 'string' } },
   owner: { parts: 1, fields: { epoch: 'number' } },
 };
+
+/** Of what an instance declares. */
+const CONTENT = { ID: 'string', Service: 'string', Tags: 'object', Weights: 'object' };
 
 /** An entry of an archive (its key has no generation). @throws AppError `storeCorrupt` unless this server can load it. */
 export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry): void {
@@ -40,9 +53,11 @@ export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry
 
 function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): void {
   const { parts, fields } = KINDS[kind];
-  const { record } = readable(() => storedJson<unknown>(entry));
-  if (partsOf(key)?.length !== parts) throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
+  const found = partsOf(key);
+  const record = readable(() => recordOf(kind, found ?? [], entry));
+  if (found?.length !== parts) throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
   requireFields(entry.key, record, fields);
+  if (kind === 'instance') requireFields(`the content in ${entry.key}`, (record as InstanceRecord).content, CONTENT);
   const within = kind === 'checkDefinition' ? (record as { state?: unknown }).state : undefined;
   if (within !== undefined) requireFields(`the state in ${entry.key}`, within, KINDS.checkState.fields);
 }
@@ -52,6 +67,11 @@ function requireFields(where: string, record: unknown, fields: Readonly<Record<s
     const value = (record as Record<string, unknown> | null)?.[field];
     if (value === null || typeof value !== type) throw refused(`${where} has no ${field} (${type})`);
   }
+}
+
+function recordOf(kind: RecordKind, parts: readonly string[], entry: StoreEntry): unknown {
+  if (!isPackedKind(kind)) return storedJson<unknown>(entry).record;
+  return storedRecord<object>(kind, placeOfParts(parts), entry).record;
 }
 
 /** @throws AppError `storeCorrupt` that says what it was that could not be read. */

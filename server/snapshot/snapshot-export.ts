@@ -9,12 +9,9 @@ import {
   GENERATION_KEY,
   generationPrefix,
   INDEX_BASE_KEY,
-  parseKey,
 } from '../catalog/keys.ts';
-import { isPackedKind } from '../catalog/packed-records.ts';
-import { encodeRecord } from '../catalog/records.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { createIndexOf, isPacked, modifyIndexOf, openValue, storedJson, storedRecord } from '../catalog/stored.ts';
+import { createIndexOf, modifyIndexOf, openValue, storedJson } from '../catalog/stored.ts';
 import { ARCHIVE_FORMAT, PLAIN_FORMAT, writeArchive } from './archive.ts';
 
 export interface SnapshotExportDeps {
@@ -88,19 +85,10 @@ async function* portable(
       const stored = { createRevision, modRevision, carried };
       return {
         key: key.slice(prefix.length),
-        value: isPacked(body) ? plainForm({ key, value, createRevision, modRevision }, body) : body,
+        value: body,
         createRevision: createIndexOf(stored, from.base),
         modRevision: modifyIndexOf(stored, from.base),
       };
     });
   }
-}
-
-/** Archives hold plain records alone, so that any version reads them; other data is as it is. */
-function plainForm(entry: StoreEntry, body: Buffer): Uint8Array {
-  const parsed = parseKey(entry.key);
-  if (!parsed || !isPackedKind(parsed.kind)) return body;
-  const [first = '', ...local] = parsed.parts;
-  const { record } = storedRecord<object>(parsed.kind, { first, local: local.join('/') }, entry);
-  return Buffer.from(encodeRecord(record));
 }

@@ -26,9 +26,12 @@ const entry = (key: string, value: unknown): StoreEntry => ({
   modRevision: 2,
 });
 const kv = encodeKv({ flags: 7n, lockIndex: 1, session: 'abc', value: Buffer.from('v') });
+const CONTENT = { ID: 'w', Service: 'web', Tags: [], Weights: { Passing: 1, Warning: 1 } };
 const ENTRIES = [
+  entry('check-definition/n/default/c', [{ serviceId: 'w', state: { status: 'passing' } }]),
   entry('check-state/n/default/c', { status: 'passing', output: 'ok' }),
-  entry('instance/n/default/w', { node: 'n', namespace: 'default', content: { ID: 'w', Service: 'web' } }),
+  entry('instance/n/default/v', [{ content: { Service: 'web' } }]),
+  entry('instance/n/default/w', { node: 'n', namespace: 'default', content: CONTENT }),
   entry('kv/default/a', kv),
   entry('node/n', { name: 'n', id: '', address: '10.0.0.1', taggedAddresses: null, meta: null, implicit: false }),
 ];
@@ -131,19 +134,29 @@ describe('archives of snapshots', () => {
       entry('unknown/n', {}),
       entry('node', {}),
       entry('node/', {}),
-      entry('node/n/m', ENTRIES[3]!.value),
+      entry('node/n/m', ENTRIES.at(-1)!.value),
       entry('node/n', { name: 'n' }),
       entry('instance/n/default/w', Buffer.from('{')),
       entry('instance/n/default/w', { node: 'n', namespace: 'default', content: null }),
+      entry('instance/n/default/w', { node: 'n', namespace: 'default', content: { ...CONTENT, Tags: null } }),
+      entry('instance/n/default/w', []),
+      entry('instance/n/default/w', [{ content: {} }]),
+      entry('instance/n/default/w', [null]),
+      entry('check-definition/n/default/c', [{ state: { output: 'no status' } }]),
+      entry('check-definition/n/default/c', [{ definition: 'x' }]),
+      entry('check-state/n/default/c', [{}]),
       entry('kv/default/a', Buffer.from([1, 200])),
     ]) {
       expect([one.key, await holding(one)]).toEqual([one.key, false]);
     }
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom('node', 'instance', 'kv', 'owner', 'x'),
-        fc.string(),
-        fc.jsonValue(),
+        fc.constantFrom('node', 'instance', 'check-definition', 'check-state', 'kv', 'owner', 'x'),
+        fc.oneof(fc.string(), fc.constant('n/default/c')),
+        fc.oneof(
+          fc.jsonValue(),
+          fc.tuple(fc.dictionary(fc.constantFrom('content', 'state', 'node', 'status'), fc.jsonValue())),
+        ),
         async (kind, rest, value) => {
           try {
             checkEntry(state, entry(`${kind}/${rest}`, value));
