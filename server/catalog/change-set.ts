@@ -1,5 +1,6 @@
 import { ANY_STATUS } from './check-lists.ts';
-import type { CheckEntry, InstanceEntry, InstancePlace, NodeEntry } from './entries.ts';
+import type { CheckEntry, InstanceEntry, NodeEntry } from './entries.ts';
+import type { InstancePlace } from './instance-place.ts';
 import { meshDestination } from './mesh-destination.ts';
 import type { ServiceEntry } from './service-index.ts';
 

@@ -1,5 +1,6 @@
 import { SetMap } from '../../core/set-map.ts';
-import { comparePlaces, type InstanceEntry } from './entries.ts';
+import type { InstanceEntry } from './entries.ts';
+import { comparePlaces } from './instance-place.ts';
 import type { CatalogState } from './state.ts';
 
 /**

@@ -6,10 +6,12 @@ import { PlanBuilder } from './plan.ts';
 import { planNodeRemoval, removeCheck } from './plan-deregister.ts';
 import {
   type CheckDefinitionRecord,
+  type CheckStateRecord,
   checkStateRecord,
   type InstanceContent,
   type InstanceRecord,
   type NodeRecord,
+  type Ownership,
   sameRecord,
 } from './records.ts';
 import type { CatalogState } from './state.ts';
@@ -152,10 +154,26 @@ function planCheck(
   // Once there is one at its own key, what lies in the definition says nothing any more, and stays.
   const within = lies && told ? told : current?.record.state;
   const same = current !== undefined && sameDefinition(current.record, registration.node, check);
-  const { owner, ref, hash } = ownershipAfter(writer, current?.record, same);
-  // Written out, as records are kept: what is spread from others takes more memory.
-  const record: CheckDefinitionRecord = {
-    node: registration.node,
+  const ownership = ownershipAfter(writer, current?.record, same);
+  const record = definitionRecord(registration.node, check, ownership, within);
+  const key = keys.at('checkDefinition', spot);
+  const asBefore = same && sameOwnership(current.record, record) && sameRecord(current.record.state, within);
+  if (asBefore) plan.own(key, current);
+  else plan.give(key, current, state.given('checkDefinition', spot, record));
+  if (told && !lies)
+    plan.giveChanged(keys.at('checkState', spot), entry?.ownState, state.given('checkState', spot, told));
+  if (entry && told?.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
+}
+
+/** Written out, as records are kept: what is spread from others takes more memory. */
+function definitionRecord(
+  node: string,
+  check: NormalCheck,
+  { owner, ref, hash }: Ownership,
+  state: CheckStateRecord | undefined,
+): CheckDefinitionRecord {
+  return {
+    node,
     namespace: check.namespace,
     checkId: check.checkId,
     name: check.name,
@@ -169,15 +187,8 @@ function planCheck(
     owner,
     ref,
     hash,
-    state: within,
+    state,
   };
-  const key = keys.at('checkDefinition', spot);
-  const asBefore = same && sameOwnership(current.record, record) && sameRecord(current.record.state, within);
-  if (asBefore) plan.own(key, current);
-  else plan.give(key, current, state.given('checkDefinition', spot, record));
-  if (told && !lies)
-    plan.giveChanged(keys.at('checkState', spot), entry?.ownState, state.given('checkState', spot, told));
-  if (entry && told?.status === 'critical') plan.loses({ node: entry.node.key, check: entry.key });
 }
 
 /** The instance of a check has to exist, or to come with it. */

@@ -1,6 +1,7 @@
 import { unionOfTags } from '../../api/routes/matching.ts';
 import { ALL_NAMESPACES, type HealthEntry } from '../../api/shapes/catalog.ts';
-import { comparePlaces, type InstanceEntry } from './entries.ts';
+import type { InstanceEntry } from './entries.ts';
+import { comparePlaces } from './instance-place.ts';
 import { topicOf } from './topics.ts';
 
 /** All instances of one service, in order of node and id. */

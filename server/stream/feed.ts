@@ -1,6 +1,7 @@
 import type { StreamSpec } from '../../api/routes/stream-routes.ts';
 import { ALL_NAMESPACES } from '../../api/shapes/catalog.ts';
-import { type InstanceEntry, namespaceOf, sortKeyOf } from '../catalog/entries.ts';
+import type { InstanceEntry } from '../catalog/entries.ts';
+import { namespaceOf, sortKeyOf } from '../catalog/instance-place.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { Touch } from './touch-log.ts';
 

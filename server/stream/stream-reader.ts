@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { Pause } from '../../core/pause.ts';
-import { sortKeyOf } from '../catalog/entries.ts';
+import { sortKeyOf } from '../catalog/instance-place.ts';
 import type { FeedReader } from './feed.ts';
 import type { Touch } from './touch-log.ts';
 

@@ -1,5 +1,5 @@
 import type { ChangeSet, InstanceChange } from '../catalog/change-set.ts';
-import type { InstancePlace } from '../catalog/entries.ts';
+import type { InstancePlace } from '../catalog/instance-place.ts';
 
 /** That a transaction touched an instance: enough to look up what it is now. */
 export interface Touch {

@@ -1,7 +1,8 @@
 import { aggregateStatus, type CheckStatus } from '../../api/shapes/catalog.ts';
 import type { CatalogOverview } from '../../api/shapes/ui.ts';
 import type { ChangeSet } from '../catalog/change-set.ts';
-import type { CheckEntry, InstanceEntry, InstancePlace, NodeEntry } from '../catalog/entries.ts';
+import type { CheckEntry, InstanceEntry, NodeEntry } from '../catalog/entries.ts';
+import type { InstancePlace } from '../catalog/instance-place.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { StatusTally } from './status-tally.ts';
 
