@@ -197,7 +197,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     ...parts.flatMap((part) => part.routes ?? []),
   ]);
   const registration = new ServerRegistration(
-    { ...deps, register: (entry, by) => registerBy(routes, entry, by) },
+    { ...deps, register: (entry, by) => registerBy(routes, entry, by), state: container.resolve(tokens.STATE) },
     { ...config, serverPort: config.serverPort ?? 8300, meta: SERVER_META },
   );
   return {
@@ -208,7 +208,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
         ...standing.runnables,
         standing.leading(container.resolve(tokens.LIVENESS)),
         registration,
-        standing.leading(container.resolve(tokens.RECORD_FORMAT)),
+        container.resolve(tokens.RECORD_FORMAT),
         ...parts.flatMap((part) => part.runnables ?? []).map((part) => standing.leading(part)),
       ],
     }),
@@ -297,7 +297,16 @@ function registerCatalog(register: Register, config: ServerConfig, deps: ServerD
         mesh: new VirtualAddresses({ state: c.resolve(tokens.STATE), table: c.resolve(tokens.VIRTUAL_ADDRESSES) }),
       }),
   );
-  register(tokens.RECORD_FORMAT, (c) => new RecordFormat({ ...deps, store, state: c.resolve(tokens.STATE) }));
+  register(
+    tokens.RECORD_FORMAT,
+    (c) =>
+      new RecordFormat({
+        ...deps,
+        store,
+        state: c.resolve(tokens.STATE),
+        leadership: c.resolve(tokens.LEADERSHIP).leadership,
+      }),
+  );
   register(tokens.OWNED_HUB, (c) => new OwnedHub({ state: c.resolve(tokens.STATE), clock: deps.clock }));
   register(tokens.LIVENESS, (c) => {
     const writer = c.resolve(tokens.WRITER);

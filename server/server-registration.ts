@@ -2,8 +2,9 @@ import { isIP } from 'node:net';
 import type { Registration, WriterIdentity } from '../api/shapes/registration.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorText } from '../core/errors.ts';
-import { aborted, type RunContext, type Runnable } from '../core/lifecycle.ts';
+import type { RunContext, Runnable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
+import type { CatalogState } from './catalog/state.ts';
 
 /** The service under which servers are listed (Consul's name). */
 export const SERVER_SERVICE = 'consul';
@@ -17,13 +18,14 @@ export interface ServerIdentity {
   readonly meta: Readonly<Record<string, string>>;
 }
 
-/** Between two tries to register: the store may refuse for a while. */
+/** Between two looks whether to register: the store may refuse for a while. */
 const RETRY_MS = 5000;
 
 /** Lists this server in the catalog, as Consul lists its servers, so that clients and DNS find it. */
 export class ServerRegistration implements Runnable {
   readonly name = 'server-registration';
   readonly #register: (registration: Registration, writer: WriterIdentity) => Promise<void>;
+  readonly #state: Pick<CatalogState, 'onReset'>;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #identity: ServerIdentity;
@@ -31,12 +33,14 @@ export class ServerRegistration implements Runnable {
   constructor(
     deps: {
       register: (registration: Registration, writer: WriterIdentity) => Promise<void>;
+      state: Pick<CatalogState, 'onReset'>;
       clock: Clock;
       log: Logger;
     },
     identity: ServerIdentity,
   ) {
     this.#register = deps.register;
+    this.#state = deps.state;
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#identity = identity;
@@ -44,13 +48,17 @@ export class ServerRegistration implements Runnable {
 
   /** Ready at once: reads do not need it, and a store that refuses writes must not keep reads from being served. */
   async run(ctx: RunContext): Promise<void> {
-    let done = await this.#try();
+    let listed = await this.#try();
     ctx.ready();
-    while (!done && !ctx.signal.aborted) {
+    // Another catalog, as after a restore, may list other servers.
+    const forget = this.#state.onReset(() => {
+      listed = false;
+    });
+    while (!ctx.signal.aborted) {
       await this.#clock.sleep(RETRY_MS, ctx.signal);
-      if (!ctx.signal.aborted) done = await this.#try();
+      if (!listed && !ctx.signal.aborted) listed = await this.#try();
     }
-    await aborted(ctx.signal);
+    forget();
   }
 
   async #try(): Promise<boolean> {

@@ -115,6 +115,8 @@ export interface StoreView {
 export interface StoreFormat {
   /** As far as this process knows; others may have raised it. */
   known(): number;
+  /** As it is now. @throws AppError `unavailable`, `storeMismatch`, what the engine throws. */
+  read(): Promise<number>;
   /** Raises it, for good. @throws AppError `unavailable`, `storeMismatch`, what the engine throws. */
   raise(to: number): Promise<void>;
 }

@@ -244,7 +244,8 @@ export class CatalogRecords {
   #setInstance(nodeKey: string, key: string, stored: Stored<InstanceRecord> | undefined, changes: ChangeSet): void {
     const node = this.#nodeEntry(nodeKey);
     const before = node.instances.get(key);
-    const place = before?.place ?? { node, key, id: stored?.record.content.ID ?? '' };
+    const place = before?.place ?? { node, key, id: '' };
+    if (stored) place.id = stored.record.content.ID;
     const after = stored && new InstanceEntry(place, stored, this.#entries);
     const replaced = before && after && this.#services.replace(before, after);
     if (replaced) changes.service(replaced.service, replaced.listChanged);

@@ -5,8 +5,8 @@ export interface InstancePlace {
   readonly node: NodeEntry;
   /** Within the node. */
   readonly key: string;
-  /** As it was spelled first. */
-  readonly id: string;
+  /** As it is spelled, or was last. */
+  id: string;
 }
 
 /** One text for each instance, the same when it has gone and come again. */

@@ -76,25 +76,26 @@ describe('keyed locks', () => {
     }
   });
 
-  it('hold what was asked for, however requests come', async () => {
+  it('hold what was asked for, however requests come, also with several keys in one slot', async () => {
     const random = new SeededRandom(7);
     const locks = new KeyedLocks();
-    const held = new Map<string, Hold[]>();
+    const held = new Map<number, Hold[][]>();
+    const mode = (): LockMode => (random.next() < 0.5 ? 'shared' : 'exclusive');
     const run = async (): Promise<void> => {
-      const keys = ['a', 'b', 'c', 'd', 'e'].filter(() => random.next() < 0.5);
-      const wanted = keys.map((key): [string, LockMode] => [key, random.next() < 0.5 ? 'shared' : 'exclusive']);
-      const holds = want(...wanted);
+      const holds = [0, 1, 2, 3, 0, 1].filter(() => random.next() < 0.4).map((slot): Hold => ({ slot, mode: mode() }));
       await locks.acquire(holds);
-      for (const [at, [key]] of wanted.entries()) {
-        const others = held.get(key) ?? [];
-        expect(others.length === 0 || [...others, holds[at]!].every(({ mode }) => mode === 'shared')).toBe(true);
-        held.set(key, [...others, holds[at]!]);
+      const slots = [...new Set(holds.map(({ slot }) => slot))];
+      for (const slot of slots) {
+        const own = holds.filter((hold) => hold.slot === slot);
+        const others = held.get(slot) ?? [];
+        expect(others.length === 0 || [...others.flat(), ...own].every((hold) => hold.mode === 'shared')).toBe(true);
+        held.set(slot, [...others, own]);
       }
       if (random.next() < 0.7) await settle();
-      for (const [at, [key]] of wanted.entries())
+      for (const slot of slots)
         held.set(
-          key,
-          held.get(key)!.filter((hold) => hold !== holds[at]),
+          slot,
+          held.get(slot)!.filter((one) => !holds.includes(one[0]!)),
         );
       locks.release(holds);
     };
@@ -104,7 +105,7 @@ describe('keyed locks', () => {
       if (random.next() < 0.2) await settle();
     }
     await Promise.all(rounds);
-    expect(locks.acquire(want(['a', 'exclusive'], ['e', 'exclusive']))).toBeUndefined();
+    expect(locks.acquire([0, 1, 2, 3].map((slot): Hold => ({ slot, mode: 'exclusive' })))).toBeUndefined();
   });
 });
 

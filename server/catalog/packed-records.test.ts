@@ -92,4 +92,28 @@ describe('packed records', () => {
       '[{"node":"Node-1","checkId":"Web-1"}]',
     );
   });
+
+  it('are refused when they are something else', () => {
+    const damaged: [PackedKind, unknown][] = [
+      ...[[], [5], [null], ['x'], [[]], [{}, {}], 5, null, {}].flatMap((parsed): [PackedKind, unknown][] =>
+        (['instance', 'checkState'] as const).map((kind) => [kind, parsed]),
+      ),
+      ['checkDefinition', [5]],
+      ['checkDefinition', [{ definition: 'x' }]],
+      ['checkState', [{ output: 'no status' }]],
+      ['instance', [{ content: {} }]],
+      ['instance', [{ content: { Service: 'web', Tags: {} } }]],
+      ['instance', { node: 'n', content: { ID: 'x' } }],
+    ];
+    for (const [kind, parsed] of damaged) expect(() => unpackRecord(kind, parsed, PLACE)).toThrow(/record/);
+  });
+
+  it('hold what a field is named, whatever its name', () => {
+    const content = JSON.parse('{"ID":"web-1","Service":"web","__proto__":{"Kind":"mesh-gateway"}}') as object;
+    const whole = { Tags: [], Address: '', Meta: null, Port: 0, Weights: { Passing: 1, Warning: 1 } };
+    const record = { owner: '', ref: '', hash: '', node: 'node-1', namespace: 'default' };
+    const packed = packRecord('instance', { ...record, content: { ...whole, ...content } }, PLACE);
+    const { content: read } = unpackRecord('instance', JSON.parse(packed), PLACE) as { content: { Kind?: string } };
+    expect([read.Kind, Object.keys(read).includes('__proto__')]).toEqual([undefined, true]);
+  });
 });

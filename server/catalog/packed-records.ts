@@ -23,12 +23,36 @@ export function isPackedKind(kind: RecordKind): kind is PackedKind {
   return kind === 'instance' || kind === 'checkDefinition' || kind === 'checkState';
 }
 
-/** The whole record of what was parsed of either form. */
+/** The whole record of what was parsed of either form. @throws Error for what is neither. */
 export function unpackRecord(kind: PackedKind, parsed: unknown, place: RecordPlace): object {
-  if (!Array.isArray(parsed)) return parsed as object;
-  const packed = parsed[0] as Fields;
+  const record = Array.isArray(parsed) ? unpacked(kind, onlyOf(parsed), place) : parsed;
+  if (!isWhole(kind, record)) throw new Error(`this is no record of the kind ${kind}`);
+  return record;
+}
+
+function onlyOf(list: readonly unknown[]): Fields {
+  const [packed] = list;
+  if (list.length === 1 && isObject(packed)) return packed;
+  throw new Error('a packed record is a list of one object');
+}
+
+function unpacked(kind: PackedKind, packed: Fields, place: RecordPlace): object {
   if (kind === 'instance') return unpackInstance(packed, place);
   return kind === 'checkDefinition' ? unpackDefinition(packed, place) : unpackState(packed);
+}
+
+/** Whether it has what the catalog cannot do without. */
+function isWhole(kind: PackedKind, record: unknown): record is object {
+  if (!isObject(record)) return false;
+  if (kind === 'checkState') return typeof record.status === 'string';
+  if (kind === 'checkDefinition') return typeof record.checkId === 'string' && isObject(record.definition);
+  const { content } = record;
+  if (!isObject(content) || typeof record.node !== 'string') return false;
+  return typeof content.ID === 'string' && typeof content.Service === 'string' && Array.isArray(content.Tags);
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function packedOf(kind: PackedKind, record: object, place: RecordPlace): Fields {
@@ -57,14 +81,14 @@ function packContent(content: InstanceContent, place: RecordPlace): Fields {
   if (Port !== 0) packed.Port = Port;
   if (Weights.Passing !== 1 || Weights.Warning !== 1) packed.Weights = Weights;
   if (EnableTagOverride) packed.EnableTagOverride = true;
-  for (const name in rare) packed[name] = rare[name as keyof typeof rare];
+  for (const _ in rare) return { ...packed, ...rare };
   return packed;
 }
 
 function unpackInstance(packed: Fields, place: RecordPlace): InstanceRecord {
   const { ID, Service, Tags, Address, Meta, Port, Weights, EnableTagOverride, ...rare } =
     packed.content as Partial<InstanceContent>;
-  const content: InstanceContent = {
+  const common: InstanceContent = {
     ID: ID ?? idOf(place),
     Service: Service!,
     Tags: Tags ?? [],
@@ -74,7 +98,11 @@ function unpackInstance(packed: Fields, place: RecordPlace): InstanceRecord {
     Weights: Weights ?? { Passing: 1, Warning: 1 },
     EnableTagOverride: EnableTagOverride ?? false,
   };
-  for (const name in rare) (content as unknown as Fields)[name] = rare[name as keyof typeof rare];
+  let content = common;
+  for (const _ in rare) {
+    content = { ...common, ...rare };
+    break;
+  }
   const { owner, ref, hash, node, namespace } = packed as Partial<InstanceRecord>;
   return {
     owner: owner ?? '',

@@ -1,6 +1,6 @@
 import type { WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
-import { localKey, type NodeEntry } from './entries.ts';
+import { isRunnable, localKey, type NodeEntry } from './entries.ts';
 import type { NormalCheck, NormalRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
 import { planNodeRemoval, removeCheck } from './plan-deregister.ts';
@@ -150,7 +150,9 @@ function planCheck(
   const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
   const told = stateHalf && checkStateRecord(stateHalf, entry?.state, nowMs);
   // Who writes the state half holds the definition too, so that there is none at its own key in the end.
-  const lies = !entry?.ownState && (state.packs || current?.record.state !== undefined);
+  // That of a check that an agent runs is the agent's from the beginning.
+  const mayLie = !entry?.ownState && !isRunnable(check.definition);
+  const lies = mayLie && (state.packs || current?.record.state !== undefined);
   // Once there is one at its own key, what lies in the definition says nothing any more, and stays.
   const within = lies && told ? told : current?.record.state;
   const same = current !== undefined && sameDefinition(current.record, registration.node, check);

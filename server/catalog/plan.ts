@@ -40,8 +40,6 @@ export class PlanBuilder {
   readonly #keys: KeyHold[] = [];
   /** The same by key, when there are many. */
   #byKey: Map<Key, KeyHold> | undefined;
-  /** Locks that are no keys, by name; most plans have none. */
-  #named: Map<string, Hold> | undefined;
   readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
   readonly #deleted: KeyRange[] = [];
@@ -111,12 +109,6 @@ export class PlanBuilder {
     this.#ranges.push({ kind: 'range', range, maxModRevision });
   }
 
-  /** A lock that is no key of the store: writers of something wider (a prefix, a name) go in turn. */
-  lock(name: string, mode: LockMode): void {
-    this.#named ??= new Map();
-    if (this.#named.get(name)?.mode !== 'exclusive') this.#named.set(name, { slot: slotOf(name), mode });
-  }
-
   deleteRange(range: KeyRange): void {
     this.#ops.push({ kind: 'deleteRange', range });
     this.#deleted.push(range);
@@ -157,10 +149,9 @@ export class PlanBuilder {
 
   build(): Plan {
     const compares = this.#ranges.length > 0 ? [...this.#keys, ...this.#ranges] : this.#keys;
-    const locks = this.#named ? [...this.#keys, ...this.#named.values()] : this.#keys;
     // The ends that come with losses are planned from what sessions held.
     const asStored = this.#asStored && this.#losses.length === 0;
-    return { compares, ops: this.#ops, locks, asStored };
+    return { compares, ops: this.#ops, locks: this.#keys, asStored };
   }
 
   /** Owns a key whose record says the same already; whether it does. */

@@ -48,7 +48,7 @@ export interface CheckDefinitionRecord extends Ownership {
   readonly timeout: string;
   readonly exposedPort: number;
   readonly definition: CheckDefinition;
-  /** The state half, where it came with the definition and has not been told by anybody since: see `CheckEntry.state`. */
+  /** The state half that came with the definition. It counts only while there is none at its own key: see `CheckEntry.state`. */
   readonly state?: CheckStateRecord;
   /** Of serfHealth only: how often the agent promised to report, so that a new server knows how long to wait. */
   readonly heartbeatMs?: number;

@@ -35,6 +35,8 @@ export function modifyIndexOf(stored: Omit<Stored<unknown>, 'record'>, base: num
 /** Begins a value that carries indexes; no JSON text begins with it. */
 const CARRY_MARK = 0x40;
 const LINE_END = 0x0a;
+/** Begins a JSON array. */
+const LIST_MARK = 0x5b;
 
 /** A stored value: what it carries, if anything, and the record's bytes. */
 export interface OpenedValue {
@@ -118,6 +120,11 @@ export function storedRecord<T>(kind: PackedKind, place: RecordPlace, entry: Sto
   const given = decoded instanceof GivenRecord ? decoded.take() : undefined;
   if (given) return { record: given as T, createRevision, modRevision };
   return read(entry, (text) => unpackRecord(kind, JSON.parse(text), place) as T);
+}
+
+/** Whether the bytes of a record (without what they carry) are its packed form. */
+export function isPacked(body: Uint8Array): boolean {
+  return body[0] === LIST_MARK;
 }
 
 function read<T>(entry: StoreEntry, decode: (text: string) => T): Stored<T> {

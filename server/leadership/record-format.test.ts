@@ -1,9 +1,16 @@
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { FakeClock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
 import { EVERYTHING } from '../../store/contract/shorthand.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Store } from '../../store/store.ts';
+import { removeFolder, tempFolder } from '../../test/support/processes/temp-folder.ts';
 import { RunningServer } from '../../test/support/running-server.ts';
 import { sharedStore } from '../../test/support/shared-store.ts';
+import { readArchive } from '../snapshot/archive.ts';
 
 const CHECK = { CheckID: 'c', Name: 'alive', Status: 'passing' } as const;
 const instance = (n: number) => ({
@@ -12,6 +19,16 @@ const instance = (n: number) => ({
   Service: { ID: `web-${n}`, Service: 'web' },
   Check: { ...CHECK, CheckID: `c${n}`, ServiceID: `web-${n}` },
 });
+
+async function archiveFormat(server: RunningServer): Promise<number> {
+  const folder = tempFolder('format');
+  const path = join(folder, 'archive');
+  const { stream } = await server.call('GET', '/v1/snapshot');
+  await pipeline(stream as Readable, createWriteStream(path));
+  const { Lictor } = await readArchive(path, () => {});
+  removeFolder(folder);
+  return Lictor.Format;
+}
 
 /** Of the check of an instance: whether its record is packed, and whether its state lies at a key of its own. */
 async function formOf(store: Store, n: number): Promise<{ packed: boolean; own: boolean }> {
@@ -24,6 +41,7 @@ async function formOf(store: Store, n: number): Promise<{ packed: boolean; own: 
 describe('the form of records in a store that servers share', () => {
   let clock: FakeClock;
   let format: number;
+  let refusals: number;
   let store: Store;
   let server: RunningServer;
 
@@ -34,9 +52,12 @@ describe('the form of records in a store that servers share', () => {
   beforeEach(() => {
     clock = new FakeClock();
     format = 1;
+    refusals = 0;
     store = sharedStore(openMemoryStore(), {
       known: () => format,
+      read: async () => format,
       raise: async (to) => {
+        if (refusals-- > 0) throw new AppError('unavailable', 'etcd does not answer');
         format = to;
       },
     });
@@ -54,7 +75,9 @@ describe('the form of records in a store that servers share', () => {
     expect([format, await formOf(store, 1)]).toEqual([1, { packed: false, own: true }]);
 
     await server.call('PUT', '/v1/catalog/deregister', { body: { Node: 'old' } });
-    await clock.advance(10_000);
+    await clock.advance(20_000);
+    expect(format).toBe(1);
+    await clock.advance(20_000);
     expect(format).toBe(2);
     await server.register(instance(2));
     expect(await formOf(store, 2)).toEqual({ packed: true, own: false });
@@ -63,6 +86,50 @@ describe('the form of records in a store that servers share', () => {
     expect((await formOf(store, 1)).own).toBe(true);
     const { json } = await server.get<{ Checks: { Status: string }[] }[]>('/v1/health/service/web');
     expect(json.map(({ Checks }) => Checks.map(({ Status }) => Status))).toEqual([['warning'], ['passing']]);
+  });
+
+  it('is packed though the format could not be raised at first, or was raised by another server', async () => {
+    refusals = 3;
+    await start();
+    await clock.advance(60_000);
+    expect([refusals, format]).toEqual([-1, 2]);
+    await server.stop();
+    format = 1;
+    await start();
+    await server.register(instance(1));
+    format = 2;
+    await clock.advance(5_000);
+    await server.register(instance(2));
+    expect([(await formOf(store, 1)).packed, (await formOf(store, 2)).packed]).toEqual([false, true]);
+  });
+
+  it('is said by an archive as it is, also before this server knows that another has raised the format', async () => {
+    await start();
+    format = 2;
+    const other = await RunningServer.start({ store, clock, elected: false });
+    await other.register(instance(1));
+    expect((await formOf(store, 1)).packed).toBe(true);
+    expect(await archiveFormat(server)).toBe(2);
+    await other.stop();
+  });
+
+  it('waits anew when another catalog is loaded, and each server is listed in that again', async () => {
+    await start();
+    const { stream } = await server.call('GET', '/v1/snapshot');
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream as Readable) chunks.push(chunk as Buffer);
+    await clock.advance(25_000);
+    const restoring = server.call('PUT', '/v1/snapshot', { bodyStream: Readable.from(chunks) });
+    await restoring;
+    await server.call('PUT', '/v1/catalog/deregister', { body: { Node: 'server-1', ServiceID: 'consul' } });
+    const again = server.call('PUT', '/v1/snapshot', { bodyStream: Readable.from(chunks) });
+    await again;
+    await clock.advance(20_000);
+    expect(format).toBe(1);
+    const { json } = await server.get<object[]>('/v1/catalog/service/consul');
+    expect(json).toHaveLength(1);
+    await clock.advance(20_000);
+    expect(format).toBe(2);
   });
 
   it('is packed from the start where the store says so, and each server says what it knows', async () => {

@@ -3,9 +3,10 @@ import type { Clock } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
-import type { Store } from '../../store/store.ts';
+import type { Store, StoreFormat } from '../../store/store.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { SERVER_SERVICE } from '../server-registration.ts';
+import type { Leadership } from './leadership.ts';
 
 /** The format of a store from which on all who have it open know packed records. */
 const PACKED_FORMAT = 2;
@@ -16,50 +17,82 @@ const LOOK_MS = 2000;
 /** What a server tells the others of itself. */
 export const SERVER_META: Readonly<Record<string, string>> = { [META]: String(PACKED_FORMAT) };
 
-/** Whether everyone who may read the store knows packed records. */
+/** Without a server of an earlier version among those that are listed: longer than one takes to be listed again. */
+const SETTLED_MS = 30_000;
+
+/** Whether everyone who may read the store knows packed records, as far as this process knows. */
 export function mayPack({ traits, format }: Pick<Store, 'traits' | 'format'>): boolean {
   return !traits.replicated || (format?.known() ?? 0) >= PACKED_FORMAT;
 }
 
+/** Whether what the store holds at this moment may be packed. @throws what the store throws. */
+export async function mayHoldPacked({ traits, format }: Pick<Store, 'traits' | 'format'>): Promise<boolean> {
+  return !traits.replicated || ((await format?.read()) ?? 0) >= PACKED_FORMAT;
+}
+
+export interface RecordFormatDeps {
+  readonly store: Pick<Store, 'format'>;
+  readonly state: CatalogState;
+  readonly leadership: Pick<Leadership, 'leads'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 /**
- * Lets the leader pack records once all servers that the catalog lists know them, as after a rolling upgrade: from then on
- * the store names a format that earlier versions refuse.
+ * Packs records from when the store's format says that all who read it know them. The leader raises it once all servers that the
+ * catalog lists say that they do, as after a rolling upgrade: earlier versions refuse the store from then on.
  */
 export class RecordFormat implements Runnable {
   readonly name = 'record-format';
-  readonly #deps: { readonly store: Store; readonly state: CatalogState; readonly clock: Clock; readonly log: Logger };
+  readonly #deps: RecordFormatDeps;
   #toldOf = '';
+  #settledSince: number | undefined;
 
-  constructor(deps: { store: Store; state: CatalogState; clock: Clock; log: Logger }) {
+  constructor(deps: RecordFormatDeps) {
     this.#deps = deps;
+    deps.state.onReset(() => {
+      this.#settledSince = undefined;
+    });
   }
 
   async run({ signal, ready }: RunContext): Promise<void> {
-    const { state, clock } = this.#deps;
+    const { store, state, clock, log } = this.#deps;
     ready();
     while (!signal.aborted && !state.packs) {
-      await this.#look();
+      try {
+        if (store.format) await this.#look(store.format);
+      } catch (error) {
+        log.debug('the format of the store could not be looked at yet', { text: errorText(error) });
+      }
       if (!state.packs) await clock.sleep(LOOK_MS, signal);
     }
     await aborted(signal);
   }
 
-  async #look(): Promise<void> {
-    const { store, state, log } = this.#deps;
-    const servers = state.service(DEFAULT_NAMESPACE, SERVER_SERVICE);
-    const older = servers.filter(({ Service }) => !(Number(Service.Meta?.[META]) >= PACKED_FORMAT));
-    if (older.length > 0) this.#tellOf(older.map(({ Node }) => Node.Node).sort());
-    if (servers.length === 0 || older.length > 0 || !store.format) return;
-    try {
-      await store.format.raise(PACKED_FORMAT);
-    } catch (error) {
-      log.debug('the format of the store could not be raised yet', { text: errorText(error) });
-      return;
+  async #look(format: StoreFormat): Promise<void> {
+    const { state, leadership, log } = this.#deps;
+    if ((await format.read()) < PACKED_FORMAT) {
+      if (!leadership.leads() || !this.#isSettled()) return;
+      await format.raise(PACKED_FORMAT);
+      log.info('all listed servers know packed records: earlier versions can no longer use this store', {
+        format: PACKED_FORMAT,
+      });
     }
     state.packFromNowOn();
-    log.info('all servers know packed records: earlier versions can no longer use this store', {
-      format: PACKED_FORMAT,
-    });
+  }
+
+  /** Whether all servers that are listed have known packed records for a while. */
+  #isSettled(): boolean {
+    const { state, clock } = this.#deps;
+    const servers = state.service(DEFAULT_NAMESPACE, SERVER_SERVICE);
+    const older = servers.filter(({ Service }) => !(Number(Service.Meta?.[META]) >= PACKED_FORMAT));
+    if (servers.length === 0 || older.length > 0) {
+      this.#settledSince = undefined;
+      this.#tellOf(older.map(({ Node }) => Node.Node).sort());
+      return false;
+    }
+    this.#settledSince ??= clock.monotonic();
+    return clock.monotonic() - this.#settledSince >= SETTLED_MS;
   }
 
   /** Once for the same ones. */
@@ -67,6 +100,7 @@ export class RecordFormat implements Runnable {
     const servers = names.join();
     if (servers === this.#toldOf) return;
     this.#toldOf = servers;
+    if (servers === '') return;
     this.#deps.log.info('records stay in their plain form while servers of an earlier version are listed', { servers });
   }
 }

@@ -12,7 +12,7 @@ import {
 import { isPackedKind } from '../catalog/packed-records.ts';
 import type { InstanceRecord } from '../catalog/records.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { storedJson, storedRecord } from '../catalog/stored.ts';
+import { isPacked, storedJson, storedRecord } from '../catalog/stored.ts';
 
 const PREFIX = generationPrefix(FIRST_GENERATION);
 
@@ -34,24 +34,27 @@ const KINDS: Readonly<
 /** Of what an instance declares. */
 const CONTENT = { ID: 'string', Service: 'string', Tags: 'object', Weights: 'object' };
 
+/** Whether a record has a form that only versions know that pack records. */
+export type EntryForm = 'plain' | 'packed';
+
 /** An entry of an archive (its key has no generation). @throws AppError `storeCorrupt` unless this server can load it. */
-export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry): void {
+export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry): EntryForm {
   const key = PREFIX + entry.key;
   const split = splitKey(key);
   if (!split || split.rest === '') throw refused(`the key ${JSON.stringify(entry.key)} names no kind of data`);
   const table = state.table(split.segment);
   if (table) {
     readable(() => (table.check ? table.check(split.rest, entry) : storedJson(entry)));
-    return;
+    return 'plain';
   }
   const kind = kindOf(split.segment);
   if (!kind) {
     throw refused(`it holds data of the kind ${JSON.stringify(split.segment)}, which this version does not know`);
   }
-  checkRecord(kind, key, entry);
+  return checkRecord(kind, key, entry);
 }
 
-function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): void {
+function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): EntryForm {
   const { parts, fields } = KINDS[kind];
   const found = partsOf(key);
   const record = readable(() => recordOf(kind, found ?? [], entry));
@@ -60,6 +63,7 @@ function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): void {
   if (kind === 'instance') requireFields(`the content in ${entry.key}`, (record as InstanceRecord).content, CONTENT);
   const within = kind === 'checkDefinition' ? (record as { state?: unknown }).state : undefined;
   if (within !== undefined) requireFields(`the state in ${entry.key}`, within, KINDS.checkState.fields);
+  return within !== undefined || (isPackedKind(kind) && isPacked(entry.value)) ? 'packed' : 'plain';
 }
 
 function requireFields(where: string, record: unknown, fields: Readonly<Record<string, string>>): void {

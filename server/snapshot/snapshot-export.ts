@@ -12,10 +12,11 @@ import {
 } from '../catalog/keys.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { createIndexOf, modifyIndexOf, openValue, storedJson } from '../catalog/stored.ts';
+import { mayHoldPacked } from '../leadership/record-format.ts';
 import { ARCHIVE_FORMAT, PLAIN_FORMAT, writeArchive } from './archive.ts';
 
 export interface SnapshotExportDeps {
-  readonly store: Pick<Store, 'view'>;
+  readonly store: Pick<Store, 'format' | 'traits' | 'view'>;
   readonly state: CatalogState;
   readonly clock: Clock;
 }
@@ -31,6 +32,8 @@ export async function exportSnapshot(
   const { state, store, clock } = deps;
   state.assertLoaded();
   const view = await store.view();
+  // Asked after the view was taken: what is packed in it was put after the format said so.
+  const packed = await mayHoldPacked(store);
   const { base, generation } = await catalogOf(view);
   const index = base + view.revision;
   const meta = {
@@ -38,7 +41,7 @@ export async function exportSnapshot(
     ID: `1-${index}-${clock.now()}`,
     Index: index,
     Term: 1,
-    Lictor: { Format: state.packs ? ARCHIVE_FORMAT : PLAIN_FORMAT, Datacenter: options.datacenter },
+    Lictor: { Format: packed ? ARCHIVE_FORMAT : PLAIN_FORMAT, Datacenter: options.datacenter },
   };
   const stateBytes = () => snapshotChunks(index, portable(view, { base, generation }));
   const gzip = createGzip({ level: 1 });

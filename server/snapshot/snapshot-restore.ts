@@ -10,7 +10,7 @@ import { type Op, prefixRange, type Store, type StoreEntry } from '../../store/s
 import { CATALOG_RANGE, GENERATION_KEY, generationPrefix, INDEX_BASE_KEY, splitKey } from '../catalog/keys.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { sealValue } from '../catalog/stored.ts';
-import { PLAIN_FORMAT, readArchive } from './archive.ts';
+import { readArchive } from './archive.ts';
 import { checkEntry } from './check-entry.ts';
 
 export interface SnapshotRestoreDeps {
@@ -57,11 +57,12 @@ export class SnapshotRestore {
         await pipeline(archive, limited(this.#options.maxArchiveBytes), createWriteStream(path, { mode: 0o600 }), {
           signal,
         });
-        const { Index, Lictor } = await readArchive(path, (entry) => {
+        let packed = false;
+        const { Index } = await readArchive(path, (entry) => {
           signal.throwIfAborted();
-          checkEntry(this.#deps.state, entry);
+          packed = checkEntry(this.#deps.state, entry) === 'packed' || packed;
         });
-        this.#assertKnown(Lictor.Format);
+        if (packed) this.#assertPacks();
         await this.#replace(path, Index, signal);
       } finally {
         await rm(dir, { recursive: true, force: true });
@@ -69,13 +70,13 @@ export class SnapshotRestore {
     });
   }
 
-  /** Servers of an earlier version, which do not know this format, may share the store. */
-  #assertKnown(format: number): void {
-    if (format === PLAIN_FORMAT || this.#deps.state.packs) return;
+  /** Servers of an earlier version, which do not know packed records, may share the store. */
+  #assertPacks(): void {
+    if (this.#deps.state.packs) return;
     throw new AppError(
       'conflict',
-      `the archive has format ${format}, which some servers of this datacenter may not know yet: restore it once all of ` +
-        'them run this version',
+      'the archive holds packed records, which some servers of this datacenter may not know yet: restore it half a minute after ' +
+        'all that are listed run this version',
     );
   }
 

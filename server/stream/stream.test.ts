@@ -127,6 +127,15 @@ it('goes on from an index, with a heartbeat in silence, and ends with its signal
   expect(await end).toBeUndefined();
 });
 
+it('names what has gone as it was spelled last', async () => {
+  await server.register(instance('Web1'));
+  await server.register(instance('web1'));
+  const next = await open('/v1/stream/health?service=web');
+  expect(await take(next, 3)).toEqual(['snapshot', 'upsert web1', 'synced']);
+  await server.composed.serverCatalog.deregister({ Node: 'n1', ServiceID: 'WEB1' }, API);
+  expect(await take(next, 1)).toEqual(['delete web1']);
+});
+
 it('refuses what it cannot show before the headers', async () => {
   await expect(server.call('GET', '/v1/stream/health?filter=Nope+==+1')).rejects.toMatchObject({
     code: 'filterInvalid',

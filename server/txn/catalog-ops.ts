@@ -25,6 +25,13 @@ interface Drafted<T> extends DraftIndexes {
 
 const VERBS = new Set(['get', 'set', 'cas', 'delete', 'delete-cas']);
 
+/** A check shows the later change of its halves; undefined as one that is made by this transaction. */
+function shownIndexes(definition: DraftIndexes, state: DraftIndexes | undefined): DraftIndexes {
+  const { create, modify } = definition;
+  if (!state || modify === undefined) return definition;
+  return { create, modify: state.modify === undefined ? undefined : Math.max(modify, state.modify) };
+}
+
 /** The state half that lies in the definition. */
 function stateWithin(definition: Drafted<CheckDefinitionRecord> | undefined): Drafted<CheckStateRecord> | undefined {
   const record = definition?.record.state;
@@ -123,11 +130,11 @@ export class CatalogOperations {
     const base = this.#base(entry?.definition);
     const before = draft.read<Drafted<CheckDefinitionRecord>>(place, base);
     if (verb === 'set' || verb === 'cas') this.#requireNode(node);
-    this.#guard(verb, before, given.ModifyIndex, `check ${q(id)} on node ${q(node)}`);
     const statePlace = state.keys.checkState(node, namespace, id);
     const stateBase = this.#base(entry?.ownState);
     const own = draft.read<Drafted<CheckStateRecord>>(statePlace, stateBase);
     const stateBefore = own ?? stateWithin(before);
+    this.#guard(verb, before && shownIndexes(before, own), given.ModifyIndex, `check ${q(id)} on node ${q(node)}`);
     if (verb === 'get') {
       this.#showCheck(before!, stateBefore);
       return;

@@ -41,8 +41,13 @@ export class Loader {
 
   /** @throws AppError `storeMismatch` when there is none, `storeCorrupt`, `storeVersion`; EtcdError. */
   async root(): Promise<Root> {
+    return (await this.rootEntry()).root;
+  }
+
+  /** And etcd's revision of it. @throws as `root`. */
+  async rootEntry(): Promise<{ root: Root; modRevision: number }> {
     const { kvs } = await this.#client.range({ key: this.#layout.root });
-    if (kvs[0]) return decodeRoot(kvs[0].key, kvs[0].value);
+    if (kvs[0]) return { root: decodeRoot(kvs[0].key, kvs[0].value), modRevision: kvs[0].modRevision };
     throw storeGone(this.#layout.root.toString());
   }
 

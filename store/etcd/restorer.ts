@@ -131,9 +131,10 @@ export class Restorer {
           return { old, revision };
         }
         if (clock.monotonic() >= until) throw overtaken();
-        const [present] = response.ranges[0]?.kvs ?? [];
-        // The head is the expected one: then it was the marker that somebody has removed.
-        if (present?.modRevision === old.headRevision) throw overtaken();
+        const [[present], [marker]] = [response.ranges[0]?.kvs ?? [], response.ranges[1]?.kvs ?? []];
+        if (marker?.modRevision !== filling.markerRevision) throw overtaken();
+        // Head and marker are the expected ones: then the format was raised meanwhile.
+        if (present?.modRevision === old.headRevision) continue;
         await queue.catchUp(present?.modRevision ?? response.header.revision, old, until);
       } catch (error) {
         if (!(error instanceof EtcdError) || clock.monotonic() >= until) throw error;
@@ -151,12 +152,13 @@ export class Restorer {
 
   async #switchTxn(filling: Filling, old: Content, head: Head): Promise<Parameters<EtcdClient['txn']>[0]> {
     const { loader, layout } = this.#deps;
-    const root = await loader.root();
+    const { root, modRevision } = await loader.rootEntry();
     const left: Head = { ...old.head, id: head.id, previous: old.headRevision, changes: [], movedTo: filling.name };
     return {
       compares: [
         { key: old.layout.head, modRevision: old.headRevision },
         { key: filling.marker, modRevision: filling.markerRevision },
+        { key: layout.root, modRevision },
       ],
       success: [
         { kind: 'put', key: old.layout.head, value: [encodeHead(left)] },
@@ -164,7 +166,10 @@ export class Restorer {
         { kind: 'put', key: filling.layout.head, value: [encodeHead(head)] },
         { kind: 'delete', key: filling.marker },
       ],
-      failure: [{ kind: 'range', key: old.layout.head }],
+      failure: [
+        { kind: 'range', key: old.layout.head },
+        { kind: 'range', key: filling.marker },
+      ],
     };
   }
 

@@ -1,26 +1,35 @@
 import { AppError } from '../../core/errors.ts';
 import type { StoreFormat } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
-import { decodeRoot, encodeRoot, FORMAT, type Layout } from './layout.ts';
-import { storeGone } from './mismatch.ts';
+import { encodeRoot, FORMAT, type Layout } from './layout.ts';
+import type { Loader } from './loader.ts';
 
 /** A restore or another server may come in between; more than this is not by chance. */
 const MAX_ATTEMPTS = 10;
 
 /** The format that the root of a store in etcd names: what all who have it open must know. */
 export class SharedFormat implements StoreFormat {
-  readonly #client: Pick<EtcdClient, 'range' | 'txn'>;
+  readonly #client: Pick<EtcdClient, 'txn'>;
+  readonly #loader: Pick<Loader, 'root' | 'rootEntry'>;
   readonly #layout: Layout;
   #known: number;
 
-  constructor(deps: { client: Pick<EtcdClient, 'range' | 'txn'>; layout: Layout }, known: number) {
+  constructor(
+    deps: { client: Pick<EtcdClient, 'txn'>; loader: Pick<Loader, 'root' | 'rootEntry'>; layout: Layout },
+    known: number,
+  ) {
     this.#client = deps.client;
+    this.#loader = deps.loader;
     this.#layout = deps.layout;
     this.#known = known;
   }
 
   known(): number {
     return this.#known;
+  }
+
+  async read(): Promise<number> {
+    return this.#took((await this.#loader.root()).format);
   }
 
   async raise(to: number): Promise<void> {
@@ -31,19 +40,23 @@ export class SharedFormat implements StoreFormat {
 
   async #raised(to: number): Promise<boolean> {
     const key = this.#layout.root;
-    const { kvs } = await this.#client.range({ key });
-    if (!kvs[0]) throw storeGone(key.toString());
-    const root = decodeRoot(kvs[0].key, kvs[0].value);
+    const { root, modRevision } = await this.#loader.rootEntry();
     const format = Math.max(root.format, to);
     if (root.format < format) {
       const { succeeded } = await this.#client.txn({
-        compares: [{ key, modRevision: kvs[0].modRevision }],
+        compares: [{ key, modRevision }],
         success: [{ kind: 'put', key, value: [encodeRoot({ ...root, format })] }],
         failure: [],
       });
       if (!succeeded) return false;
     }
-    this.#known = format;
+    this.#took(format);
     return true;
+  }
+
+  /** It never falls. */
+  #took(format: number): number {
+    this.#known = Math.max(this.#known, format);
+    return this.#known;
   }
 }

@@ -11,9 +11,14 @@ import { removeFolder, tempFolder } from '../support/processes/temp-folder.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WITHIN = { withinMs: 120_000 };
 
-/** The commit before this one, or what UPGRADE_FROM names; undefined where git does not have it. */
-function previous(): string | undefined {
-  const from = process.env.UPGRADE_FROM ?? 'HEAD~1';
+/** The last commit whose stores in etcd have format 1: its servers refuse what ours raise it to. */
+const FORMAT_1 = '9efdba393a';
+
+/** The commit before this one, or what UPGRADE_FROM names. */
+const PREVIOUS = process.env.UPGRADE_FROM ?? 'HEAD~1';
+
+/** A commit's id; undefined where git does not have it. */
+function idOf(from: string): string | undefined {
   try {
     return execFileSync('git', ['rev-parse', '--verify', '--quiet', `${from}^{commit}`], {
       cwd: ROOT,
@@ -100,58 +105,74 @@ async function registerAtEach(servers: readonly AgentProcess[], round: number): 
   return names;
 }
 
+/** The format that the store's root names. */
+async function formatOf(cluster: EtcdCluster): Promise<number> {
+  const { kvs } = await cluster.call<{ kvs: { value: string }[] }>('kv/range', {
+    key: Buffer.from('lictor/root').toString('base64'),
+  });
+  return (JSON.parse(Buffer.from(kvs[0]!.value, 'base64').toString()) as { format: number }).format;
+}
+
 /** The instances that a server shows as passing, whoever made them; of its own view. */
 async function passingAt(server: AgentProcess): Promise<string[]> {
   const found = await server.get<{ Service: { ID: string } }[]>('/v1/health/service/upgraded?passing&stale');
   return found.map(({ Service }) => Service.ID).sort();
 }
 
-const commit = previous();
-const missing = !commit
-  ? 'the commit before: git history (git fetch --deepen=1)'
-  : CURRENT_ETCD.file
-    ? undefined
-    : CURRENT_ETCD.install;
+describe.each([...new Set([PREVIOUS, FORMAT_1])])('servers of the commit %s', (from) => {
+  const commit = idOf(from);
+  const missing = !commit
+    ? 'the commit before: git history (git fetch --deepen=1)'
+    : CURRENT_ETCD.file
+      ? undefined
+      : CURRENT_ETCD.install;
 
-(missing ? describe.skip : describe)(`servers of the previous commit${missing ? ` (needs ${missing})` : ''}`, () => {
-  const folder = tempFolder('upgrade');
-  const servers: AgentProcess[] = [];
-  let cluster: EtcdCluster;
-  afterAll(async () => {
-    await Promise.all(servers.map((server) => server.stop()));
-    await cluster?.stop();
-    removeFolder(folder);
-  }, 60_000);
+  (missing ? describe.skip : describe)(missing ? `(needs ${missing})` : 'and of this one', () => {
+    const folder = tempFolder('upgrade');
+    const servers: AgentProcess[] = [];
+    let cluster: EtcdCluster;
+    afterAll(async () => {
+      await Promise.all(servers.map((server) => server.stop()));
+      await cluster?.stop();
+      removeFolder(folder);
+    }, 60_000);
 
-  it('are replaced one by one while writers go on: nothing acknowledged is lost or hidden, indexes only rise', async () => {
-    const bin = programOf(commit!, join(folder, 'previous'));
-    cluster = await EtcdCluster.start({ file: CURRENT_ETCD.file! });
-    const args = [`-etcd-endpoints=${cluster.endpoints.join(',')}`];
-    servers.push(...(await Promise.all([1, 2, 3].map((n) => startServer({ node: `server-${n}`, args, bin })))));
-    const writers = [0, 1, 2].map((n) => new Writer(servers, `${n}`));
-    await writers[0]!.more(20);
-    let index = 0;
-    const registered = await registerAtEach(servers, 0);
-    for (const [at, server] of servers.entries()) {
-      // As a service manager does: an orderly end, then the new program on the same data folder.
-      await server.terminate();
-      await server.restart({ bin: join(ROOT, 'bin', 'lictor') });
-      for (const writer of writers) await writer.more(20);
-      for (const one of servers) {
-        const found = await eventually(() => keys(one), WITHIN);
-        expect(found.index).toBeGreaterThanOrEqual(index);
-        index = found.index;
+    it('are replaced one by one while writers go on: nothing acknowledged is lost or hidden, indexes only rise', async () => {
+      const bin = programOf(commit!, join(folder, 'previous'));
+      cluster = await EtcdCluster.start({ file: CURRENT_ETCD.file! });
+      const args = [`-etcd-endpoints=${cluster.endpoints.join(',')}`];
+      servers.push(...(await Promise.all([1, 2, 3].map((n) => startServer({ node: `server-${n}`, args, bin })))));
+      const writers = [0, 1, 2].map((n) => new Writer(servers, `${n}`));
+      await writers[0]!.more(20);
+      let index = 0;
+      const registered = await registerAtEach(servers, 0);
+      for (const [at, server] of servers.entries()) {
+        // As a service manager does: an orderly end, then the new program on the same data folder.
+        await server.terminate();
+        await server.restart({ bin: join(ROOT, 'bin', 'lictor') });
+        for (const writer of writers) await writer.more(20);
+        for (const one of servers) {
+          const found = await eventually(() => keys(one), WITHIN);
+          expect(found.index).toBeGreaterThanOrEqual(index);
+          index = found.index;
+        }
+        // Old and new servers show what any of them has taken.
+        registered.push(...(await registerAtEach(servers, at + 1)));
+        for (const one of servers) {
+          await eventually(async () => expect(await passingAt(one)).toEqual([...registered].sort()), WITHIN);
+        }
       }
-      // Old and new servers show what any of them has taken.
-      registered.push(...(await registerAtEach(servers, at + 1)));
+      // Half a minute later nobody needs the form that the earlier version knows.
+      await eventually(async () => expect(await formatOf(cluster)).toBe(2), WITHIN);
+      registered.push(...(await registerAtEach(servers, servers.length + 1)));
       for (const one of servers) {
         await eventually(async () => expect(await passingAt(one)).toEqual([...registered].sort()), WITHIN);
       }
-    }
-    await Promise.all(writers.map((writer) => writer.stop()));
-    for (const server of servers) {
-      const { names } = await eventually(() => keys(server), WITHIN);
-      for (const writer of writers) expect(writer.acknowledged.filter((key) => !names.has(key))).toEqual([]);
-    }
-  }, 300_000);
+      await Promise.all(writers.map((writer) => writer.stop()));
+      for (const server of servers) {
+        const { names } = await eventually(() => keys(server), WITHIN);
+        for (const writer of writers) expect(writer.acknowledged.filter((key) => !names.has(key))).toEqual([]);
+      }
+    }, 300_000);
+  });
 });

@@ -60,7 +60,7 @@ async function taken(archive: Uint8Array): Promise<boolean> {
   const path = join(folder, 'archive');
   writeFileSync(path, archive);
   try {
-    await readArchive(path, (one) => checkEntry(state, one));
+    await readArchive(path, (one) => void checkEntry(state, one));
     return true;
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'storeCorrupt') throw error;
