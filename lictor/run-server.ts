@@ -17,6 +17,7 @@ import { openLmdbStore } from '../store/lmdb/open-lmdb-store.ts';
 import { openMemoryStore } from '../store/memory/memory-store.ts';
 import type { Store } from '../store/store.ts';
 import { AutoReload, watchedPaths } from './auto-reload.ts';
+import { assertNotOfCluster, CATALOG_FOLDER } from './cluster-folder.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { EtcdCertificate } from './etcd-certificate.ts';
@@ -157,5 +158,6 @@ async function openStore(
   deps: { clock: SystemClock; log: Logger; random: SystemRandom; metrics: Metrics },
 ): Promise<Store> {
   if (config.mode === 'dev' && config.dataDir === '') return openMemoryStore();
-  return openLmdbStore({ dir: join(config.dataDir, 'catalog'), ...deps });
+  assertNotOfCluster(config.dataDir);
+  return openLmdbStore({ dir: join(config.dataDir, CATALOG_FOLDER), ...deps });
 }

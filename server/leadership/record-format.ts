@@ -13,6 +13,8 @@ const PACKED_FORMAT = 2;
 /** In the metadata of the servers' own service: the newest format that a server knows. */
 const META = 'lictor_record_format';
 const LOOK_MS = 2000;
+/** While records are packed. */
+const KEEP_MS = 60_000;
 
 /** What a server tells the others of itself. */
 export const SERVER_META: Readonly<Record<string, string>> = { [META]: String(PACKED_FORMAT) };
@@ -57,20 +59,26 @@ export class RecordFormat implements Runnable {
 
   async run({ signal, ready }: RunContext): Promise<void> {
     const { store, state, clock, log } = this.#deps;
+    const { format } = store;
     ready();
-    while (!signal.aborted && !state.packs) {
+    while (format && !signal.aborted) {
       try {
-        if (store.format) await this.#look(store.format);
+        await this.#look(format);
       } catch (error) {
         log.debug('the format of the store could not be looked at yet', { text: errorText(error) });
       }
-      if (!state.packs) await clock.sleep(LOOK_MS, signal);
+      await clock.sleep(state.packs ? KEEP_MS : LOOK_MS, signal);
     }
     await aborted(signal);
   }
 
   async #look(format: StoreFormat): Promise<void> {
     const { state, leadership, log } = this.#deps;
+    if (state.packs) {
+      // It is there already, unless etcd was restored from a backup of before.
+      if (leadership.leads()) await format.raise(PACKED_FORMAT);
+      return;
+    }
     if ((await format.read()) < PACKED_FORMAT) {
       if (!leadership.leads() || !this.#isSettled()) return;
       await format.raise(PACKED_FORMAT);

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { HealthCheck } from '../../api/shapes/catalog.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -69,13 +70,38 @@ describe('agent liveness', () => {
     await server.stop();
   });
 
+  it('waits for the agents of a restored catalog, and finds those that are gone', async () => {
+    const clock = new FakeClock();
+    const before = await RunningServer.start({ clock });
+    await before.register(NODE);
+    await before.composed.serverCatalog.report('n1', beat);
+    const { stream } = await before.call('GET', '/v1/snapshot');
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream as Readable) chunks.push(chunk as Buffer);
+    await before.stop();
+
+    const server = await RunningServer.start({ clock });
+    // A server that has just started looks for what restores have left.
+    await clock.advance(1_000);
+    await server.call('PUT', '/v1/snapshot', { bodyStream: Readable.from(chunks) });
+    await clock.advance(600);
+    expect((await serfHealth(server))?.Status).toBe('passing');
+    await clock.advance(60_000);
+    expect((await serfHealth(server))?.Status).toBe('critical');
+    await server.stop();
+  });
+
   it('forgets the oldest reports of nodes that do not exist, and never one of a node that does', async () => {
     const registered = new Map<string, NodeEntry>();
     const written: string[] = [];
     const clock = new FakeClock();
     const liveness = new AgentLiveness(
       {
-        nodes: { nodeEntries: () => registered.values(), node: (name) => registered.get(name) },
+        nodes: {
+          nodeEntries: () => registered.values(),
+          node: (name) => registered.get(name),
+          onReset: () => () => {},
+        },
         write: async (node) => void written.push(node),
         clock,
         log: silentLogger,

@@ -9,6 +9,8 @@ export interface AgentHealthStore {
   /** Nodes that have an agent, or had one. */
   nodeEntries(): Iterable<NodeEntry>;
   node(name: string): NodeEntry | undefined;
+  /** Called when another catalog was loaded, as after a restore. */
+  onReset(listener: () => void): () => void;
 }
 
 /** Writes the serfHealth check of a node. */
@@ -36,7 +38,8 @@ const DEFAULT_HEARTBEAT_MS = 10_000;
 
 /**
  * Turns the agents' reports into their nodes' serfHealth checks: critical after three intervals of silence, passing with
- * the next report. After a start, or a pause of its own, everybody gets three intervals first.
+ * the next report. After a start, a pause of its own or
+ * a restore, everybody gets three intervals first.
  */
 export class AgentLiveness implements Runnable {
   readonly name = 'agent-liveness';
@@ -79,6 +82,9 @@ export class AgentLiveness implements Runnable {
 
   async run(ctx: RunContext): Promise<void> {
     this.#greetAll();
+    // Whoever another catalog has is waited for as after a start: its agents may be long gone.
+    const forget = this.#nodes.onReset(() => this.#greetAll());
+    ctx.signal.addEventListener('abort', forget, { once: true });
     ctx.ready();
     let last = this.#clock.monotonic();
     while (!ctx.signal.aborted) {

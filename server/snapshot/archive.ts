@@ -88,12 +88,18 @@ export async function readArchive(
     throw refused(`the checksums in ${SUMS} do not match`);
   }
   const meta = metaOf(found.meta);
-  const { Format } = meta.Lictor ?? {};
-  if (Format !== ARCHIVE_FORMAT && Format !== PLAIN_FORMAT) {
-    throw refused(`${META} names a format that this version cannot read`);
-  }
+  checkFormat(meta.Lictor?.Format);
   if (meta.Index !== index) throw refused(`${META} and ${STATE} name different indexes`);
   return meta;
+}
+
+function checkFormat(format: number | undefined): void {
+  if (format === ARCHIVE_FORMAT || format === PLAIN_FORMAT) return;
+  throw refused(
+    format === undefined
+      ? `${META} is not that of Lictor: archives of Consul cannot be read`
+      : `it has format ${format}, this version reads up to format ${ARCHIVE_FORMAT}; use the newer version`,
+  );
 }
 
 function metaOf(text: string): SnapshotMeta {
