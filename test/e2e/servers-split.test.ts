@@ -12,8 +12,8 @@ const SPLIT_MS = 8000;
 /** Ten times what bench/partition.bench.ts asks for. */
 const TAKEN_OVER = { withinMs: 30_000 };
 const BACK = { withinMs: 50_000 };
-/** docs/servers.md says 7 s. */
-const ANSWERED_MS = 14_000;
+/** docs/servers.md says 7 s, and 14 s for one that is on its way; on a machine that others use, twice that. */
+const ANSWERED_MS = 28_000;
 
 interface Answer {
   readonly status: number;
@@ -84,6 +84,15 @@ describeReal('etcd', there, `${INSTALLED_ETCD.install}; ${NETWORK_NEEDS}`, 'serv
   }, 180_000);
   afterAll(() => cluster?.stop(), 60_000);
 
+  /** Ends what a test has broken; to be called in the end of a test that fails, too, so that the next one begins whole. */
+  let healing: (() => Promise<unknown>) | undefined;
+  const heal = async () => {
+    const begun = healing;
+    healing = undefined;
+    await begun?.();
+  };
+  afterEach(heal, 60_000);
+
   it.each(Object.entries(SPLITS))(
     '%s: the others write, it refuses and tells the age of what it knows, one history',
     async (name, split) => {
@@ -94,6 +103,10 @@ describeReal('etcd', there, `${INSTALLED_ETCD.install}; ${NETWORK_NEEDS}`, 'serv
       for (const server of cluster.servers) await puts.untilDone(server, BACK);
       const mend = await split(cluster);
       const over = after(SPLIT_MS);
+      healing = async () => {
+        await over;
+        await mend();
+      };
 
       const first = puts.put(leader);
       await puts.untilDone(one, TAKEN_OVER);
@@ -119,8 +132,7 @@ describeReal('etcd', there, `${INSTALLED_ETCD.install}; ${NETWORK_NEEDS}`, 'serv
       await eventually(async () => expect(await stale()).toBeGreaterThan(age + 500), BACK);
       for (const server of cluster.servers) expect(await dns(server)).toEqual(['10.9.9.9']);
 
-      await over;
-      await mend();
+      await heal();
       await puts.untilDone(leader, BACK);
       await puts.expectOneHistory(cluster.servers);
       const known = await ask(leader, '/v1/kv/?keys');
@@ -135,10 +147,10 @@ describeReal('etcd', there, `${INSTALLED_ETCD.install}; ${NETWORK_NEEDS}`, 'serv
     async (name, fault) => {
       const puts = new Puts(name.replaceAll(' ', '-'));
       for (const server of cluster.servers) await puts.untilDone(server, BACK);
-      const mend = await fault(cluster);
+      healing = await fault(cluster);
       for (const server of cluster.servers) await puts.untilDone(server, TAKEN_OVER);
       expect(await dns(cluster.servers[0]!)).toEqual(['10.9.9.9']);
-      await mend();
+      await heal();
       for (const server of cluster.servers) await puts.untilDone(server, BACK);
       await puts.expectOneHistory(cluster.servers);
     },
@@ -152,6 +164,7 @@ describeReal('etcd', there, `${INSTALLED_ETCD.install}; ${NETWORK_NEEDS}`, 'serv
     const puts = new Puts('pair');
     await puts.untilDone(lone, BACK);
     await cluster.network.bothWays([serverHost(at)], [serverHost(n!)], { loss: 1 });
+    healing = () => cluster.network.heal();
     // What it had on its way over a connection that was there may be in doubt.
     await puts.put(lone);
     const refused = await puts.put(lone);
@@ -166,7 +179,7 @@ describeReal('etcd', there, `${INSTALLED_ETCD.install}; ${NETWORK_NEEDS}`, 'serv
       expect(JSON.parse(answer.text)).toEqual(expect.arrayContaining(puts.done));
       expect(answer.headers.get('x-consul-knownleader')).toBe('true');
     }, BACK);
-    await cluster.network.heal();
+    await heal();
     await puts.untilDone(lone, BACK);
     await puts.expectOneHistory(cluster.servers);
   }, 240_000);
