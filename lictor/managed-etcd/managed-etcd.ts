@@ -15,6 +15,7 @@ import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import type { ComposedServer } from '../../server/composition.ts';
 import type { EtcdTls } from '../../store/etcd/member-connections.ts';
+import { CATALOG_FOLDER } from '../cluster-folder.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
 import { enterRoute } from './entering.ts';
@@ -82,8 +83,8 @@ export async function openManagedEtcd(
   if (!/^[!-+.0-<>-~-]{1,253}$/.test(nodeName)) {
     throw new AppError('config', `node_name: ${JSON.stringify(nodeName)} must have no comma or equals sign for etcd`);
   }
-  if (existsSync(join(dataDir, 'catalog'))) {
-    const folder = join(dataDir, 'catalog');
+  const folder = join(dataDir, CATALOG_FOLDER);
+  if (existsSync(folder)) {
     log.warn('the catalog of a single server lies here and is not used; move it with lictor snapshot', { folder });
   }
   const { version, flags } = await readEtcdProgram(ports.bin);

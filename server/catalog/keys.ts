@@ -176,11 +176,6 @@ export function parseKey(key: Key): ParsedKey | undefined {
   return kind && { generation: split.generation, kind, parts: partsOf(split.rest) };
 }
 
-/** The place that the parts of a record's key name. */
-export function placeOfParts([first = '', ...local]: readonly string[]): RecordPlace {
-  return { first, local: local.join('/') };
-}
-
 /** The parts of a record's key, from what follows its segment. */
 function partsOf(rest: string): string[] {
   const parts = rest.split('/');

@@ -51,6 +51,12 @@ function isWhole(kind: PackedKind, record: unknown): record is object {
   return typeof content.ID === 'string' && typeof content.Service === 'string' && Array.isArray(content.Tags);
 }
 
+/** Without a list of their names: most have none. */
+function hasFields(value: object): boolean {
+  for (const _ in value) return true;
+  return false;
+}
+
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -81,8 +87,7 @@ function packContent(content: InstanceContent, place: RecordPlace): Fields {
   if (Port !== 0) packed.Port = Port;
   if (Weights.Passing !== 1 || Weights.Warning !== 1) packed.Weights = Weights;
   if (EnableTagOverride) packed.EnableTagOverride = true;
-  for (const _ in rare) return { ...packed, ...rare };
-  return packed;
+  return hasFields(rare) ? { ...packed, ...rare } : packed;
 }
 
 function unpackInstance(packed: Fields, place: RecordPlace): InstanceRecord {
@@ -98,11 +103,6 @@ function unpackInstance(packed: Fields, place: RecordPlace): InstanceRecord {
     Weights: Weights ?? { Passing: 1, Warning: 1 },
     EnableTagOverride: EnableTagOverride ?? false,
   };
-  let content = common;
-  for (const _ in rare) {
-    content = { ...common, ...rare };
-    break;
-  }
   const { owner, ref, hash, node, namespace } = packed as Partial<InstanceRecord>;
   return {
     owner: owner ?? '',
@@ -110,7 +110,7 @@ function unpackInstance(packed: Fields, place: RecordPlace): InstanceRecord {
     hash: hash ?? '',
     node: node ?? place.first,
     namespace: namespace ?? namespaceAt(place),
-    content,
+    content: hasFields(rare) ? { ...common, ...rare } : common,
   };
 }
 
@@ -126,10 +126,7 @@ function packDefinition(record: CheckDefinitionRecord, place: RecordPlace): Fiel
   if (record.interval !== '') packed.interval = record.interval;
   if (record.timeout !== '') packed.timeout = record.timeout;
   if (record.exposedPort !== 0) packed.exposedPort = record.exposedPort;
-  for (const _ in record.definition) {
-    packed.definition = record.definition;
-    break;
-  }
+  if (hasFields(record.definition)) packed.definition = record.definition;
   if (record.state) packed.state = packState(record.state);
   if (record.heartbeatMs !== undefined) packed.heartbeatMs = record.heartbeatMs;
   return packed;

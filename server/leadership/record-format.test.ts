@@ -1,7 +1,5 @@
-import { createWriteStream } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { FakeClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { EVERYTHING } from '../../store/contract/shorthand.ts';
@@ -23,8 +21,7 @@ const instance = (n: number) => ({
 async function archiveFormat(server: RunningServer): Promise<number> {
   const folder = tempFolder('format');
   const path = join(folder, 'archive');
-  const { stream } = await server.call('GET', '/v1/snapshot');
-  await pipeline(stream as Readable, createWriteStream(path));
+  writeFileSync(path, await server.archive());
   const { Lictor } = await readArchive(path, () => {});
   removeFolder(folder);
   return Lictor.Format;
@@ -119,15 +116,11 @@ describe('the form of records in a store that servers share', () => {
 
   it('waits anew when another catalog is loaded, and each server is listed in that again', async () => {
     await start();
-    const { stream } = await server.call('GET', '/v1/snapshot');
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream as Readable) chunks.push(chunk as Buffer);
+    const archive = await server.archive();
     await clock.advance(25_000);
-    const restoring = server.call('PUT', '/v1/snapshot', { bodyStream: Readable.from(chunks) });
-    await restoring;
+    await server.restore(archive);
     await server.call('PUT', '/v1/catalog/deregister', { body: { Node: 'server-1', ServiceID: 'consul' } });
-    const again = server.call('PUT', '/v1/snapshot', { bodyStream: Readable.from(chunks) });
-    await again;
+    await server.restore(archive);
     await clock.advance(20_000);
     expect(format).toBe(1);
     const { json } = await server.get<object[]>('/v1/catalog/service/consul');

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { HealthCheck } from '../../api/shapes/catalog.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -75,15 +74,13 @@ describe('agent liveness', () => {
     const before = await RunningServer.start({ clock });
     await before.register(NODE);
     await before.composed.serverCatalog.report('n1', beat);
-    const { stream } = await before.call('GET', '/v1/snapshot');
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream as Readable) chunks.push(chunk as Buffer);
+    const archive = await before.archive();
     await before.stop();
 
     const server = await RunningServer.start({ clock });
     // A server that has just started looks for what restores have left.
     await clock.advance(1_000);
-    await server.call('PUT', '/v1/snapshot', { bodyStream: Readable.from(chunks) });
+    await server.restore(archive);
     await clock.advance(600);
     expect((await serfHealth(server))?.Status).toBe('passing');
     await clock.advance(60_000);

@@ -5,7 +5,7 @@ import {
   generationPrefix,
   kindOf,
   parseKey,
-  placeOfParts,
+  placeOf,
   type RecordKind,
   splitKey,
 } from '../catalog/keys.ts';
@@ -51,14 +51,16 @@ export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry
   if (!kind) {
     throw refused(`it holds data of the kind ${JSON.stringify(split.segment)}, which this version does not know`);
   }
-  return checkRecord(kind, key, entry);
+  return checkRecord(kind, split.rest, entry);
 }
 
-function checkRecord(kind: RecordKind, key: string, entry: StoreEntry): EntryForm {
+function checkRecord(kind: RecordKind, rest: string, entry: StoreEntry): EntryForm {
   const { parts, fields } = KINDS[kind];
-  const found = partsOf(key);
-  const record = readable(() => recordOf(kind, found ?? [], entry));
-  if (found?.length !== parts) throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
+  if (partsOf(PREFIX + entry.key)?.length !== parts)
+    throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
+  const { record } = readable(() =>
+    isPackedKind(kind) ? storedRecord<object>(kind, placeOf(rest), entry) : storedJson<unknown>(entry),
+  );
   requireFields(entry.key, record, fields);
   if (kind === 'instance') requireFields(`the content in ${entry.key}`, (record as InstanceRecord).content, CONTENT);
   const within = kind === 'checkDefinition' ? (record as { state?: unknown }).state : undefined;
@@ -71,11 +73,6 @@ function requireFields(where: string, record: unknown, fields: Readonly<Record<s
     const value = (record as Record<string, unknown> | null)?.[field];
     if (value === null || typeof value !== type) throw refused(`${where} has no ${field} (${type})`);
   }
-}
-
-function recordOf(kind: RecordKind, parts: readonly string[], entry: StoreEntry): unknown {
-  if (!isPackedKind(kind)) return storedJson<unknown>(entry).record;
-  return storedRecord<object>(kind, placeOfParts(parts), entry).record;
 }
 
 /** @throws AppError `storeCorrupt` that says what it was that could not be read. */

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { SeededRandom } from '../../core/random.ts';
 import { EVERYTHING } from '../../store/contract/shorthand.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
@@ -167,13 +166,6 @@ async function keysOf(store: Store, segment: string): Promise<number> {
   return (await store.read(EVERYTHING)).entries.filter(({ key }) => key.includes(`/${segment}/`)).length;
 }
 
-async function archiveOf(server: RunningServer): Promise<Readable> {
-  const { stream } = await server.call('GET', '/v1/snapshot');
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream as Readable) chunks.push(chunk as Buffer);
-  return Readable.from(chunks);
-}
-
 describe('a catalog with packed records', () => {
   it.each(Array.from({ length: RUNS }, (_, run) => run + 1))(
     'answers as one with plain records, seed %d',
@@ -199,7 +191,7 @@ describe('a catalog with packed records', () => {
       expect(within).toBeGreaterThan(0);
       const restored = new Subject(openMemoryStore());
       await restored.restart();
-      await restored.server.call('PUT', '/v1/snapshot', { bodyStream: await archiveOf(packed.server) });
+      await restored.server.restore(await packed.server.archive());
       const [after, before] = [await restored.shown(), await packed.shown()] as { bodies: unknown }[];
       expect(after!.bodies).toEqual(before!.bodies);
       for (const { server } of [...both, restored]) await server.stop();
@@ -211,12 +203,12 @@ describe('a catalog with packed records', () => {
     const [packed, plain] = [new Subject(openMemoryStore()), new Subject(sharedStore(openMemoryStore()))];
     for (const subject of [packed, plain]) await subject.restart();
     await packed.server.register({ Node: 'n', Address: '10.0.0.1', Check: { CheckID: 'c', Status: 'passing' } });
-    const restoring = plain.server.call('PUT', '/v1/snapshot', { bodyStream: await archiveOf(packed.server) });
+    const restoring = plain.server.restore(await packed.server.archive());
     await expect(restoring).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('packed records'),
     });
-    const back = packed.server.call('PUT', '/v1/snapshot', { bodyStream: await archiveOf(plain.server) });
+    const back = packed.server.restore(await plain.server.archive());
     expect((await back).status ?? 200).toBe(200);
     for (const { server } of [packed, plain]) await server.stop();
   });

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { HeldReads } from '../../api/http/held-reads.ts';
 import { errorResponse } from '../../api/http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
@@ -12,6 +12,7 @@ import { SeededRandom } from '../../core/random.ts';
 import { type ComposedServer, composeServer } from '../../server/composition.ts';
 import type { WhyNoInstance } from '../../server/explain/service-explainer.ts';
 import type { StreamHubOptions } from '../../server/stream/stream-hub.ts';
+import { collect } from '../../store/contract/shorthand.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Store } from '../../store/store.ts';
 import { holding } from './holding.ts';
@@ -118,6 +119,16 @@ export class RunningServer {
       hold: holding(this.#held, signal),
     };
     return route.handle(request);
+  }
+
+  /** An archive of all its data. */
+  async archive(): Promise<Buffer> {
+    const { stream } = await this.call('GET', '/v1/snapshot');
+    return collect(stream!);
+  }
+
+  async restore(archive: Uint8Array): Promise<RouteResponse> {
+    return this.call('PUT', '/v1/snapshot', { bodyStream: Readable.from([archive]) });
   }
 
   /** A GET's JSON and index. */
