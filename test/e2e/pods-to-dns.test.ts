@@ -13,8 +13,13 @@ interface EventList {
     type: string;
     reason: string;
     metadata: { resourceVersion: string };
-    involvedObject: { kind: string; namespace: string; name: string };
+    involvedObject: { apiVersion: string; kind: string; namespace: string; name: string };
   }[];
+}
+
+/** Kubernetes writes Events about its own Services, which may have the same names. */
+function aboutOurs({ involvedObject: { apiVersion, kind } }: EventList['items'][number]): boolean {
+  return apiVersion.startsWith('lictor.dev/') && kind === 'Service';
 }
 
 describeKube('from kubectl to dig', () => {
@@ -26,7 +31,7 @@ describeKube('from kubectl to dig', () => {
     const pod = (at: number) => pods[at]!;
     const eventsOf = async (service: string) => {
       const { items } = await line.kube.api.get<EventList>(`/api/v1/namespaces/${namespace}/events`);
-      const about = items.filter(({ involvedObject: { kind, name } }) => kind === 'Service' && name === service);
+      const about = items.filter((event) => aboutOurs(event) && event.involvedObject.name === service);
       return about.map(({ type, reason }) => `${type} ${reason}`).sort();
     };
     const make = (name: string, ip: string) =>
@@ -195,15 +200,15 @@ describeKube('from kubectl to dig', () => {
     });
 
     it('says the same of every Service in DNS, status and Events', async () => {
-      const { items: services } = await line.kube.api.get<{ items: Service[] }>('/apis/lictor.dev/v1alpha1/services');
-      expect(services.length).toBeGreaterThanOrEqual(5);
       await eventually(async () => {
+        const { items: services } = await line.kube.api.get<{ items: Service[] }>('/apis/lictor.dev/v1alpha1/services');
+        expect(services.length).toBeGreaterThanOrEqual(5);
         const { items: events } = await line.kube.api.get<EventList>('/api/v1/events');
         for (const { metadata, status } of services) {
           const ready = status!.conditions!.find(({ type }) => type === 'Ready')!;
           const about = events
-            .filter(({ involvedObject: at }) => at.kind === 'Service' && at.name === metadata.name)
-            .filter(({ involvedObject: at }) => at.namespace === metadata.namespace)
+            .filter(aboutOurs)
+            .filter(({ involvedObject: at }) => at.name === metadata.name && at.namespace === metadata.namespace)
             .sort((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion));
           // One that is well from the first moment on is no news.
           const said = about.at(-1) ?? { type: 'Normal', reason: ready.reason };

@@ -52,6 +52,12 @@ async function metric(server: AgentProcess, name: string): Promise<number> {
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
+/** Sessions are bound to the health of their node, which its agent reports once somebody leads. */
+async function alive(server: AgentProcess, node: string): Promise<void> {
+  const checks = await server.get<{ CheckID: string }[]>(`/v1/health/node/${node}`);
+  if (!checks.some(({ CheckID }) => CheckID === 'serfHealth')) throw new Error(`${node} has not reported`);
+}
+
 async function leader(among: readonly AgentProcess[]): Promise<AgentProcess> {
   return eventually(async () => {
     const known = await Promise.all(among.map((server) => server.get<string>('/v1/status/leader')));
@@ -131,6 +137,7 @@ describeWrongClocks(CURRENT_ETCD, 'servers whose wall clocks are wrong', (file) 
     const args = [`-etcd-endpoints=${cluster.url()}`];
     servers = await Promise.all(clocks.map(({ place }, n) => startServer({ node: `server-${n + 1}`, args, place })));
     await leader(servers);
+    for (const { name } of servers) await eventually(() => alive(servers[0]!, name), WITHIN);
   };
   const going = (everyMs: number, work: () => Promise<void>): Going => {
     const one = Going.start(everyMs, work);
@@ -147,14 +154,6 @@ describeWrongClocks(CURRENT_ETCD, 'servers whose wall clocks are wrong', (file) 
   it('by an hour from each other: lead in turn, end nothing early or never, and say so', async () => {
     await start(['+1h', '-1h', '+0']);
     const [ahead, behind, right] = servers as [AgentProcess, AgentProcess, AgentProcess];
-    // Sessions are bound to the health of their node, which a server reports once somebody leads.
-    for (const { name } of servers) {
-      const alive = async (): Promise<void> => {
-        const checks = await servers[0]!.get<{ CheckID: string }[]>(`/v1/health/node/${name}`);
-        if (!checks.some(({ CheckID }) => CheckID === 'serfHealth')) throw new Error(`${name} has not reported`);
-      };
-      await eventually(alive, WITHIN);
-    }
     const kept = await newSession(right);
     let turn = 0;
     const renewing = going(2000, async () => {
