@@ -286,8 +286,8 @@ describe('parseAgentConfig', () => {
   });
 
   it.each<[string, RegExp]>([
-    ['watches { type = "kye" }', /watches\[0\].type must be one of key, keyprefix/],
-    ['watches { type = "key" args = ["x"] }', /watches\[0\].key must be given/],
+    ['watches { type = "kye" }', /a.hcl: watches.type must be one of key, keyprefix/],
+    ['watches { type = "key" args = ["x"] }', /a.hcl: watches.key must be given/],
     ['watches { type = "nodes" }', /give either args or handler/],
     ['watches { type = "nodes" args = ["x"] tagg = "y" }', /tagg is not a key of a nodes watch/],
     ['watches { type = "nodes" handler_type = "http" http_handler_config { path = "x" } }', /path must be an http/],
@@ -331,8 +331,8 @@ describe('parseAgentConfig', () => {
       { 'a.conf': '' },
       /a.conf must end in .hcl or .json, or give -config-format/,
     ],
-    ['missing file', '-config-file no.json', {}, /^-config-file: no.json cannot be read: ENOENT/],
-    ['missing folder', '-config-dir no', {}, /^-config-dir: no cannot be read/],
+    ['missing file', '-config-file no.json', {}, /^configuration file no.json cannot be read: ENOENT/],
+    ['missing folder', '-config-dir no', {}, /^configuration folder no cannot be read/],
     ['HCL file', '-config-file a.hcl', { 'a.hcl': 'x = ' }, /^a.hcl: line 1, column 5: expected a value/],
     [
       'unknown key of telemetry',
@@ -406,19 +406,34 @@ describe('parseAgentConfig', () => {
       'bad service',
       '-dev -config-file a.json',
       { 'a.json': { services: [{ name: 'a', prot: 1 }] } },
-      /services\[0\] json: unknown field "prot"/,
+      /^a.json: services\[0\] \("a"\): json: unknown field "prot"/,
     ],
     [
       'bad check',
       '-dev -config-file a.json',
       { 'a.json': { checks: [{ name: 'a', http: 'http://a/' }] } },
-      /checks\[0\] Invalid check: Interval must be > 0/,
+      /^a.json: checks\[0\] \("a"\): Invalid check: Interval must be > 0/,
     ],
     [
       'check without a name',
       '-dev -config-file a.json',
       { 'a.json': { checks: [{ ttl: '1s' }] } },
-      /checks\[0\] name must be given/,
+      /checks\[0\]: name must be given/,
+    ],
+    [
+      'script without leave',
+      '-dev -config-file a.json',
+      { 'a.json': { check: { name: 'a', args: ['true'], interval: '9s' } } },
+      /^a.json: check \("a"\): Scripts are disabled.*'enable_local_script_checks' to true$/,
+    ],
+    [
+      'what is wrong in two files',
+      '-dev -config-file a.json -config-file b.json',
+      {
+        'a.json': { services: [{ name: 'a' }, { name: 'b', port: 'x' }] },
+        'b.json': { services: [{ port: 1 }, { name: 'd', check: { ttl: 'x' } }] },
+      },
+      /^a.json: services\[1\] \("b"\): .*Port.*\nb.json: services\[0\]: Missing service name\nb.json: services\[1\] \("d"\): .*TTL/,
     ],
   ])('refuses: %s', (_, argv, files, text) => {
     expect(() => parse(argv, files)).toThrow(

@@ -11,6 +11,7 @@ import type {
   ParsedAgentConfig,
 } from './config/agent-config.ts';
 import { bootstrapEntries } from './config/bootstrap-entries.ts';
+import type { Declared } from './config/declared.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
 import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
@@ -101,7 +102,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
   const datacenter = values.string('datacenter', 'dc1').toLowerCase();
   const enableScriptChecks = values.bool('enable_script_checks');
   const enableLocalScriptChecks = enableScriptChecks || values.bool('enable_local_script_checks');
-  const policy = { scripts: enableLocalScriptChecks };
+  const policy = { scripts: enableLocalScriptChecks, local: true };
   const config: AgentConfig = {
     mode,
     bootstrap: values.bool('bootstrap') || dev,
@@ -136,22 +137,22 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     retryIntervalMs: values.get('retry_interval'),
     retryMax: values.number('retry_max', 0),
     autoReload: values.bool('auto_reload_config'),
-    services: declaredServices(values.list<object>('service', 'services'), policy),
-    checks: declaredChecks(values.list<object>('check', 'checks'), policy),
+    services: declaredServices(values.list<Declared>('service', 'services'), policy),
+    checks: declaredChecks(values.list<Declared>('check', 'checks'), policy),
     enableScriptChecks,
     enableLocalScriptChecks,
     sidecarPorts: {
       min: values.number('ports.sidecar_min_port', 21_000),
       max: values.number('ports.sidecar_max_port', 21_255),
     },
-    watches: declaredWatches(values.list<object>('watches')),
+    watches: declaredWatches(values.list<Declared>('watches')),
     metricsProxy: metricsProxy({
       provider: values.string('ui_config.metrics_provider', ''),
       baseUrl: values.string('ui_config.metrics_proxy.base_url', ''),
-      addHeaders: values.list('ui_config.metrics_proxy.add_headers'),
+      addHeaders: values.list<Declared>('ui_config.metrics_proxy.add_headers'),
       pathAllowlist: values.list('ui_config.metrics_proxy.path_allowlist'),
     }),
-    bootstrapEntries: bootstrapEntries(values.list<object>('config_entries.bootstrap')),
+    bootstrapEntries: bootstrapEntries(values.list<Declared>('config_entries.bootstrap')),
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),
     discardCheckOutput: values.bool('discard_check_output'),

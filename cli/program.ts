@@ -113,16 +113,17 @@ export async function runProgram(target: Program, argv: readonly string[], io?: 
     if (!isCommanderError(error)) throw error;
     if (error.exitCode === 0) return 0;
     if (error.code === 'commander.help') return 1;
-    throw new AppError('config', usageText(error, FAILED.get(error) ?? target), { cause: error });
+    const failed = fullName(FAILED.get(error) ?? target);
+    throw new AppError('config', usageText(error, failed), { facts: { command: failed }, cause: error });
   }
 }
 
 /** One line: what was wrong, what was nearly it, and where the right ones are listed. */
-function usageText(error: Error, failed: Program): string {
+function usageText(error: Error, command: string): string {
   const what = error.message
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (?:one of )?(.*)\?\)$/, '; did you mean $1?');
-  return `${what} (see '${fullName(failed)} --help')`;
+  return `${what} (see '${command} --help')`;
 }
 
 /** `lictor operator raft list-peers`. */

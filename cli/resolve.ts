@@ -64,6 +64,8 @@ function row(entry: HealthEntry): string[] {
     entry.Node.Node,
     `${host}:${entry.Service.Port}`,
     status,
-    failing ? `${failing.Name}: ${(failing.Output || failing.Notes).split('\n')[0]!.slice(0, 100)}` : '',
+    failing
+      ? `${failing.Name}: ${(failing.Output || failing.Notes || 'no output yet').split('\n')[0]!.slice(0, 100)}`
+      : '',
   ];
 }

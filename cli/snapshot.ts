@@ -3,6 +3,7 @@ import { rename, rm } from 'node:fs/promises';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SystemClock } from '../core/clock.ts';
+import { AppError } from '../core/errors.ts';
 import type { Command, CommandIo } from './command.ts';
 import { json, ProgressLines } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
@@ -108,9 +109,14 @@ async function save(given: string, flags: SaveFlags, { io, readArchive }: Deps):
 
 async function restore(file: string, flags: ClientFlags, io: CommandIo): Promise<void> {
   await readable(file);
-  await withApi(flags, io, (api) =>
-    api.send('PUT', '/v1/snapshot', { body: sent(createReadStream(file), io), timeoutMs: TIMEOUT_MS }),
-  );
+  try {
+    await withApi(flags, io, (api) =>
+      api.send('PUT', '/v1/snapshot', { body: sent(createReadStream(file), io), timeoutMs: TIMEOUT_MS }),
+    );
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw new AppError(error.code, `${file} was not restored: ${error.message}`, { facts: error.facts, cause: error });
+  }
   io.stdout.write(flags.format === 'json' ? json({ Restored: file }) : 'Restored snapshot\n');
 }
 

@@ -125,7 +125,7 @@ export class RunGroup implements Runnable {
       await Promise.race([
         entry.done.catch((error: unknown) => {
           this.#log.error('a part failed while stopping', {
-            part: entry.member.name,
+            member: entry.member.name,
             err: error,
             text: errorText(error),
           });

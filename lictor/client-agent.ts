@@ -10,6 +10,7 @@ import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
 import { dnsOptions } from './dns-options.ts';
+import { logEnd } from './end-log.ts';
 import { leavesOn } from './leaves-on.ts';
 import { nodePlace } from './run-server.ts';
 import { ServiceManager } from './service-manager.ts';
@@ -24,6 +25,7 @@ export async function runClient({ config, read, configPaths }: AgentStart, io: C
   const random = new SystemRandom();
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
+  logEnd(log, { asked: io.signal, left: stop.signal });
   const manager = new ServiceManager(io, { log, stopping: signal });
   const reloads = new ConfigReloader({ read, log, manager }, config);
   reloads.add((next) => () => log.setLevel(next.logLevel));

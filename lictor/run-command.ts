@@ -58,7 +58,9 @@ async function reported(name: string, io: CommandIo, run: () => Promise<number>)
   try {
     return await run();
   } catch (error) {
-    io.stderr.write(`${name}: ${named(described(error), io)}\n`);
+    // Wrong usage is the sub-command's.
+    const whose = (error instanceof AppError && error.facts.command) || name;
+    io.stderr.write(`${whose}: ${named(described(error), io)}\n`);
     return 1;
   }
 }

@@ -20,6 +20,7 @@ import { AutoReload, watchedPaths } from './auto-reload.ts';
 import { assertNotOfCluster, CATALOG_FOLDER } from './cluster-folder.ts';
 import { type AgentStart, ConfigReloader } from './config-reloader.ts';
 import { configWatches } from './config-watches.ts';
+import { logEnd } from './end-log.ts';
 import { EtcdCertificate } from './etcd-certificate.ts';
 import { leavesOn } from './leaves-on.ts';
 import type { ManagedEtcd } from './managed-etcd/managed-etcd.ts';
@@ -39,6 +40,7 @@ export async function runServer({ config, read, configPaths }: AgentStart, io: C
   const log = createLogger({ level: config.logLevel, sink: io.stderr });
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
+  logEnd(log, { asked: io.signal, left: stop.signal });
   const manager = new ServiceManager(io, { log, stopping: signal });
   const reloader = new ConfigReloader({ read, log, manager }, config);
   reloader.add((next) => () => log.setLevel(next.logLevel));

@@ -1,20 +1,18 @@
 import { checkConfigEntry, decodeConfigEntry } from '../../api/shapes/config-entry/decode.ts';
 import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
 import { errorText } from '../../core/errors.ts';
-import { configError } from './config-text.ts';
+import { type Declared, declaredError, readDeclared } from './declared.ts';
 
-const KEY = 'config_entries.bootstrap';
 const DECODE_FAILURE = /^Request decoding failed: /;
 
-/** The entries that a server writes where there are none. @throws AppError `config` naming the entry and its field. */
-export function bootstrapEntries(definitions: readonly object[]): ConfigEntry[] {
+/** The entries that a server writes where there are none. @throws AppError `config` naming file, entry and field. */
+export function bootstrapEntries(definitions: readonly Declared[]): ConfigEntry[] {
   const seen = new Set<string>();
-  return definitions.map((definition, at) => {
-    const where = `${KEY}[${at}]`;
-    const fail = (text: string) => configError('configuration', where, text);
+  return readDeclared(definitions, (one) => {
+    const fail = (text: string) => declaredError(one, text);
     let entry: ConfigEntry;
     try {
-      entry = decodeConfigEntry(definition, { guesses: true });
+      entry = decodeConfigEntry(one.value, { guesses: true });
       checkConfigEntry(entry);
     } catch (error) {
       throw fail(errorText(error).replace(DECODE_FAILURE, ''));

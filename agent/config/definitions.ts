@@ -8,21 +8,21 @@ import {
 import { AGENT_SERVICE, type AgentServiceInput, normalizeAgentService } from '../../api/shapes/agent-service.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { AgentConfig } from './agent-config.ts';
-import { configError } from './config-text.ts';
+import { type Declared, declaredError, readDeclared } from './declared.ts';
 
-/** The services of a configuration, with the rules of the API. @throws AppError `config` naming service and field. */
-export function declaredServices(definitions: readonly object[], policy: CheckPolicy): AgentConfig['services'] {
-  return definitions.map((definition, at) =>
-    declared(`services[${at}]`, AGENT_SERVICE, withListedChecks(definition), (input) =>
+/** The services of a configuration, with the rules of the API. @throws AppError `config` naming file, service and field. */
+export function declaredServices(definitions: readonly Declared[], policy: CheckPolicy): AgentConfig['services'] {
+  return readDeclared(definitions, (one) =>
+    readOne(one, AGENT_SERVICE, withListedChecks(one.value), (input) =>
       normalizeAgentService(input as AgentServiceInput, policy),
     ),
   );
 }
 
-/** The checks of a configuration. @throws AppError `config` naming check and field. */
-export function declaredChecks(definitions: readonly object[], policy: CheckPolicy): AgentConfig['checks'] {
-  return definitions.map((definition, at) =>
-    declared(`checks[${at}]`, AGENT_CHECK, definition, (value) => {
+/** The checks of a configuration. @throws AppError `config` naming file, check and field. */
+export function declaredChecks(definitions: readonly Declared[], policy: CheckPolicy): AgentConfig['checks'] {
+  return readDeclared(definitions, (one) =>
+    readOne(one, AGENT_CHECK, one.value, (value) => {
       const input = value as AgentCheckInput;
       const name = input.Name || input.ID || input.CheckID;
       if (!name) throw new AppError('badRequest', 'name must be given');
@@ -45,10 +45,10 @@ function withListedChecks(definition: object): object {
 }
 
 /** Reads a definition with the rules of the API, whose field names match without regard to case and underscores. */
-function declared<T>(where: string, schema: Schema, definition: object, normalize: (input: unknown) => T): T {
+function readOne<T>(one: Declared, schema: Schema, definition: object, normalize: (input: unknown) => T): T {
   try {
     return normalize(decodeBody(schema, Buffer.from(JSON.stringify(definition))));
   } catch (error) {
-    throw configError('configuration', where, errorText(error).replace(/^Request decode failed: /, ''));
+    throw declaredError(one, errorText(error).replace(/^Request decode failed: /, ''));
   }
 }

@@ -1,4 +1,6 @@
 import { AppError } from '../../core/errors.ts';
+import { configError } from './config-text.ts';
+import type { Declared } from './declared.ts';
 
 /** Where the metrics of the user interface come from. */
 export interface MetricsProxyConfig {
@@ -18,7 +20,7 @@ const PROMETHEUS_PATHS = ['/api/v1/query', '/api/v1/query_range'];
 export function metricsProxy(given: {
   readonly provider: string;
   readonly baseUrl: string;
-  readonly addHeaders: readonly object[];
+  readonly addHeaders: readonly Declared[];
   readonly pathAllowlist: readonly string[];
 }): MetricsProxyConfig | undefined {
   if (given.baseUrl === '') return undefined;
@@ -45,15 +47,14 @@ function checkUrl(text: string): void {
   }
 }
 
-function addedHeader(given: object, at: number): [name: string, value: string] {
-  const fields = new Map(Object.entries(given).map(([key, value]) => [key.toLowerCase(), value as unknown]));
+function addedHeader(given: Declared): [name: string, value: string] {
+  const fields = new Map(Object.entries(given.value).map(([key, value]) => [key.toLowerCase(), value as unknown]));
   const [name, value] = [fields.get('name'), fields.get('value')];
-  const where = `add_headers[${at}]`;
   if (typeof name !== 'string' || !/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name)) {
-    throw wrong(`${where}.name`, 'must be the name of a header');
+    throw configError(given.file, `${given.key}.name`, 'must be the name of a header');
   }
   if (typeof value !== 'string' || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-    throw wrong(`${where}.value`, 'must be the value of a header, in one line');
+    throw configError(given.file, `${given.key}.value`, 'must be the value of a header, in one line');
   }
   return [name.toLowerCase(), value];
 }

@@ -1,9 +1,10 @@
 import { parseGoDuration } from '../../core/duration.ts';
 import { nearest } from '../../core/nearest.ts';
 import { type ConfigText, configError, readConfigText } from './config-text.ts';
+import type { Declared } from './declared.ts';
 import { KEYS, KEYS_WITHOUT_EFFECT, UNPROTECTED_KEYS, type ValueKind } from './keys.ts';
 
-/** Values by key, as they were read and checked for their kind; durations are milliseconds. */
+/** Values by key, as they were read and checked for their kind; durations are milliseconds, blocks `Declared`. */
 export type RawConfig = Map<string, unknown>;
 
 /** Keys whose values from several places add up instead of replacing each other. */
@@ -160,10 +161,14 @@ function readValue(kind: ValueKind, value: unknown, file: string, key: string): 
       );
     case 'objects':
       // One block, or several of the same name, or a list.
-      if (isObject(value)) return [value];
-      if (Array.isArray(value) && value.every(isObject)) return value;
+      if (isObject(value)) return [{ file, key, value }] satisfies Declared[];
+      if (Array.isArray(value) && value.every(isObject)) return listed(value, file, key);
       throw configError(file, key, 'must be an object or a list of objects');
   }
+}
+
+function listed(values: readonly object[], file: string, key: string): Declared[] {
+  return values.map((value, at) => ({ file, key: `${key}[${at}]`, value }));
 }
 
 /** JSON written from HCL wraps a block in a list of one. */

@@ -44,7 +44,7 @@ function fileText(file: string, flags: ParsedFlags, world: ConfigFiles): ConfigT
   const text = readText(file, world);
   const format = flags.format ?? formatOf(file);
   if (format) return { file, text, format };
-  throw new AppError('config', `-config-file: ${file} must end in .hcl or .json, or give -config-format`);
+  throw new AppError('config', `configuration file ${file} must end in .hcl or .json, or give -config-format`);
 }
 
 function folderTexts(folder: string, flags: ParsedFlags, world: ConfigFiles): ConfigText[] {
@@ -52,7 +52,9 @@ function folderTexts(folder: string, flags: ParsedFlags, world: ConfigFiles): Co
   try {
     names = world.readFolder(folder);
   } catch (error) {
-    throw new AppError('config', `-config-dir: ${folder} cannot be read: ${fileProblem(error)}`, { cause: error });
+    throw new AppError('config', `configuration folder ${folder} cannot be read: ${fileProblem(error)}`, {
+      cause: error,
+    });
   }
   return [...names]
     .filter((name) => flags.format !== undefined || formatOf(name) !== undefined)
@@ -64,6 +66,6 @@ function readText(file: string, world: ConfigFiles): string {
   try {
     return world.readFile(file);
   } catch (error) {
-    throw new AppError('config', `-config-file: ${file} cannot be read: ${fileProblem(error)}`, { cause: error });
+    throw new AppError('config', `configuration file ${file} cannot be read: ${fileProblem(error)}`, { cause: error });
   }
 }

@@ -2,6 +2,7 @@ import { parseGoDuration } from '../../core/duration.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { WatchConfig, WatchHttp } from './agent-config.ts';
 import { configError } from './config-text.ts';
+import { type Declared, readDeclared } from './declared.ts';
 
 /** Parameters by watch type (those of Consul), and which of them must be given. */
 export const WATCH_TYPES: Readonly<
@@ -31,11 +32,11 @@ const COMMON = [
   'http_handler_config',
 ];
 
-/** The `watches` of a configuration. @throws AppError `config` naming the watch, its key and what would be right. */
-export function declaredWatches(definitions: readonly object[]): WatchConfig[] {
-  return definitions.map((definition, at) => {
-    const fields = definition as Readonly<Record<string, unknown>>;
-    const fail = (key: string, text: string) => configError('configuration', `watches[${at}].${key}`, text);
+/** The `watches` of a configuration. @throws AppError `config` naming file, watch, key and what would be right. */
+export function declaredWatches(definitions: readonly Declared[]): WatchConfig[] {
+  return readDeclared(definitions, (one) => {
+    const fields = one.value as Readonly<Record<string, unknown>>;
+    const fail = (key: string, text: string) => configError(one.file, `${one.key}.${key}`, text);
     const { type } = fields;
     const rules = typeof type === 'string' && Object.hasOwn(WATCH_TYPES, type) ? WATCH_TYPES[type] : undefined;
     if (!rules) throw fail('type', `must be one of ${Object.keys(WATCH_TYPES).join(', ')}`);

@@ -20,6 +20,8 @@ export interface AgentCheckInput extends CheckDefinition {
 export interface CheckPolicy {
   /** Checks that run a command on this machine or in a container. */
   readonly scripts: boolean;
+  /** Whether they come from the agent's own configuration, and not from a call; no when not given. */
+  readonly local?: boolean;
 }
 
 export const NO_SCRIPTS: CheckPolicy = { scripts: false };
@@ -205,7 +207,9 @@ function validate(input: AgentCheckInput, kinds: readonly string[], policy: Chec
   if (!policy.scripts && (kinds.includes('script') || kinds.includes('docker'))) {
     throw new AppError(
       'refused',
-      "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
+      policy.local
+        ? "Scripts are disabled on this agent; to enable those of its own configuration, configure 'enable_local_script_checks' to true"
+        : "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
     );
   }
   if (input.Status && !STATUSES.includes(input.Status)) {

@@ -103,6 +103,10 @@ async function openLocked(options: OpenLmdbStoreOptions, lock: FolderLock): Prom
     const view = environment.view()!;
     if (manifest?.format !== STORE_FORMAT) {
       writeManifest(dir, { format: STORE_FORMAT, storeId, journalBytes: journal.segmentBytes });
+      if (manifest) {
+        const formats = { from: manifest.format, to: STORE_FORMAT };
+        options.log.info('the format of the folder was raised: earlier versions refuse it', { dir, ...formats });
+      }
     }
     // What a restore that was cut short has left.
     for (const table of TABLES) if (table !== view.meta.active) await environment.clear(table);

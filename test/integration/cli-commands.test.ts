@@ -152,7 +152,7 @@ describe('the program against an agent', () => {
       "did you mean list-peers? (see 'lictor operator raft --help')",
     );
     expect(await wrong('kv', 'get', '-recurs', 'a')).toBe(
-      "lictor kv: unknown option '--recurs'; did you mean --recurse? (see 'lictor kv get --help')\n",
+      "lictor kv get: unknown option '--recurs'; did you mean --recurse? (see 'lictor kv get --help')\n",
     );
   });
 });

@@ -15,7 +15,8 @@ const metrics = createServer((request, response) => {
   response.end('{"status":"success"}');
 });
 const stop = new AbortController();
-const GIVEN = { provider: 'prometheus', addHeaders: [{ name: 'X-Org', value: 'a' }], pathAllowlist: [] };
+const header = (name: string, value: string) => ({ file: 'a.hcl', key: 'add_headers[0]', value: { name, value } });
+const GIVEN = { provider: 'prometheus', addHeaders: [header('X-Org', 'a')], pathAllowlist: [] };
 let origin = '';
 let done = Promise.resolve();
 
@@ -60,7 +61,7 @@ it.each([
   [{ baseUrl: 'ftp://x' }, /base_url: .*must be a URL of http or https/],
   [{ baseUrl: 'http://a:b@x' }, /base_url: must not hold a user name/],
   [{ pathAllowlist: ['x'] }, /path_allowlist\[0\]: "x" must begin with a slash/],
-  [{ addHeaders: [{ name: 'a b', value: '' }] }, /add_headers\[0\].name/],
+  [{ addHeaders: [header('a b', '')] }, /^a.hcl: add_headers\[0\].name must/],
 ])('is not configured with %j', (more, error) => {
   expect(() => metricsProxy({ ...GIVEN, baseUrl: 'http://x', ...more })).toThrow(error);
 });

@@ -42,6 +42,7 @@ describeReal('python3 and systemd-notify', CAN_NOTIFY, NOTIFY_NEEDS, 'an agent t
     await agent.terminate();
     await told(4);
     expect(socket.messages.slice(3)).toEqual(['STOPPING=1']);
+    expect(agent.log()).toContain('"why":"SIGTERM","msg":"the agent ends"');
   });
 
   it('is ready in client mode once a server has answered, and at once where none is named', async () => {
@@ -52,6 +53,7 @@ describeReal('python3 and systemd-notify', CAN_NOTIFY, NOTIFY_NEEDS, 'an agent t
     const args = [`-retry-join=127.0.0.1:${server.serverPort}`];
     const joining = started(await startClientAgent(undefined, { node: 'joining', args, place: socket.place }));
     expect((await runLictor(['leave'], { agent: alone })).code).toBe(0);
+    expect(alone.log()).toContain('"why":"it was told to leave","msg":"the agent ends"');
     await told(2);
     expect(socket.messages).toEqual(['READY=1', 'STOPPING=1']);
     await server.restart();

@@ -62,7 +62,7 @@ describe('lictor services, the program against an agent', () => {
       code: 1,
       stdout: '',
       stderr:
-        "consul services: unknown option '--nam=x'; did you mean --name? (see 'consul services register --help')\n",
+        "consul services register: unknown option '--nam=x'; did you mean --name? (see 'consul services register --help')\n",
     });
     expect(await runLictor(['services', 'register', '-name=x'], { agent, bin })).toMatchObject({ code: 0 });
     expect((await runLictor(['servics'], { bin })).stderr).toBe(

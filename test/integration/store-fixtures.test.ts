@@ -64,6 +64,9 @@ describe.each(FORMATS)('%s', (name) => {
     const server = await startServer({ node: 'fixture', args: [`-data-dir=${data}`] });
     try {
       await expectContent(server);
+      const from = Number(name.split('-').at(-1));
+      const raised = `"from":${from},"to":${STORE_FORMAT},"msg":"the format of the folder was raised`;
+      expect(server.log().includes(raised)).toBe(from < STORE_FORMAT);
     } finally {
       await server.stop();
     }
