@@ -4,9 +4,10 @@ import { SeededRandom } from '../../core/random.ts';
 import { DEFAULT_HISTORY } from '../change-history.ts';
 import { put } from '../contract/shorthand.ts';
 import { CommitQueue } from './commit-queue.ts';
+import { etcdError } from './etcd-error.ts';
 import { KeyIndex } from './key-index.ts';
-import { Layout } from './layout.ts';
-import type { TxnRequest, TxnResponse } from './messages.ts';
+import { decodeHead, encodeHead, entryHead, type Head, Layout } from './layout.ts';
+import type { EtcdEvent, TxnRequest, TxnResponse } from './messages.ts';
 import { type Content, Replica } from './replica.ts';
 
 const layout = new Layout('t/');
@@ -22,6 +23,19 @@ function contentOf(generation: string, at: { revision: number; headRevision: num
     readRevision: headRevision,
     index: new KeyIndex(),
   };
+}
+
+/** What a watch tells of a transaction with one put. */
+function told(id: string, at: { revision: number; etcdRevision: number; previous: number }): EtcdEvent[] {
+  const { revision, etcdRevision: modRevision, previous } = at;
+  const g1 = layout.generation('g1');
+  const head: Head = { id, revision, base: 0, previous, changes: [1] };
+  const kv = (key: Buffer, value: Uint8Array) => ({ key, value: Buffer.from(value), modRevision });
+  const value = Buffer.concat([entryHead(revision, revision), Buffer.from('1')]);
+  return [
+    { deleted: false, kv: kv(g1.head, encodeHead(head)) },
+    { deleted: false, kv: kv(g1.entry(`k${revision}`), value) },
+  ];
 }
 
 function answer(succeeded: boolean, revision: number): TxnResponse {
@@ -78,5 +92,30 @@ describe('commits of a process on etcd', () => {
     const { queue, replica, asked } = bench([adopt, () => answer(true, 101)]);
     expect(await queue.commit({ compares: [], ops: [put('a', '1')] })).toEqual({ ok: true, revision: 9 });
     expect(asked.length).toBe(2);
+  });
+
+  it('are committed when the watch has brought them and what came after them, before etcd fails to answer', async () => {
+    const lost = (request: TxnRequest): never => {
+      const [first] = request.success;
+      const { id } = decodeHead(layout.generation('g1').head, Buffer.concat(first?.kind === 'put' ? first.value : []));
+      replica.receive(told(id, { revision: 6, etcdRevision: 16, previous: 15 }));
+      replica.receive(told('of another server', { revision: 7, etcdRevision: 17, previous: 16 }));
+      throw etcdError({ code: 4, details: 'deadline' }, 'etcd');
+    };
+    const { queue, replica, asked } = bench([lost]);
+    expect(await queue.commit({ compares: [], ops: [put('k6', '1')] })).toEqual({ ok: true, revision: 6 });
+    expect(asked.length).toBe(1);
+  });
+
+  it('end in doubt when all was loaded anew since they were sent, and etcd fails to answer', async () => {
+    const lost = (): never => {
+      replica.adopt(contentOf('g1', { revision: 8, headRevision: 18 }));
+      throw etcdError({ code: 4, details: 'deadline' }, 'etcd');
+    };
+    const { queue, replica, asked } = bench([lost]);
+    await expect(queue.commit({ compares: [], ops: [put('k6', '1')] })).rejects.toMatchObject({
+      code: 'outcomeUnknown',
+    });
+    expect(asked.length).toBe(1);
   });
 });

@@ -8,9 +8,9 @@ import { BatchGathering } from './batch-gathering.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import type { Follower } from './follower.ts';
-import { decodeHead, encodeHead, type Head } from './layout.ts';
+import type { Head } from './layout.ts';
 import type { Loader } from './loader.ts';
-import type { EtcdKeyValue, TxnRequest } from './messages.ts';
+import { afterHead, OutcomeSearch } from './outcome-search.ts';
 import type { Content, Replica } from './replica.ts';
 import { type BatchLimits, TxnBatch } from './txn-batch.ts';
 
@@ -20,12 +20,8 @@ const MAX_WAITING = 8192;
 const FULL_BATCH_BYTES = 1024 * 1024;
 const MAX_BATCH_TXNS = 64;
 const RETRY_MS = 100;
-/** How long the watch may take to bring what etcd says is there before it is opened anew. */
-const CATCH_UP_MS = 2000;
 /** An outcome is looked for so long at least, however long its commit has waited. */
 const MIN_RESOLVE_MS = 2000;
-/** The last attempt takes so long, however late it is. */
-const MIN_ATTEMPT_MS = 200;
 
 interface Waiting {
   readonly txn: Txn;
@@ -56,21 +52,14 @@ export interface CommitQueueOptions {
   readonly attemptMs: number;
 }
 
-/** What became of a transaction without an answer. */
-type Outcome = 'committed' | 'refused' | 'unknown';
-
-/** And the head that says so, when it is not known yet. */
-export interface Resolution {
-  readonly outcome: Outcome;
-  readonly kv?: EtcdKeyValue;
-}
-
 /**
  * Commits one batch after another: evaluated on the replica, and sent as one transaction that etcd does only if the head
  * is the one that the replica knows. So whatever the batch relies on holds, in etcd, at the moment of the commit; and
  * whoever writes with an older view is refused. No answer is given before etcd has confirmed the view it came from.
  */
 export class CommitQueue {
+  /** What became of transactions that etcd has not answered. */
+  readonly outcomes: OutcomeSearch;
   readonly #deps: CommitQueueDeps;
   readonly #options: CommitQueueOptions;
   readonly #gathering = new BatchGathering({ maxTxns: MAX_BATCH_TXNS });
@@ -87,16 +76,12 @@ export class CommitQueue {
   #failing = false;
   /** Of the last transaction that etcd has taken from here. */
   #lastId = '';
-  /** The transaction whose outcome is looked for, and whether the watch has brought it. */
-  #sought: { readonly id: string; seen: boolean } | undefined;
 
   constructor(deps: CommitQueueDeps, options: CommitQueueOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#pause = new Pause(deps.clock);
-    deps.replica.onTransaction = (id) => {
-      if (this.#sought?.id === id) this.#sought.seen = true;
-    };
+    this.outcomes = new OutcomeSearch(deps, options);
   }
 
   /** Takes the transaction, whose values it copies. @throws AppError `queueFull`. */
@@ -130,46 +115,6 @@ export class CommitQueue {
   /** Resolves when nothing waits any more. */
   async settled(): Promise<void> {
     await this.#writer;
-  }
-
-  /**
-   * Waits until the replica knows etcd's revision `at`, which etcd told when it was asked about the generation of `seen`, or
-   * knows another generation; opens its watch anew when that takes long. Whether the revision is known.
-   */
-  async catchUp(at: number, { generation }: Content, until: number): Promise<boolean> {
-    const { replica, follower, clock } = this.#deps;
-    while (!(await replica.reached(at, generation, clock, CATCH_UP_MS))) {
-      const moved = replica.content.generation !== generation;
-      if (moved || replica.failure || clock.monotonic() >= until) return false;
-      follower.restart('starved');
-    }
-    return true;
-  }
-
-  /**
-   * Finds out about the transaction `id`, which compared the head of `seen`, by putting another head in its place: once
-   * that is done, or somebody has done it, the transaction can no longer take effect.
-   */
-  async resolve(id: string, seen: Content, until: number): Promise<Resolution> {
-    const { clock, replica } = this.#deps;
-    const loads = replica.loads;
-    this.#sought = { id, seen: false };
-    try {
-      for (;;) {
-        if (this.#sought.seen || replica.content.head.id === id) return { outcome: 'committed' };
-        // What was loaded does not tell what happened before.
-        if (replica.loads !== loads || replica.failure) return { outcome: 'unknown' };
-        if (replica.content.headRevision > seen.headRevision) return { outcome: 'refused' };
-        const kv = await this.#fence(seen, until);
-        if (kv && decodeHead(kv.key, kv.value).id === id) return { outcome: 'committed', kv };
-        if (kv) await this.catchUp(kv.modRevision, seen, until);
-        if (clock.monotonic() >= until && replica.content.headRevision <= seen.headRevision) {
-          return { outcome: 'unknown' };
-        }
-      }
-    } finally {
-      this.#sought = undefined;
-    }
   }
 
   #wake(): void {
@@ -243,7 +188,7 @@ export class CommitQueue {
   /** Goes on when this process knows the head that etcd has in the place of the one of `content`. */
   async #meet(etcdRevision: number, content: Content, until: number): Promise<void> {
     if (etcdRevision >= content.headRevision) {
-      await this.catchUp(etcdRevision, content, until);
+      await this.outcomes.catchUp(etcdRevision, content, until);
       return;
     }
     // A quorum knows less than it has told: loading says what has become of the store.
@@ -264,8 +209,7 @@ export class CommitQueue {
     };
     const started = clock.monotonic();
     const until = Math.max(taken[0]!.until, started + MIN_RESOLVE_MS);
-    const sought = { id: head.id, seen: false };
-    this.#sought = sought;
+    const sought = this.outcomes.begin(head.id);
     try {
       const response = await client.txn(afterHead(content, head, batch.ops), this.#options.attemptMs);
       if (response.succeeded) {
@@ -281,52 +225,18 @@ export class CommitQueue {
       const full = error.reason === 'noSpace';
       if (full) this.#deps.onNoSpace?.();
       if (!full && !error.sent) throw error;
+      const failed = (later: unknown): void => {
+        this.#lastError = later;
+      };
       const { outcome, kv } = full
-        ? await this.#crossed(sought, content, until)
-        : await this.resolve(head.id, content, until);
+        ? await this.outcomes.crossed(sought, content, until)
+        : await this.outcomes.resolve(sought, content, { until, failed });
       if (outcome === 'refused' && full) throw error;
       if (outcome === 'refused') return false;
       if (outcome === 'unknown') throw outcomeUnknown(error);
       this.#lastId = head.id;
       if (kv) replica.applied(batch.events, head, kv.modRevision);
       return true;
-    }
-  }
-
-  /** Etcd takes the transaction with which its quota is crossed, and yet answers that there is no space. */
-  async #crossed(sought: { readonly id: string; seen: boolean }, seen: Content, until: number): Promise<Resolution> {
-    const { loader, replica } = this.#deps;
-    const { loads } = replica;
-    try {
-      const { kv, at } = await loader.head(seen.generation);
-      if (kv && decodeHead(kv.key, kv.value).id === sought.id) return { outcome: 'committed', kv };
-      if (kv?.modRevision === seen.headRevision) return { outcome: 'refused' };
-      // Others have written since.
-      const known = await this.catchUp(kv?.modRevision ?? at, seen, until);
-      if (sought.seen) return { outcome: 'committed' };
-      // What was loaded does not tell what happened before.
-      return { outcome: known && replica.loads === loads ? 'refused' : 'unknown' };
-    } catch (error) {
-      if (!(error instanceof EtcdError)) throw error;
-      return { outcome: 'unknown' };
-    }
-  }
-
-  /** Puts an empty transaction in the place of one without an answer; the head that is there instead, if any. */
-  async #fence(seen: Content, until: number): Promise<EtcdKeyValue | undefined> {
-    const { client, replica, clock, random } = this.#deps;
-    const { headRevision, head } = seen;
-    const fence: Head = { ...head, id: random.uuid(), previous: headRevision, changes: [] };
-    try {
-      const leftMs = Math.max(until - clock.monotonic(), MIN_ATTEMPT_MS);
-      const response = await client.txn(afterHead(seen, fence, []), Math.min(leftMs, this.#options.attemptMs));
-      if (response.succeeded) replica.applied([], fence, response.header.revision);
-      return response.ranges[0]?.kvs[0];
-    } catch (error) {
-      if (!(error instanceof EtcdError)) throw error;
-      this.#lastError = error;
-      await clock.sleep(RETRY_MS);
-      return undefined;
     }
   }
 
@@ -363,15 +273,6 @@ export class CommitQueue {
   #reject(waiting: readonly Waiting[], error: unknown): void {
     for (const one of waiting) one.reject(error);
   }
-}
-
-/** Puts a head and what goes with it in the place of the one that is known; gives the one that is there when another is. */
-function afterHead({ layout, headRevision }: Content, head: Head, ops: TxnRequest['success']): TxnRequest {
-  return {
-    compares: [{ key: layout.head, modRevision: headRevision }],
-    success: [{ kind: 'put', key: layout.head, value: [encodeHead(head)] }, ...ops],
-    failure: [{ kind: 'range', key: layout.head }],
-  };
 }
 
 function outcomeUnknown(cause: EtcdError): AppError {

@@ -11,6 +11,7 @@ import { KeyIndex } from './key-index.ts';
 import { encodeHead, encodeRoot, entryHead, type GenerationLayout, type Head, type Layout } from './layout.ts';
 import type { Loader } from './loader.ts';
 import type { EtcdOp } from './messages.ts';
+import type { Sought } from './outcome-search.ts';
 import type { Content, Replica } from './replica.ts';
 
 export interface RestorerDeps {
@@ -44,6 +45,13 @@ interface Filling {
 
 /** A generation as it is at first. */
 type Beginning = Pick<Content, 'head' | 'index'>;
+
+/** A switch that is on its way to etcd. */
+interface Switch {
+  readonly old: Content;
+  readonly next: Beginning;
+  readonly sought: Sought;
+}
 
 /**
  * Restores by filling a new generation beside the present one, which nobody sees, and then switching to it in one
@@ -124,6 +132,7 @@ export class Restorer {
       const old = replica.content;
       const revision = Math.max(theirs, old.head.revision) + 1;
       const next = this.#beginning(filling, revision);
+      const sought = queue.outcomes.begin(next.head.id);
       try {
         const response = await client.txn(await this.#switchTxn(filling, old, next.head));
         if (response.succeeded) {
@@ -135,10 +144,10 @@ export class Restorer {
         if (marker?.modRevision !== filling.markerRevision) throw overtaken();
         // Head and marker are the expected ones: then the format was raised meanwhile.
         if (present?.modRevision === old.headRevision) continue;
-        await queue.catchUp(present?.modRevision ?? response.header.revision, old, until);
+        await queue.outcomes.catchUp(present?.modRevision ?? response.header.revision, old, until);
       } catch (error) {
         if (!(error instanceof EtcdError) || clock.monotonic() >= until) throw error;
-        if (await this.#switched(filling, old, next, until)) return { old, revision };
+        if (await this.#switched(filling, { old, next, sought }, until)) return { old, revision };
       }
     }
   }
@@ -174,14 +183,14 @@ export class Restorer {
   }
 
   /** After a switch without an answer: whether it took effect. If not, it cannot any more. */
-  async #switched(filling: Filling, old: Content, next: Beginning, until: number): Promise<boolean> {
+  async #switched(filling: Filling, { old, next, sought }: Switch, until: number): Promise<boolean> {
     const { loader, replica, queue } = this.#deps;
     const found = await loader.head(filling.name);
     if (found.kv) {
       replica.adopt(contentOf(filling, old, next, found.kv.modRevision));
       return true;
     }
-    const { outcome } = await queue.resolve(next.head.id, old, until);
+    const { outcome } = await queue.outcomes.resolve(sought, old, { until, failed: () => {} });
     if (outcome === 'refused') return false;
     const late = await loader.head(filling.name);
     if (!late.kv) return false;
