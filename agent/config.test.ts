@@ -431,9 +431,23 @@ describe('parseAgentConfig', () => {
       '-dev -config-file a.json -config-file b.json',
       {
         'a.json': { services: [{ name: 'a' }, { name: 'b', port: 'x' }] },
-        'b.json': { services: [{ port: 1 }, { name: 'd', check: { ttl: 'x' } }] },
+        'b.json': {
+          services: [{ port: 1 }, { name: 'd', check: { ttl: 'x' } }],
+          check: { ttl: '1s' },
+          watches: [{ type: 'kye' }],
+          config_entries: { bootstrap: [{ kind: 'service-defaults', name: 'e', protocol: 'x' }] },
+        },
       },
-      /^a.json: services\[1\] \("b"\): .*Port.*\nb.json: services\[0\]: Missing service name\nb.json: services\[1\] \("d"\): .*TTL/,
+      new RegExp(
+        [
+          '^a.json: services\\[1\\] \\("b"\\): .*Port.*',
+          'b.json: services\\[0\\]: Missing service name',
+          'b.json: services\\[1\\] \\("d"\\): .*TTL.*',
+          'b.json: check: name must be given',
+          'b.json: watches\\[0\\].type must be one of .*',
+          'b.json: config_entries.bootstrap\\[0\\] \\("e"\\): .*protocol.*$',
+        ].join('\n'),
+      ),
     ],
   ])('refuses: %s', (_, argv, files, text) => {
     expect(() => parse(argv, files)).toThrow(

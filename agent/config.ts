@@ -11,7 +11,7 @@ import type {
   ParsedAgentConfig,
 } from './config/agent-config.ts';
 import { bootstrapEntries } from './config/bootstrap-entries.ts';
-import type { Declared } from './config/declared.ts';
+import { type Declared, DeclaredReader } from './config/declared.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
 import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
@@ -102,6 +102,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
   const datacenter = values.string('datacenter', 'dc1').toLowerCase();
   const enableScriptChecks = values.bool('enable_script_checks');
   const enableLocalScriptChecks = enableScriptChecks || values.bool('enable_local_script_checks');
+  const reader = new DeclaredReader();
   const policy = { scripts: enableLocalScriptChecks, local: true };
   const config: AgentConfig = {
     mode,
@@ -137,22 +138,22 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     retryIntervalMs: values.get('retry_interval'),
     retryMax: values.number('retry_max', 0),
     autoReload: values.bool('auto_reload_config'),
-    services: declaredServices(values.list<Declared>('service', 'services'), policy),
-    checks: declaredChecks(values.list<Declared>('check', 'checks'), policy),
+    services: declaredServices(reader, values.list<Declared>('service', 'services'), policy),
+    checks: declaredChecks(reader, values.list<Declared>('check', 'checks'), policy),
     enableScriptChecks,
     enableLocalScriptChecks,
     sidecarPorts: {
       min: values.number('ports.sidecar_min_port', 21_000),
       max: values.number('ports.sidecar_max_port', 21_255),
     },
-    watches: declaredWatches(values.list<Declared>('watches')),
+    watches: declaredWatches(reader, values.list<Declared>('watches')),
     metricsProxy: metricsProxy({
       provider: values.string('ui_config.metrics_provider', ''),
       baseUrl: values.string('ui_config.metrics_proxy.base_url', ''),
       addHeaders: values.list<Declared>('ui_config.metrics_proxy.add_headers'),
       pathAllowlist: values.list('ui_config.metrics_proxy.path_allowlist'),
     }),
-    bootstrapEntries: bootstrapEntries(values.list<Declared>('config_entries.bootstrap')),
+    bootstrapEntries: bootstrapEntries(reader, values.list<Declared>('config_entries.bootstrap')),
     checkUpdateIntervalMs: values.number('check_update_interval', 300_000),
     checkOutputMaxBytes: values.number('check_output_max_size', 4096),
     discardCheckOutput: values.bool('discard_check_output'),
@@ -163,6 +164,7 @@ function build(values: Values, dev: boolean, world: ConfigFiles): AgentConfig {
     leaveOnTerminate: values.get('leave_on_terminate'),
     skipLeaveOnInterrupt: values.get('skip_leave_on_interrupt'),
   };
+  reader.assertAllRead();
   return config;
 }
 

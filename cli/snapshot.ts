@@ -115,7 +115,7 @@ async function restore(file: string, flags: ClientFlags, io: CommandIo): Promise
     );
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    throw new AppError(error.code, `${file} was not restored: ${error.message}`, { facts: error.facts, cause: error });
+    throw new AppError(error.code, `restoring ${file}: ${error.message}`, { facts: error.facts, cause: error });
   }
   io.stdout.write(flags.format === 'json' ? json({ Restored: file }) : 'Restored snapshot\n');
 }

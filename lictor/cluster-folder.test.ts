@@ -13,7 +13,6 @@ describe('the data folder of a single server', () => {
   it('is a new one or that of a single server', () => {
     assertNotOfCluster(join(folder, 'new'));
     assertNotOfCluster(folder);
-    mkdirSync(join(folder, 'etcd'));
     mkdirSync(join(folder, 'catalog'));
     assertNotOfCluster(folder);
   });
@@ -21,6 +20,12 @@ describe('the data folder of a single server', () => {
   it('is not that of a server of a cluster', () => {
     mkdirSync(join(folder, 'etcd'));
     expect(() => assertNotOfCluster(folder)).toThrow(/holds etcd.*-bootstrap-expect and -retry-join/);
+  });
+
+  it('is not that of a server that was alone before its cluster', () => {
+    mkdirSync(join(folder, 'catalog'));
+    mkdirSync(join(folder, 'etcd'));
+    expect(() => assertNotOfCluster(folder)).toThrow(/-bootstrap-expect and -retry-join, or move etcd away to go on/);
   });
 
   it('is not that of a server on an etcd that is given', () => {

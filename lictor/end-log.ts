@@ -1,8 +1,9 @@
 import type { Logger } from '../core/log.ts';
 
-/** Logs why an agent ends when it begins to: a signal (`asked`), or that it was told to leave (`left`). */
+/** Logs why an agent ends as soon as it begins to: a signal of the system (`asked`), or that it was told to leave (`left`). */
 export function logEnd(log: Logger, { asked, left }: { asked: AbortSignal; left: AbortSignal }): void {
-  const tell = (why: string) => log.info('the agent ends', { why });
-  asked.addEventListener('abort', () => tell(String(asked.reason)), { once: true });
-  left.addEventListener('abort', () => tell('it was told to leave'), { once: true });
+  const either = AbortSignal.any([asked, left]);
+  const tell = () => log.info('the agent ends', { why: left.aborted ? 'it was told to leave' : String(asked.reason) });
+  if (either.aborted) tell();
+  else either.addEventListener('abort', tell, { once: true });
 }

@@ -26,7 +26,7 @@ Examples:
 `;
 }
 
-/** Runs one command line; gives the exit code. Errors are one line on standard error. */
+/** Runs one command line; gives the exit code. Errors go to standard error, a line for each thing that is wrong. */
 export async function runCommand(
   argv: readonly string[],
   io: CommandIo,

@@ -48,15 +48,19 @@ export class ServerRegistration implements Runnable {
 
   /** Ready at once: reads do not need it, and a store that refuses writes must not keep reads from being served. */
   async run(ctx: RunContext): Promise<void> {
-    let listed = await this.#try();
+    // Another catalog, as after a restore, may list other servers; also one that is loaded while this one is being listed.
+    let catalogs = 1;
+    let listedIn = 0;
+    const forget = this.#state.onReset(() => catalogs++);
+    const list = async (): Promise<void> => {
+      const catalog = catalogs;
+      if (await this.#try()) listedIn = catalog;
+    };
+    await list();
     ctx.ready();
-    // Another catalog, as after a restore, may list other servers.
-    const forget = this.#state.onReset(() => {
-      listed = false;
-    });
     while (!ctx.signal.aborted) {
       await this.#clock.sleep(RETRY_MS, ctx.signal);
-      if (!listed && !ctx.signal.aborted) listed = await this.#try();
+      if (listedIn < catalogs && !ctx.signal.aborted) await list();
     }
     forget();
   }

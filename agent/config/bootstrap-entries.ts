@@ -1,14 +1,14 @@
 import { checkConfigEntry, decodeConfigEntry } from '../../api/shapes/config-entry/decode.ts';
 import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
 import { errorText } from '../../core/errors.ts';
-import { type Declared, declaredError, readDeclared } from './declared.ts';
+import { type Declared, type DeclaredReader, declaredError } from './declared.ts';
 
 const DECODE_FAILURE = /^Request decoding failed: /;
 
-/** The entries that a server writes where there are none. @throws AppError `config` naming file, entry and field. */
-export function bootstrapEntries(definitions: readonly Declared[]): ConfigEntry[] {
+/** The entries that a server writes where there are none. `reader` keeps what is wrong, naming file, entry and field. */
+export function bootstrapEntries(reader: DeclaredReader, definitions: readonly Declared[]): ConfigEntry[] {
   const seen = new Set<string>();
-  return readDeclared(definitions, (one) => {
+  return reader.each(definitions, (one) => {
     const fail = (text: string) => declaredError(one, text);
     let entry: ConfigEntry;
     try {

@@ -13,32 +13,36 @@ export interface Declared {
 /** Problems that are told at once; more would hide the first of them. */
 const MAX_PROBLEMS = 20;
 
-/**
- * Reads each of them, and tells all that are wrong at once, a line each.
- * @throws AppError `config` naming files, blocks and fields.
- */
-export function readDeclared<T>(declared: readonly Declared[], read: (one: Declared) => T): T[] {
-  const problems: unknown[] = [];
-  const results = declared.flatMap((one) => {
-    try {
-      return [read(one)];
-    } catch (error) {
-      problems.push(error);
-      return [];
-    }
-  });
-  if (problems.length === 1) throw problems[0];
-  if (problems.length > 1) {
-    const lines = problems.slice(0, MAX_PROBLEMS).map(errorText);
-    if (problems.length > MAX_PROBLEMS) lines.push(`and ${problems.length - MAX_PROBLEMS} more problems`);
-    throw new AppError('config', lines.join('\n'), { cause: problems[0] });
+/** Reads what is declared, and keeps what is wrong with it until all has been read: then it is told at once, a line each. */
+export class DeclaredReader {
+  readonly #problems: unknown[] = [];
+
+  /** What `read` makes of each of them; those for which it throws are left out. */
+  each<T>(declared: readonly Declared[], read: (one: Declared) => T): T[] {
+    return declared.flatMap((one) => {
+      try {
+        return [read(one)];
+      } catch (error) {
+        this.#problems.push(error);
+        return [];
+      }
+    });
   }
-  return results;
+
+  /** @throws AppError `config` naming files, blocks and fields, when anything was wrong. */
+  assertAllRead(): void {
+    const [first, ...others] = this.#problems;
+    if (first === undefined) return;
+    if (others.length === 0) throw first;
+    const lines = this.#problems.slice(0, MAX_PROBLEMS).map(errorText);
+    if (this.#problems.length > MAX_PROBLEMS) lines.push(`and ${this.#problems.length - MAX_PROBLEMS} more problems`);
+    throw new AppError('config', lines.join('\n'), { cause: first });
+  }
 }
 
-/** What is wrong with one of them, which it calls by its name too. */
+/** What is wrong with one of them, which it calls by its name too, in one line. */
 export function declaredError({ file, key, value }: Declared, text: string): AppError {
   const name = Object.entries(value).find(([field]) => field.toLowerCase() === 'name')?.[1] as unknown;
   const shown = typeof name === 'string' && name !== '' ? ` (${JSON.stringify(name)})` : '';
-  return configError(file, `${key}${shown}:`, text);
+  return configError(file, `${key}${shown}:`, text.trim().replace(/\s*\n\s*/g, ' '));
 }

@@ -8,20 +8,28 @@ import {
 import { AGENT_SERVICE, type AgentServiceInput, normalizeAgentService } from '../../api/shapes/agent-service.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { AgentConfig } from './agent-config.ts';
-import { type Declared, declaredError, readDeclared } from './declared.ts';
+import { type Declared, type DeclaredReader, declaredError } from './declared.ts';
 
-/** The services of a configuration, with the rules of the API. @throws AppError `config` naming file, service and field. */
-export function declaredServices(definitions: readonly Declared[], policy: CheckPolicy): AgentConfig['services'] {
-  return readDeclared(definitions, (one) =>
+/** The services of a configuration, with the rules of the API. `reader` keeps what is wrong, naming file, service and field. */
+export function declaredServices(
+  reader: DeclaredReader,
+  definitions: readonly Declared[],
+  policy: CheckPolicy,
+): AgentConfig['services'] {
+  return reader.each(definitions, (one) =>
     readOne(one, AGENT_SERVICE, withListedChecks(one.value), (input) =>
       normalizeAgentService(input as AgentServiceInput, policy),
     ),
   );
 }
 
-/** The checks of a configuration. @throws AppError `config` naming file, check and field. */
-export function declaredChecks(definitions: readonly Declared[], policy: CheckPolicy): AgentConfig['checks'] {
-  return readDeclared(definitions, (one) =>
+/** The checks of a configuration. `reader` keeps what is wrong, naming file, check and field. */
+export function declaredChecks(
+  reader: DeclaredReader,
+  definitions: readonly Declared[],
+  policy: CheckPolicy,
+): AgentConfig['checks'] {
+  return reader.each(definitions, (one) =>
     readOne(one, AGENT_CHECK, one.value, (value) => {
       const input = value as AgentCheckInput;
       const name = input.Name || input.ID || input.CheckID;

@@ -2,7 +2,7 @@ import { parseGoDuration } from '../../core/duration.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { WatchConfig, WatchHttp } from './agent-config.ts';
 import { configError } from './config-text.ts';
-import { type Declared, readDeclared } from './declared.ts';
+import type { Declared, DeclaredReader } from './declared.ts';
 
 /** Parameters by watch type (those of Consul), and which of them must be given. */
 export const WATCH_TYPES: Readonly<
@@ -32,9 +32,9 @@ const COMMON = [
   'http_handler_config',
 ];
 
-/** The `watches` of a configuration. @throws AppError `config` naming file, watch, key and what would be right. */
-export function declaredWatches(definitions: readonly Declared[]): WatchConfig[] {
-  return readDeclared(definitions, (one) => {
+/** The `watches` of a configuration. `reader` keeps what is wrong, naming file, watch, key and what would be right. */
+export function declaredWatches(reader: DeclaredReader, definitions: readonly Declared[]): WatchConfig[] {
+  return reader.each(definitions, (one) => {
     const fields = one.value as Readonly<Record<string, unknown>>;
     const fail = (key: string, text: string) => configError(one.file, `${one.key}.${key}`, text);
     const { type } = fields;

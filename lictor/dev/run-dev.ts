@@ -11,7 +11,7 @@ import { Metrics } from '../../core/metrics.ts';
 import { observeProcess } from '../../core/process-metrics.ts';
 import { SystemRandom } from '../../core/random.ts';
 import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
-import { CATALOG_FOLDER } from '../cluster-folder.ts';
+import { assertNotOfCluster, CATALOG_FOLDER } from '../cluster-folder.ts';
 import { stableNodeId } from '../node-identity.ts';
 import { composeDev, type DevProcess } from './dev-process.ts';
 import { renderScreen } from './screen.ts';
@@ -57,6 +57,7 @@ export async function runDev(options: DevOptions, io: CommandIo): Promise<void> 
     ? mkdtempSync(join(tmpdir(), 'lictor-dev-'))
     : (options.dataDir ?? defaultDataDir(options.folder, io));
   try {
+    assertNotOfCluster(dataDir);
     const store = await openLmdbStore({ dir: join(dataDir, CATALOG_FOLDER), clock, log, random, metrics });
     try {
       const config = devConfig(options, dataDir);

@@ -5,6 +5,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
+import { ETCD_FOLDER } from '../cluster-folder.ts';
 import { ENTER_PATH, type EnterAnswer } from './entering.ts';
 import { type EtcdProcess, START_MS } from './etcd-process.ts';
 import type { Formation } from './formation.ts';
@@ -118,7 +119,7 @@ export class Joining {
       throw new AppError(
         'config',
         `the etcd of data_dir belongs to cluster ${clusterId}, the servers that retry_join names to ${other}; to join ` +
-          `them anew, move ${join(this.#at.config.dataDir, 'etcd')} away; to go on with the old one, name its servers`,
+          `them anew, move ${join(this.#at.config.dataDir, ETCD_FOLDER)} away; to go on with the old one, name its servers`,
       );
     }
     // Others may wait for this one to be asked.

@@ -15,7 +15,7 @@ import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import type { ComposedServer } from '../../server/composition.ts';
 import type { EtcdTls } from '../../store/etcd/member-connections.ts';
-import { CATALOG_FOLDER } from '../cluster-folder.ts';
+import { CATALOG_FOLDER, ETCD_FOLDER } from '../cluster-folder.ts';
 import type { NodePlace } from '../server-agent.ts';
 import { DeadMembers } from './dead-members.ts';
 import { enterRoute } from './entering.ts';
@@ -91,11 +91,11 @@ export async function openManagedEtcd(
   log.info(version, { bin: ports.bin });
   const calls = new JsonCalls(deps.rpcTls.outgoing);
   const { scheme } = calls;
-  const at = { folder: join(dataDir, 'etcd', 'tls'), address: place.address };
+  const at = { folder: join(dataDir, ETCD_FOLDER, 'tls'), address: place.address };
   const memberTls = scheme === 'https' ? new MemberTls(deps, config, at) : undefined;
   const withScheme = (as: string): EtcdProcessOptions => ({
     bin: ports.bin,
-    folder: join(dataDir, 'etcd'),
+    folder: join(dataDir, ETCD_FOLDER),
     name: nodeName,
     clientUrl: `${as}://${hostPort(clientHost(bindAddress), ports.clientPort)}`,
     listenPeerUrl: `${as}://${hostPort(bindAddress, ports.peerPort)}`,
@@ -136,7 +136,7 @@ export async function openManagedEtcd(
   }
   const address = hostPort(place.address, config.ports.server);
   const { datacenter, bootstrapExpect } = config;
-  const file = new FormationFile(join(dataDir, 'etcd'));
+  const file = new FormationFile(join(dataDir, ETCD_FOLDER));
   const self = { name: nodeName, id: place.nodeId, address, datacenter, expect: bootstrapExpect };
   // With data of a cluster it never waits to form one, whatever it has said before.
   const formation = new Formation(self, process.hasData ? { pledged: true, counted: [] } : await file.read());

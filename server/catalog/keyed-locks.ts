@@ -1,7 +1,7 @@
 /** `shared` for what a plan relies on, `exclusive` for what it writes. */
 export type LockMode = 'shared' | 'exclusive';
 
-/** How a plan holds a key of the store, or something wider that has a name. */
+/** How a plan holds a key of the store. */
 export interface Hold {
   readonly slot: number;
   mode: LockMode;

@@ -100,6 +100,8 @@ describe('packed records', () => {
       ),
       ['checkDefinition', [5]],
       ['checkDefinition', [{ definition: 'x' }]],
+      ['checkDefinition', [{ state: 5 }]],
+      ['checkDefinition', [{ state: { output: 'no status' } }]],
       ['checkState', [{ output: 'no status' }]],
       ['instance', [{ content: {} }]],
       ['instance', [{ content: { Service: 'web', Tags: {} } }]],

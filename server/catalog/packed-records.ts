@@ -45,7 +45,11 @@ function unpacked(kind: PackedKind, packed: Fields, place: RecordPlace): object 
 function isWhole(kind: PackedKind, record: unknown): record is object {
   if (!isObject(record)) return false;
   if (kind === 'checkState') return typeof record.status === 'string';
-  if (kind === 'checkDefinition') return typeof record.checkId === 'string' && isObject(record.definition);
+  if (kind === 'checkDefinition') {
+    const { checkId, definition, state } = record;
+    const fits = typeof checkId === 'string' && isObject(definition);
+    return fits && (state === undefined || isWhole('checkState', state));
+  }
   const { content } = record;
   if (!isObject(content) || typeof record.node !== 'string') return false;
   return typeof content.ID === 'string' && typeof content.Service === 'string' && Array.isArray(content.Tags);

@@ -1,9 +1,14 @@
 import type { StoreEntry } from '../../store/store.ts';
-import { createIndexOf, modifyIndexOf, openValue, sealValue, storedJson } from './stored.ts';
+import { createIndexOf, isPacked, modifyIndexOf, openValue, sealValue, storedJson } from './stored.ts';
 
 const entry = (value: Uint8Array): StoreEntry => ({ key: 'k', value, createRevision: 3, modRevision: 5 });
 
 describe('stored values', () => {
+  it('are packed when they are a list, whatever blanks come before it', () => {
+    const packed = (text: string) => isPacked(Buffer.from(text));
+    expect(['[{}]', ' \t\r\n[{}]', '{}', ' {}', '', ' '].map(packed)).toEqual([true, true, false, false, false, false]);
+  });
+
   it('are the record itself when nothing is carried', () => {
     expect(sealValue('{"a":1}').toString()).toBe('{"a":1}');
     const stored = storedJson<{ a: number }>(entry(sealValue('{"a":1}')));

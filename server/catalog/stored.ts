@@ -35,8 +35,9 @@ export function modifyIndexOf(stored: Omit<Stored<unknown>, 'record'>, base: num
 /** Begins a value that carries indexes; no JSON text begins with it. */
 const CARRY_MARK = 0x40;
 const LINE_END = 0x0a;
-/** Begins a JSON array. */
+/** Begins a JSON array, after blanks. */
 const LIST_MARK = 0x5b;
+const JSON_BLANKS: readonly number[] = [...Buffer.from(' \t\r\n')];
 
 /** A stored value: what it carries, if anything, and the record's bytes. */
 export interface OpenedValue {
@@ -122,9 +123,11 @@ export function storedRecord<T>(kind: PackedKind, place: RecordPlace, entry: Sto
   return read(entry, (text) => unpackRecord(kind, JSON.parse(text), place) as T);
 }
 
-/** Whether the bytes of a record (without what they carry) are its packed form. */
+/** Whether the bytes of a JSON record (without what they carry) are its packed form. */
 export function isPacked(body: Uint8Array): boolean {
-  return body[0] === LIST_MARK;
+  let at = 0;
+  while (JSON_BLANKS.includes(body[at] ?? LIST_MARK)) at++;
+  return body[at] === LIST_MARK;
 }
 
 function read<T>(entry: StoreEntry, decode: (text: string) => T): Stored<T> {

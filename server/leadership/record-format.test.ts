@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HealthEntry } from '../../api/shapes/catalog.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
+import { silentLogger } from '../../core/log.ts';
 import { EVERYTHING } from '../../store/contract/shorthand.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Store } from '../../store/store.ts';
@@ -9,6 +11,7 @@ import { removeFolder, tempFolder } from '../../test/support/processes/temp-fold
 import { RunningServer } from '../../test/support/running-server.ts';
 import { sharedStore } from '../../test/support/shared-store.ts';
 import { readArchive } from '../snapshot/archive.ts';
+import { RecordFormat } from './record-format.ts';
 
 const CHECK = { CheckID: 'c', Name: 'alive', Status: 'passing' } as const;
 const instance = (n: number) => ({
@@ -55,7 +58,9 @@ describe('the form of records in a store that servers share', () => {
       read: async () => format,
       raise: async (to) => {
         if (refusals-- > 0) throw new AppError('unavailable', 'etcd does not answer');
+        const lower = format < to;
         format = to;
+        return lower;
       },
     });
   });
@@ -116,17 +121,75 @@ describe('the form of records in a store that servers share', () => {
 
   it('waits anew when another catalog is loaded, and each server is listed in that again', async () => {
     await start();
-    const archive = await server.archive();
-    await clock.advance(25_000);
-    await server.restore(archive);
+    await clock.advance(1_000);
     await server.call('PUT', '/v1/catalog/deregister', { body: { Node: 'server-1', ServiceID: 'consul' } });
+    const archive = await server.archive();
+    await clock.advance(24_000);
     await server.restore(archive);
+    expect((await server.get<object[]>('/v1/catalog/service/consul')).json).toEqual([]);
     await clock.advance(20_000);
     expect(format).toBe(1);
     const { json } = await server.get<object[]>('/v1/catalog/service/consul');
     expect(json).toHaveLength(1);
     await clock.advance(20_000);
     expect(format).toBe(2);
+  });
+
+  it('keeps what an agent finds out at a key of its own where records are packed', async () => {
+    format = 2;
+    await start();
+    const runs = { ...instance(1), Check: { ...instance(1).Check, Type: 'http', Definition: { HTTP: 'http://a/' } } };
+    await server.register(runs);
+    expect(await formOf(store, 1)).toEqual({ packed: true, own: true });
+    const definition = async () => {
+      const { entries } = await store.read(EVERYTHING);
+      return entries.find(({ key }) => key.endsWith('/check-definition/n1/default/c1'))!.modRevision;
+    };
+    const before = await definition();
+    await server.register({ ...runs, Check: { ...runs.Check, Status: 'critical' } });
+    expect(await definition()).toBe(before);
+  });
+
+  it('waits anew when this server has not led for a while, and did not look', async () => {
+    await start();
+    let own = 1;
+    let leads = true;
+    let listed = ['2'];
+    const servers = () => listed.map((known) => ({ Service: { Meta: { lictor_record_format: known } } }));
+    const look = new RecordFormat({
+      store: {
+        format: {
+          known: () => own,
+          read: async () => own,
+          raise: async (to) => {
+            own = to;
+            return true;
+          },
+        },
+      },
+      state: {
+        packs: false,
+        service: () => servers() as unknown as HealthEntry[],
+        onReset: () => () => {},
+        packFromNowOn: () => {},
+      },
+      leadership: { leads: () => leads },
+      clock,
+      log: silentLogger,
+    });
+    const stopping = new AbortController();
+    const done = look.run({ signal: stopping.signal, ready: () => {} });
+    await clock.advance(4_000);
+    [leads, listed] = [false, ['1']];
+    await clock.advance(60_000);
+    [leads, listed] = [true, ['2']];
+    await clock.advance(20_000);
+    expect(own).toBe(1);
+    await clock.advance(20_000);
+    expect(own).toBe(2);
+    stopping.abort();
+    await clock.advance(60_000);
+    await done;
   });
 
   it('is packed from the start where the store says so, and each server says what it knows', async () => {

@@ -15,12 +15,11 @@ const META = 'lictor_record_format';
 const LOOK_MS = 2000;
 /** While records are packed. */
 const KEEP_MS = 60_000;
+/** Without a server of an earlier version among those that are listed: longer than one takes to be listed again. */
+const SETTLED_MS = 30_000;
 
 /** What a server tells the others of itself. */
 export const SERVER_META: Readonly<Record<string, string>> = { [META]: String(PACKED_FORMAT) };
-
-/** Without a server of an earlier version among those that are listed: longer than one takes to be listed again. */
-const SETTLED_MS = 30_000;
 
 /** Whether everyone who may read the store knows packed records, as far as this process knows. */
 export function mayPack({ traits, format }: Pick<Store, 'traits' | 'format'>): boolean {
@@ -34,7 +33,7 @@ export async function mayHoldPacked({ traits, format }: Pick<Store, 'traits' | '
 
 export interface RecordFormatDeps {
   readonly store: Pick<Store, 'format'>;
-  readonly state: CatalogState;
+  readonly state: Pick<CatalogState, 'packs' | 'packFromNowOn' | 'service' | 'onReset'>;
   readonly leadership: Pick<Leadership, 'leads'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -73,20 +72,25 @@ export class RecordFormat implements Runnable {
   }
 
   async #look(format: StoreFormat): Promise<void> {
-    const { state, leadership, log } = this.#deps;
+    const { state, leadership } = this.#deps;
     if (state.packs) {
       // It is there already, unless etcd was restored from a backup of before.
-      if (leadership.leads()) await format.raise(PACKED_FORMAT);
+      if (leadership.leads()) await this.#raise(format);
       return;
     }
     if ((await format.read()) < PACKED_FORMAT) {
+      if (!leadership.leads()) this.#settledSince = undefined;
       if (!leadership.leads() || !this.#isSettled()) return;
-      await format.raise(PACKED_FORMAT);
-      log.info('all listed servers know packed records: earlier versions can no longer use this store', {
-        format: PACKED_FORMAT,
-      });
+      await this.#raise(format);
     }
     state.packFromNowOn();
+  }
+
+  async #raise(format: StoreFormat): Promise<void> {
+    if (!(await format.raise(PACKED_FORMAT))) return;
+    this.#deps.log.info('the format of the store was raised: earlier versions can no longer use it', {
+      format: PACKED_FORMAT,
+    });
   }
 
   /** Whether all servers that are listed have known packed records for a while. */

@@ -3,7 +3,7 @@ import { FakeClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import { RunningServer } from '../../test/support/running-server.ts';
-import { NodeEntry } from '../catalog/entries.ts';
+import { type CheckEntry, NodeEntry } from '../catalog/entries.ts';
 import { AgentLiveness } from './agent-liveness.ts';
 
 const NODE = { Node: 'n1', Address: '10.0.0.1' };
@@ -88,6 +88,42 @@ describe('agent liveness', () => {
     await server.stop();
   });
 
+  it('finds an agent that is gone though everything is loaded anew again and again', async () => {
+    const n1 = new NodeEntry('n1');
+    let reset = (): void => {};
+    const clock = new FakeClock();
+    const written: boolean[] = [];
+    const liveness = new AgentLiveness({
+      nodes: {
+        nodeEntries: () => [n1],
+        node: () => n1,
+        onReset: (listener) => {
+          reset = listener;
+          return () => {};
+        },
+        generation: '0',
+      },
+      write: async (_, { alive }) => {
+        written.push(alive);
+        const record = { status: alive ? 'passing' : 'critical' } as const;
+        n1.checks.set('default/serfhealth', { definition: {}, status: record.status } as unknown as CheckEntry);
+      },
+      clock,
+      log: silentLogger,
+    });
+    const controller = new AbortController();
+    const done = liveness.run({ signal: controller.signal, ready: () => {} });
+    await liveness.reported('n1', 1000);
+    for (let n = 0; n < 6; n++) {
+      await clock.advance(1000);
+      reset();
+    }
+    expect(written).toEqual([true, false]);
+    controller.abort();
+    await clock.advance(600);
+    await done;
+  });
+
   it('forgets the oldest reports of nodes that do not exist, and never one of a node that does', async () => {
     const registered = new Map<string, NodeEntry>();
     const written: string[] = [];
@@ -98,6 +134,7 @@ describe('agent liveness', () => {
           nodeEntries: () => registered.values(),
           node: (name) => registered.get(name),
           onReset: () => () => {},
+          generation: '0',
         },
         write: async (node) => void written.push(node),
         clock,

@@ -9,8 +9,10 @@ export interface AgentHealthStore {
   /** Nodes that have an agent, or had one. */
   nodeEntries(): Iterable<NodeEntry>;
   node(name: string): NodeEntry | undefined;
-  /** Called when another catalog was loaded, as after a restore. */
+  /** Called when everything was loaded anew. */
   onReset(listener: () => void): () => void;
+  /** Which catalog it is: a restore makes another one. */
+  readonly generation: string;
 }
 
 /** Writes the serfHealth check of a node. */
@@ -38,8 +40,7 @@ const DEFAULT_HEARTBEAT_MS = 10_000;
 
 /**
  * Turns the agents' reports into their nodes' serfHealth checks: critical after three intervals of silence, passing with
- * the next report. After a start, a pause of its own or
- * a restore, everybody gets three intervals first.
+ * the next report. After a start, a pause of its own or a restore, everybody gets three intervals first.
  */
 export class AgentLiveness implements Runnable {
   readonly name = 'agent-liveness';
@@ -83,7 +84,11 @@ export class AgentLiveness implements Runnable {
   async run(ctx: RunContext): Promise<void> {
     this.#greetAll();
     // Whoever another catalog has is waited for as after a start: its agents may be long gone.
-    const forget = this.#nodes.onReset(() => this.#greetAll());
+    let { generation } = this.#nodes;
+    const forget = this.#nodes.onReset(() => {
+      if (this.#nodes.generation !== generation) this.#greetAll();
+      ({ generation } = this.#nodes);
+    });
     ctx.signal.addEventListener('abort', forget, { once: true });
     ctx.ready();
     let last = this.#clock.monotonic();

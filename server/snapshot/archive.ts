@@ -75,7 +75,13 @@ export async function readArchive(
     const hash = createHash('sha256');
     const hashed = tapped(content, (chunk) => hash.update(chunk));
     if (name === STATE) {
-      for await (const entry of readSnapshot(hashed, (revision) => (index = revision))) await take(entry);
+      try {
+        for await (const entry of readSnapshot(hashed, (revision) => (index = revision))) await take(entry);
+      } catch (error) {
+        // What somebody else has written is not damaged.
+        if (found.meta !== '') checkFormat(metaOf(found.meta).Lictor?.Format);
+        throw error;
+      }
     } else {
       const text = await small(name, hashed);
       if (name === META) found.meta = text;

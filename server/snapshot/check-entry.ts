@@ -12,7 +12,7 @@ import {
 import { isPackedKind } from '../catalog/packed-records.ts';
 import type { InstanceRecord } from '../catalog/records.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { isPacked, storedJson, storedRecord } from '../catalog/stored.ts';
+import { isPacked, sealValue, storedJson, storedRecord } from '../catalog/stored.ts';
 
 const PREFIX = generationPrefix(FIRST_GENERATION);
 
@@ -37,8 +37,15 @@ const CONTENT = { ID: 'string', Service: 'string', Tags: 'object', Weights: 'obj
 /** Whether a record has a form that only versions know that pack records. */
 export type EntryForm = 'plain' | 'packed';
 
+/** An entry of an archive as it is stored: it carries its indexes. */
+export function withIndexes(entry: StoreEntry): StoreEntry {
+  const { value, createRevision: create, modRevision: modify } = entry;
+  return { ...entry, value: sealValue(value, { create, modify }) };
+}
+
 /** An entry of an archive (its key has no generation). @throws AppError `storeCorrupt` unless this server can load it. */
-export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry): EntryForm {
+export function checkEntry(state: Pick<CatalogState, 'table'>, archived: StoreEntry): EntryForm {
+  const entry = withIndexes(archived);
   const key = PREFIX + entry.key;
   const split = splitKey(key);
   if (!split || split.rest === '') throw refused(`the key ${JSON.stringify(entry.key)} names no kind of data`);
@@ -51,10 +58,12 @@ export function checkEntry(state: Pick<CatalogState, 'table'>, entry: StoreEntry
   if (!kind) {
     throw refused(`it holds data of the kind ${JSON.stringify(split.segment)}, which this version does not know`);
   }
-  return checkRecord(kind, split.rest, entry);
+  const within = checkRecord(kind, split.rest, entry);
+  return within || (isPackedKind(kind) && isPacked(archived.value)) ? 'packed' : 'plain';
 }
 
-function checkRecord(kind: RecordKind, rest: string, entry: StoreEntry): EntryForm {
+/** Whether it has another record within it. */
+function checkRecord(kind: RecordKind, rest: string, entry: StoreEntry): boolean {
   const { parts, fields } = KINDS[kind];
   if (partsOf(PREFIX + entry.key)?.length !== parts)
     throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
@@ -65,7 +74,7 @@ function checkRecord(kind: RecordKind, rest: string, entry: StoreEntry): EntryFo
   if (kind === 'instance') requireFields(`the content in ${entry.key}`, (record as InstanceRecord).content, CONTENT);
   const within = kind === 'checkDefinition' ? (record as { state?: unknown }).state : undefined;
   if (within !== undefined) requireFields(`the state in ${entry.key}`, within, KINDS.checkState.fields);
-  return within !== undefined || (isPackedKind(kind) && isPacked(entry.value)) ? 'packed' : 'plain';
+  return within !== undefined;
 }
 
 function requireFields(where: string, record: unknown, fields: Readonly<Record<string, string>>): void {

@@ -9,9 +9,8 @@ import type { Logger } from '../../core/log.ts';
 import { type Op, prefixRange, type Store, type StoreEntry } from '../../store/store.ts';
 import { CATALOG_RANGE, GENERATION_KEY, generationPrefix, INDEX_BASE_KEY, splitKey } from '../catalog/keys.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { sealValue } from '../catalog/stored.ts';
 import { readArchive } from './archive.ts';
-import { checkEntry } from './check-entry.ts';
+import { checkEntry, withIndexes } from './check-entry.ts';
 
 export interface SnapshotRestoreDeps {
   readonly store: Store;
@@ -173,8 +172,7 @@ export class SnapshotRestore {
 }
 
 function restored(prefix: string, entry: StoreEntry): Op {
-  const carried = { create: entry.createRevision, modify: entry.modRevision };
-  return { kind: 'put', key: prefix + entry.key, value: sealValue(entry.value, carried) };
+  return { kind: 'put', key: prefix + entry.key, value: withIndexes(entry).value };
 }
 
 /** Operations committed in pieces of bounded size. */

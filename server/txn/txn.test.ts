@@ -51,6 +51,31 @@ describe('a transaction over the catalog', () => {
     expect((await txn(node('get'))).errors?.[0]?.What).toBe('node "n" doesn\'t exist');
   });
 
+  it('compares the index that a check shows, which is that of its later half', async () => {
+    await server.register({ Node: 'n', Address: '10.0.0.1' });
+    const own = {
+      Node: 'n',
+      CheckID: 'c',
+      Name: 'c',
+      Type: 'http',
+      Interval: '10s',
+      Definition: { HTTP: 'http://a/' },
+    };
+    await server.register({ Node: 'n', Address: '10.0.0.1', Check: { ...own, Status: 'critical' } });
+    const shown = async () => {
+      const { json } = await server.get<{ ModifyIndex: number }[]>('/v1/health/node/n');
+      return json[0]!.ModifyIndex;
+    };
+    const definition = await shown();
+    const verdict = { Namespace: 'default', CheckID: 'c', Status: 'passing', Output: 'fine' } as const;
+    await server.composed.serverCatalog.report('n', { Verdicts: [verdict], HeartbeatMs: 10_000 });
+    const later = await shown();
+    expect(later).toBeGreaterThan(definition);
+    const cas = (ModifyIndex: number) => txn(check('cas', { ServiceID: '', Notes: 'new', ModifyIndex }));
+    expect((await cas(definition)).status).toBe(409);
+    expect((await cas(later)).status).toBe(200);
+  });
+
   it('replaces a node and what is on it within one transaction', async () => {
     await txn(node('set'), service('set'), check('set'));
     const again = await txn(node('delete'), node('set', { Address: '10.0.0.2' }), service('set', { ID: 's2' }));

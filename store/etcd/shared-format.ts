@@ -32,13 +32,16 @@ export class SharedFormat implements StoreFormat {
     return this.#took((await this.#loader.root()).format);
   }
 
-  async raise(to: number): Promise<void> {
+  async raise(to: number): Promise<boolean> {
     if (to > FORMAT) throw new AppError('internal', `format ${to} is not known here`);
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) if (await this.#raised(to)) return;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const done = await this.#tried(to);
+      if (done !== 'overtaken') return done === 'raised';
+    }
     throw new AppError('unavailable', 'the root of the store in etcd changes faster than it can be written');
   }
 
-  async #raised(to: number): Promise<boolean> {
+  async #tried(to: number): Promise<'raised' | 'there' | 'overtaken'> {
     const key = this.#layout.root;
     const { root, modRevision } = await this.#loader.rootEntry();
     const format = Math.max(root.format, to);
@@ -48,10 +51,10 @@ export class SharedFormat implements StoreFormat {
         success: [{ kind: 'put', key, value: [encodeRoot({ ...root, format })] }],
         failure: [],
       });
-      if (!succeeded) return false;
+      if (!succeeded) return 'overtaken';
     }
     this.#took(format);
-    return true;
+    return root.format < format ? 'raised' : 'there';
   }
 
   /** It never falls. */

@@ -122,7 +122,7 @@ async function passingAt(server: AgentProcess): Promise<string[]> {
 describe.each([...new Set([PREVIOUS, FORMAT_1])])('servers of the commit %s', (from) => {
   const commit = idOf(from);
   const missing = !commit
-    ? 'the commit before: git history (git fetch --deepen=1)'
+    ? `the commit ${from}: git history (git fetch --unshallow)`
     : CURRENT_ETCD.file
       ? undefined
       : CURRENT_ETCD.install;

@@ -3,6 +3,9 @@ import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { StreamEvent } from '../../api/shapes/stream.ts';
 import { CATALOG_RANGE } from '../../server/catalog/keys.ts';
+import { writeArchive } from '../../server/snapshot/archive.ts';
+import { writeSnapshot } from '../../store/snapshot-format.ts';
+import type { StoreEntry } from '../../store/store.ts';
 import { eventually } from '../support/eventually.ts';
 import { jsonLines } from '../support/ndjson.ts';
 import { jsonOf, RunningServer } from '../support/running-server.ts';
@@ -95,6 +98,41 @@ it('refuses every damaged archive before anything is written', async () => {
     expect(answer.text).toMatch(/snapshot/);
   }
   expect(await content()).toEqual(before);
+});
+
+/** An archive with these entries whose meta.json is changed, or with these bytes for its state. */
+async function crafted(state: Uint8Array | readonly StoreEntry[], change: (meta: object) => object): Promise<Buffer> {
+  const meta = { Version: 1, ID: 'x', Index: 7, Term: 1, Lictor: { Format: 1, Datacenter: 'dc1' } };
+  const chunks = async function* () {
+    if (state instanceof Uint8Array) yield state;
+    else yield* writeSnapshot(7, [state]);
+  };
+  const parts: Uint8Array[] = [];
+  for await (const part of writeArchive(change(meta) as typeof meta, chunks, 0)) parts.push(Buffer.from(part));
+  return gzipSync(Buffer.concat(parts));
+}
+
+const entry = (key: string, text: string): StoreEntry => {
+  return { key, value: Buffer.from(text), createRevision: 5, modRevision: 6 };
+};
+
+it('tells an archive of Consul, and one of a newer version, from a damaged one', async () => {
+  const newer = (meta: object) => ({ ...meta, Lictor: { Format: 3, Datacenter: 'dc1' } });
+  const consuls = ({ Lictor: _, ...meta }: { Lictor?: unknown }) => meta;
+  const noState = Buffer.from([0x81, 0xa9, 0x4c, 0x61, 0x73, 0x74]);
+  expect((await restore(await crafted(noState, consuls))).text).toMatch(/archives of Consul cannot be read/);
+  expect((await restore(await crafted([entry('new-kind/x', '{}')], newer))).text).toMatch(/format 3.*newer version/);
+  expect((await restore(await crafted(noState, (meta) => meta))).text).toMatch(/damaged near byte/);
+});
+
+it.each([
+  ['an index line of its own', '@5\n', 500],
+  ['nothing else', '', 200],
+])('an entry with %s before its record', async (_, before, status) => {
+  const record = '{"node":"n","namespace":"default","checkId":"c","serviceId":"","definition":{}}';
+  const node = '{"name":"n","id":"","address":"10.0.0.1"}';
+  const entries = [entry('check-definition/n/default/c', before + record), entry('node/n', node)];
+  expect((await restore(await crafted(entries, (meta) => meta))).status ?? 200).toBe(status);
 });
 
 it('refuses an archive with a flipped byte anywhere, or cut anywhere, before anything is written', async () => {

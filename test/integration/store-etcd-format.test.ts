@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { SystemRandom } from '../../core/random.ts';
-import { content, put, write } from '../../store/contract/shorthand.ts';
+import { chunked, collect, content, put, write } from '../../store/contract/shorthand.ts';
 import { parseEndpoints } from '../../store/etcd/endpoints.ts';
 import { DEFAULT_TIMEOUTS, EtcdClient } from '../../store/etcd/etcd-client.ts';
 import type { EtcdStore } from '../../store/etcd/etcd-store.ts';
@@ -51,6 +51,18 @@ describeEtcd(CURRENT_ETCD, 'the format of a store', (file) => {
     });
   }
 
+  /** Writes it as it is, as one does who raises the format: only in the place of the one that was read. */
+  async function touchRoot(prefix: string): Promise<void> {
+    const key = Buffer.from(`${prefix}root`);
+    const { kvs } = await client.range({ key });
+    const { modRevision, value } = kvs[0]!;
+    await client.txn({
+      compares: [{ key, modRevision }],
+      success: [{ kind: 'put', key, value: [value] }],
+      failure: [],
+    });
+  }
+
   it('is the newest of a new store, and that of its root for a store that is there', async () => {
     const made = await open('a/');
     expect([made.format.known(), (await root('a/')).format]).toEqual([2, 2]);
@@ -78,5 +90,33 @@ describeEtcd(CURRENT_ETCD, 'the format of a store', (file) => {
     await store.format.raise(1);
     expect([store.format.known(), (await root('c/')).format]).toEqual([2, 2]);
     await expect(store.format.raise(9)).rejects.toMatchObject({ code: 'internal' });
+  });
+
+  it('is read from the root, and whoever raises it is told whether it was lower', async () => {
+    await open('d/');
+    await setFormat('d/', 1);
+    const [one, two] = [await open('d/'), await open('d/')];
+    expect(await one.format.raise(2)).toBe(true);
+    expect([two.format.known(), await two.format.read(), two.format.known()]).toEqual([1, 2, 2]);
+    expect(await two.format.raise(2)).toBe(false);
+  });
+
+  it('may be raised while another one restores', async () => {
+    const store = await open('e/');
+    await write(store, put('k', '1'));
+    const saved = await collect(store.snapshot(new AbortController().signal));
+    await write(store, put('k', '2'));
+    let raising = true;
+    let raises = 0;
+    const raised = (async () => {
+      for (; raising; raises++) await touchRoot('e/');
+    })();
+    // Some of them meet it between the read of the root and the switch.
+    for (let nth = 0; nth < 20; nth++) await store.restore(chunked(saved, 1000));
+    raising = false;
+    await raised;
+    expect(raises).toBeGreaterThan(5);
+    expect(await content(store)).toEqual(['k=1']);
+    expect((await root('e/')).format).toBe(2);
   });
 });
