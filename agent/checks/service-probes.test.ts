@@ -90,6 +90,23 @@ describe('udp probe', () => {
     const result = await probe(plan({ UDP: `127.0.0.1:${await closedPort()}` }), never);
     expect(result).toMatchObject({ status: 'critical', output: expect.stringContaining('refused') });
   });
+  it.each([
+    ['a name that is not there', 'no.such.host.invalid:53', /no such host/],
+    ['a name that cannot be one', 'a\0b:53', /null bytes/],
+    ['an address that cannot be connected to', '255.255.255.255:53', /EACCES|denied/],
+  ])('fails at %s', async (_, target, output) => {
+    const result = await probe(plan({ UDP: target }), never);
+    expect(result).toMatchObject({ status: 'critical', output: expect.stringMatching(output) });
+  });
+  it('asks a name at the address that it has, of either family', async () => {
+    const socket = createSocket('udp6');
+    await new Promise<void>((resolve) => socket.bind(0, '::1', resolve));
+    cleanups.push(() => socket.close());
+    const arrived = new Promise((resolve) => socket.once('message', resolve));
+    const { port } = socket.address();
+    void probe(plan({ UDP: `[::1]:${port}`, Timeout: '200ms' }), never);
+    expect(String(await arrived)).toBe('ping');
+  });
 });
 
 describe('script probe', () => {

@@ -1,6 +1,7 @@
-import { createSocket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
+import { createSocket, type Socket } from 'node:dgram';
+import { lookup } from 'node:dns';
 import type { Clock } from '../../core/clock.ts';
+import { sendConnected } from '../../core/send-connected.ts';
 import type { CheckResult } from './check-state.ts';
 import { oneAttempt } from './one-attempt.ts';
 import { dialErrorText } from './output.ts';
@@ -16,16 +17,24 @@ const PROBE = Buffer.from('ping');
 export function probeUdp(deps: { clock: Clock }, plan: UdpPlan, signal: AbortSignal): Promise<CheckResult> {
   const passing: CheckResult = { status: 'passing', output: `UDP connect ${plan.target}: Success` };
   return oneAttempt(deps, { ...plan, onTimeout: passing }, signal, (settle) => {
-    const socket = createSocket(isIPv6(plan.host) ? 'udp6' : 'udp4');
     const fail = (error: unknown) => settle('critical', dialErrorText(error, plan.target).replaceAll(' tcp', ' udp'));
-    socket.on('error', fail);
-    socket.on('message', () => settle(passing.status, passing.output));
-    // Only a connected socket hears that a port refuses.
-    socket.connect(plan.port, plan.host, () => {
-      socket.send(PROBE, (error) => {
-        if (error) fail(error);
+    let socket: Socket | undefined;
+    let over = false;
+    // The address first: it decides of which family the socket is.
+    lookup(plan.host, (error, address, family) => {
+      if (over) return;
+      if (error) return fail(error);
+      socket = createSocket({
+        type: family === 6 ? 'udp6' : 'udp4',
+        lookup: (_name, _options, callback) => callback(null, address, family),
       });
+      socket.on('error', fail);
+      socket.on('message', () => settle(passing.status, passing.output));
+      sendConnected(socket, { address, port: plan.port }, PROBE, fail);
     });
-    return () => socket.close();
+    return () => {
+      over = true;
+      socket?.close();
+    };
   });
 }

@@ -48,6 +48,7 @@ describe('request parameters', () => {
 
   it.each([
     ['index=x', 'Invalid index'],
+    ['index=18446744073709551616', 'Invalid index'],
     ['index=-1', 'Invalid index'],
     ['wait=10', 'Invalid wait time'],
     ['max_stale=abc', 'Invalid max_stale value "abc"'],

@@ -1,6 +1,7 @@
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError } from '../../core/errors.ts';
 import { ALL_NAMESPACES, DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
+import { parseUint64 } from '../shapes/kv.ts';
 import type { ReadMeta, Route, RouteRequest, RouteResponse } from './route.ts';
 
 /** The consistency that a read asks for. */
@@ -53,7 +54,7 @@ export function blockingParams(query: URLSearchParams): BlockingParams {
   const index = query.get('index');
   const waitMs = wait === null || wait === '' ? 0 : parseGoDuration(wait);
   if (waitMs === undefined) throw new AppError('badRequest', 'Invalid wait time', { facts: { field: 'wait' } });
-  if (index !== null && index !== '' && !/^\d{1,20}$/.test(index)) {
+  if (index !== null && index !== '' && typeof parseUint64(index) === 'string') {
     throw new AppError('badRequest', 'Invalid index', { facts: { field: 'index' } });
   }
   return { index: index === null ? 0 : Number(index), waitMs: Math.max(waitMs, 0) };

@@ -1,6 +1,9 @@
+import { hash } from 'node:crypto';
+
 /** How long a read is kept fresh after it was asked for last (Consul keeps its entries for three days). */
 const KEPT_MS = 3 * 24 * 3600 * 1000;
 const MAX_KEPT = 10_000;
+const MAX_KEY_CHARACTERS = 128;
 const HIT = { 'x-cache': 'HIT', age: '0' };
 const MISS = { 'x-cache': 'MISS' };
 
@@ -22,8 +25,10 @@ export class CachedReads {
     return this.#knows(key, cacheControl) ? HIT : MISS;
   }
 
-  #knows(key: string, cacheControl: string | string[] | undefined): boolean {
+  #knows(read: string, cacheControl: string | string[] | undefined): boolean {
     const now = this.#clock.monotonic();
+    // A filter may be long; what is kept of a read is not.
+    const key = read.length > MAX_KEY_CHARACTERS ? hash('sha256', read, 'base64url') : read;
     const before = this.#asked.get(key);
     this.#asked.delete(key);
     this.#asked.set(key, now);

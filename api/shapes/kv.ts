@@ -39,7 +39,9 @@ export function kvJson(item: KvItem, namespace: string, withValue = true): Recor
 /** Go's strconv.ParseUint: a text for what is wrong, else the number. */
 export function parseUint64(text: string): bigint | string {
   if (!/^\d+$/.test(text)) return `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
-  const value = BigInt(text.slice(-64));
-  if (value > MAX_UINT64) return `strconv.ParseUint: parsing ${JSON.stringify(text)}: value out of range`;
-  return value;
+  // Longer ones are not made into a number.
+  const value = /^0*(\d{0,20})$/.exec(text)?.[1];
+  if (value === undefined || BigInt(value) > MAX_UINT64)
+    return `strconv.ParseUint: parsing ${JSON.stringify(text)}: value out of range`;
+  return BigInt(value);
 }

@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
+import { sendConnected } from '../../core/send-connected.ts';
 import { FrameReader } from '../listener/frame-reader.ts';
 import { HEADER_BYTES } from '../wire/decode-query.ts';
 
@@ -55,11 +56,8 @@ function overUdp(to: RecursorAddress, packet: Uint8Array, receive: Receive): () 
   });
   socket.on('error', (error) => receive(failed(to, error)));
   socket.on('message', (message) => receive(message));
-  // A connected socket takes packets from this address alone, and hears of a port that is closed.
   let open = true;
-  socket.connect(to.port, to.host, () => {
-    if (open) socket.send(packet);
-  });
+  sendConnected(socket, { address: to.host, port: to.port }, packet, (error) => receive(failed(to, error)));
   return () => {
     if (open) socket.close();
     open = false;

@@ -129,6 +129,12 @@ describe('recursors', () => {
     expect((await dig().ask('www.example.org', 'A')).is).toBe('SERVFAIL ra');
   });
 
+  it('give SERVFAIL when there is no way to any of them', async () => {
+    const cannot = [{ host: '255.255.255.255', port: 53 }];
+    expect((await dig({ addresses: cannot }).ask('www.example.org', 'A')).is).toBe('SERVFAIL ra');
+    expect((await dig({ addresses: [...cannot, addresses[1]!] }).ask('www.example.org', 'A')).answer).toEqual(FOUND);
+  });
+
   it('are not asked for names of the zone, which say that recursion is available', async () => {
     expect((await dig().ask('n1.node.consul', 'A')).is).toBe('NOERROR aa ra');
     expect((await dig().ask('nope.service.consul', 'A')).is).toBe('NXDOMAIN aa ra');
