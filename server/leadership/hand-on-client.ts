@@ -66,6 +66,11 @@ export class HandOnConnection {
     return this.#state === 'over';
   }
 
+  /** Whether nothing waits here any more, and nothing more can. */
+  get done(): boolean {
+    return this.over && this.#waiting.size === 0;
+  }
+
   /** Whether the leader, an older one, takes requests by HTTP only. */
   get byHttp(): boolean {
     return this.#byHttp;
@@ -171,12 +176,16 @@ export class HandOnConnection {
     this.#endWhenDone();
   }
 
-  /** One that says nothing at all any more is given up with all that wait for it. */
+  /**
+   * One that says nothing at all any more is given up with all that wait for it. So is one that is still being opened: what is
+   * said not to have been sent must not be sent once it opens.
+   */
   #late(id: number): void {
     const { clock, answerMs } = this.#options;
     const error = new AppError('deadline', `it did not answer within ${answerMs / 1000} s`);
-    if (this.#state === 'open' && clock.monotonic() - this.#heardAtMs >= answerMs) this.cut(error);
-    else this.#settle(id, { kind: this.#state === 'opening' ? 'notSent' : 'lost', error });
+    const silent = this.#state === 'opening' || clock.monotonic() - this.#heardAtMs >= answerMs;
+    if (silent && this.#state !== 'over') this.cut(error);
+    else this.#settle(id, { kind: 'lost', error });
   }
 
   #settle(id: number, handed: Handed): void {

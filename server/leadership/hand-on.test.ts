@@ -9,6 +9,7 @@ import { Metrics } from '../../core/metrics.ts';
 import { nextTurn } from '../../core/next-turn.ts';
 import { routeRequest } from '../../test/support/route-request.ts';
 import { started } from '../../test/support/started.ts';
+import { HandOnConnection } from './hand-on-client.ts';
 import { handOnUpgrade } from './hand-on-server.ts';
 import { goesInFrame, HAND_ON_PATH, MAX_READ_ANSWER_BYTES } from './handed-requests.ts';
 import { LeaderClient } from './leader-client.ts';
@@ -214,6 +215,35 @@ describe('requests that are handed on in frames', () => {
     expect(connections).toBe(2);
     await mine.close();
     await closed(silent);
+  });
+
+  it('that are said not to have been sent are not sent once the connection opens', async () => {
+    const got: Uint8Array[] = [];
+    const leader = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+        socket.on('data', (chunk: Buffer) => got.push(chunk));
+      });
+    });
+    const [, port] = (await listening(leader)).split(':');
+    const clock = new FakeClock();
+    let connected: (socket: Socket) => void = () => {};
+    const connect = () => new Promise<Socket>((resolve) => (connected = resolve));
+    const connection = new HandOnConnection({ clock, from: 'a', address: 'x', connect, answerMs: 10_000 });
+    const sent = connection.send({ path: '/held/:name' }, routeRequest('PUT', '/held/x'));
+    // As after a pause of this process: its timers come first, then the connection.
+    await clock.advance(10_000);
+    expect((await sent).kind).toBe('notSent');
+    const net = await import('node:net');
+    const socket = net.connect(Number(port), '127.0.0.1');
+    socket.on('error', () => {});
+    await new Promise<void>((resolve) => socket.once('connect', () => resolve()));
+    connected(socket);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect([connection.over, Buffer.concat(got).length]).toEqual([true, 0]);
+    socket.destroy();
+    await closed(leader);
   });
 
   it.each([

@@ -36,6 +36,8 @@ interface Leader {
   readonly connect: () => Promise<Socket>;
   /** For all that is short. */
   frames?: HandOnConnection;
+  /** Those before, as long as something waits there. */
+  readonly former: Set<HandOnConnection>;
 }
 
 export interface LeaderClientOptions {
@@ -83,14 +85,15 @@ export class LeaderClient {
     old.frames?.retire();
     this.#options.clock.after(LAST_MS, () => {
       const error = new Error('it does not answer, and another server leads');
-      old.frames?.cut(error);
+      for (const connection of connectionsOf(old)) connection.cut(error);
       for (const cut of old.waiting) cut.abort(error);
     });
   }
 
   async close(): Promise<void> {
     const all = [...this.#retired, ...(this.#leader ? [this.#leader] : [])];
-    for (const { frames } of all) frames?.cut(new Error('this server stops'));
+    const error = new Error('this server stops');
+    for (const leader of all) for (const connection of connectionsOf(leader)) connection.cut(error);
     await Promise.all(all.map(({ pool }) => pool.destroy().catch(() => {})));
   }
 
@@ -99,6 +102,8 @@ export class LeaderClient {
     const { frames, address, connect } = leader;
     if (frames?.byHttp) return undefined;
     if (frames && !frames.over) return frames;
+    if (frames) leader.former.add(frames);
+    for (const connection of leader.former) if (connection.done) leader.former.delete(connection);
     const { clock, selfId: from } = this.#options;
     leader.frames = new HandOnConnection({ clock, from, address, connect, answerMs: GRACE_MS });
     return leader.frames;
@@ -116,7 +121,9 @@ export class LeaderClient {
         headersTimeout,
         bodyTimeout: headersTimeout + GRACE_MS,
       });
-      if (response.headers[ERROR_CODE_HEADER] === 'noLeader') {
+      // A body that has been read from cannot be sent again.
+      const mayRepeat = !request.bodyStream?.readableDidRead;
+      if (mayRepeat && response.headers[ERROR_CODE_HEADER] === 'noLeader') {
         const reason = await response.body.text();
         return { answered: false, reason };
       }
@@ -138,9 +145,13 @@ export class LeaderClient {
     const timeoutMs = CONNECT_TIMEOUT_MS;
     const connect = tls ? tlsConnector(build, tls, { timeoutMs }) : build({ timeout: timeoutMs });
     const pool = new NewPool(origin, { connections: CONNECTIONS, pipelining: 1, connect, keepAliveTimeout: 30_000 });
-    this.#leader = { address, pool, waiting: new Set(), connect: () => socketTo(origin, connect) };
+    this.#leader = { address, pool, waiting: new Set(), former: new Set(), connect: () => socketTo(origin, connect) };
     return this.#leader;
   }
+}
+
+function connectionsOf({ frames, former }: Leader): HandOnConnection[] {
+  return [...former, ...(frames ? [frames] : [])];
 }
 
 function socketTo({ hostname, host, port, protocol }: URL, connect: buildConnector.connector): Promise<Socket> {

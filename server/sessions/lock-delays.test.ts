@@ -24,6 +24,27 @@ describe('lock delays', () => {
     expect(leftOf({ agoMs: 5000, loading: true })).toBe(DELAY_MS - 5000);
   });
 
+  it('are not cut short by a jump of the wall clock before everything is loaded anew', async () => {
+    const clock = new FakeClock();
+    const delays = new LockDelays({ clock });
+    const record: LockDelayRecord = { untilMs: clock.now() + DELAY_MS, delayMs: DELAY_MS };
+    const entry = { key: 'k', value: Buffer.from(JSON.stringify(record)), createRevision: 1, modRevision: 1 };
+    delays.put('default/a', entry, { loading: false });
+    await clock.advance(5000);
+    clock.jumpWall(DELAY_MS - 6000);
+    // Twice, as when the first load fails on its way.
+    delays.clear();
+    delays.clear();
+    delays.put('default/a', entry, { loading: true });
+    delays.settle({ loading: true });
+    expect(delays.left('default/a')).toBe(DELAY_MS - 5000);
+    // What is not there any more counts no more.
+    delays.clear();
+    delays.settle({ loading: true });
+    delays.put('default/a', entry, { loading: true });
+    expect(delays.left('default/a')).toBeLessThan(2000);
+  });
+
   it('that begin with the end of a session go on when they are stored later', async () => {
     const clock = new FakeClock();
     const delays = new LockDelays({ clock });

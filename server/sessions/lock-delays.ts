@@ -22,6 +22,8 @@ export class LockDelays implements StateTable {
   readonly segment = 'lock-delay';
   readonly #clock: Clock;
   readonly #delays = new Map<string, Delay>();
+  /** What was known before everything is loaded anew. */
+  readonly #before = new Map<string, Delay>();
 
   constructor(deps: { clock: Clock }) {
     this.#clock = deps.clock;
@@ -38,7 +40,7 @@ export class LockDelays implements StateTable {
   }
 
   #set(rest: string, record: LockDelayRecord, stored: Stored<LockDelayRecord> | undefined, loading: boolean): void {
-    const known = this.#delays.get(rest);
+    const known = this.#delays.get(rest) ?? this.#before.get(rest);
     const left = loading ? this.#leftOf(record) : record.delayMs;
     // One that has begun already is only stored now.
     const endMs = known?.record.untilMs === record.untilMs ? known.endMs : this.#clock.monotonic() + left;
@@ -59,7 +61,13 @@ export class LockDelays implements StateTable {
   }
 
   clear(): void {
+    for (const [rest, delay] of this.#delays) this.#before.set(rest, delay);
     this.#delays.clear();
+  }
+
+  /** Once all is loaded. */
+  settle({ loading }: Pick<ApplyContext, 'loading'>): void {
+    if (loading) this.#before.clear();
   }
 
   stored(rest: string): Stored<LockDelayRecord> | undefined {

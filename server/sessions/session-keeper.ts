@@ -46,6 +46,7 @@ export class SessionKeeper implements Runnable {
   readonly #ends: EndQueue;
   readonly #cleanUps: EndQueue;
   #running = false;
+  #stopUnmarking: () => void = () => {};
 
   constructor(deps: SessionKeeperDeps) {
     const { table, writer } = deps;
@@ -98,8 +99,9 @@ export class SessionKeeper implements Runnable {
     this.#ends.clear();
     this.#cleanUps.clear();
     const { state, table } = this.#deps;
-    const stop = state.onChanges((_changes, index) => {
-      stop();
+    this.#stopUnmarking();
+    this.#stopUnmarking = state.onChanges((_changes, index) => {
+      this.#stopUnmarking();
       if (!this.#running) table.unmarkEnding(index);
     });
   }
