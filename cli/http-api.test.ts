@@ -64,6 +64,42 @@ describe('HttpApi', () => {
     await fake.stop();
   });
 
+  it('sends names as they are, also with dots', async () => {
+    const seen: string[] = [];
+    const server = createHttpServer((request, response) => {
+      seen.push(request.url!);
+      response.end('[]');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    for (const address of [`127.0.0.1:${port}`, `http://127.0.0.1:${port}/prefix/`]) {
+      const api = apiOf(address, { datacenter: 'dc 2' });
+      await api.get('/v1/kv/zz/..', { recurse: '' });
+      await api.get('/v1/kv/a//%2e%2e');
+      await api.close();
+    }
+    const urls = ['/v1/kv/zz/..?dc=dc+2&recurse=', '/v1/kv/a//%2e%2e?dc=dc+2'];
+    expect(seen).toEqual([...urls, ...urls.map((url) => `/prefix${url}`)]);
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('tells what passes from what will not, and where something has moved to', async () => {
+    const fake = await FakeApi.start({
+      'GET /v1/busy': { status: 429, body: 'too many' },
+      'GET /v1/slow': { status: 408 },
+      'GET /v1/wrong': { status: 400 },
+      'PUT /v1/moved': { status: 307, headers: { location: '/v1/elsewhere' } },
+    });
+    const api = apiOf(fake.address);
+    await expect(api.stream('GET', '/v1/busy')).rejects.toMatchObject({ code: 'rateLimited' });
+    await expect(api.get('/v1/slow')).rejects.toMatchObject({ code: 'deadline' });
+    await expect(api.get('/v1/wrong')).rejects.toMatchObject({ code: 'badRequest' });
+    await expect(api.put('/v1/moved')).rejects.toThrow(/answered 307 to \/v1\/moved: it is at \/v1\/elsewhere;/);
+    await api.close();
+    await fake.stop();
+  });
+
   it('gives up when its time is over, and when it is interrupted', async () => {
     const server = createHttpServer(() => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { Agent, request } from 'undici';
-import { AppError } from '../core/errors.ts';
+import { Agent } from 'undici';
+import { AppError, type ErrorCode } from '../core/errors.ts';
 import type { ApiOptions } from './api-options.ts';
 import { connectionAdvice } from './connection-advice.ts';
 
@@ -15,7 +15,7 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Until the answer is whole (until its headers, for `stream`); default 30 s. */
   readonly timeoutMs?: number;
-  /** Statuses from 400 on that the caller handles itself; others throw. */
+  /** Statuses from 300 on that the caller handles itself; others throw. */
   readonly accept?: readonly number[];
 }
 
@@ -122,8 +122,8 @@ export class HttpApi {
     } catch (cause) {
       throw this.#unreachable(cause, deadline);
     }
-    if (answer.statusCode >= 400 && !given.accept?.includes(answer.statusCode)) {
-      throw this.#refused(answer.statusCode, path, bytes.toString());
+    if (answer.statusCode >= 300 && !given.accept?.includes(answer.statusCode)) {
+      throw this.#refused(answer, path, bytes.toString());
     }
     const text = () => bytes.toString();
     const index = answer.headers['x-consul-index'];
@@ -145,8 +145,8 @@ export class HttpApi {
     timer.addEventListener('abort', expire);
     const answer = await this.#call(method, path, given, deadline.signal);
     timer.removeEventListener('abort', expire);
-    if (answer.statusCode >= 400 && !given.accept?.includes(answer.statusCode)) {
-      throw this.#refused(answer.statusCode, path, await answer.body.text());
+    if (answer.statusCode >= 300 && !given.accept?.includes(answer.statusCode)) {
+      throw this.#refused(answer, path, await answer.body.text());
     }
     return { status: answer.statusCode, headers: answer.headers, body: answer.body };
   }
@@ -159,9 +159,10 @@ export class HttpApi {
   async #call(method: Method, path: string, given: ApiRequest, deadline: AbortSignal) {
     const { token, auth } = this.#options;
     try {
-      return await request(this.#url(path, given.query), {
+      return await this.#agent.request({
+        origin: this.#base.origin,
+        path: this.#target(path, given.query),
         method,
-        dispatcher: this.#agent,
         headers: {
           ...(token ? { 'x-consul-token': token } : {}),
           ...(auth ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {}),
@@ -176,14 +177,21 @@ export class HttpApi {
     }
   }
 
-  #url(path: string, query: Query = {}): URL {
-    const { address, namespace, datacenter, stale } = this.#options;
-    const url = new URL(`${address.startsWith('unix://') ? 'http://localhost' : address}${path}`);
+  get #base(): URL {
+    const { address } = this.#options;
+    return new URL(address.startsWith('unix://') ? 'http://localhost' : address);
+  }
+
+  /** Put together as text: a URL would resolve a `..` in a name, and the request would be about something else. */
+  #target(path: string, query: Query = {}): string {
+    const { namespace, datacenter, stale } = this.#options;
     const all: Query = { ns: namespace, dc: datacenter, stale: stale ? '' : undefined, ...query };
+    const search = new URLSearchParams();
     for (const [key, value] of Object.entries(all)) {
-      for (const one of typeof value === 'string' ? [value] : (value ?? [])) url.searchParams.append(key, one);
+      for (const one of typeof value === 'string' ? [value] : (value ?? [])) search.append(key, one);
     }
-    return url;
+    const whole = `${this.#base.pathname.replace(/\/$/, '')}${path}`;
+    return search.size === 0 ? whole : `${whole}?${search}`;
   }
 
   #unreachable(cause: unknown, deadline: AbortSignal): AppError {
@@ -194,12 +202,29 @@ export class HttpApi {
     return new AppError('unavailable', `no answer from ${address} (${reason}); ${advice}`, { cause });
   }
 
-  #refused(status: number, path: string, body: string): AppError {
-    const code =
-      status === 403 ? 'permissionDenied' : status === 404 ? 'notFound' : status >= 500 ? 'unavailable' : 'badRequest';
-    const text = `${this.#options.address} answered ${status} to ${path}: ${body.trim()}`;
-    return new AppError(code, text, { facts: { status, body: body.trim() } });
+  #refused({ statusCode: status, headers }: Head, path: string, body: string): AppError {
+    const moved = status < 400 && typeof headers.location === 'string';
+    // Redirects are not followed: whoever names a thing shall not change another one, nor send a token elsewhere.
+    const said = moved ? `it is at ${headers.location}; ask for that, or correct -http-addr` : body.trim();
+    const text = `${this.#options.address} answered ${status} to ${path}: ${said}`;
+    return new AppError(codeOf(status), text, { facts: { status, body: body.trim() } });
   }
+}
+
+interface Head {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  403: 'permissionDenied',
+  404: 'notFound',
+  408: 'deadline',
+  429: 'rateLimited',
+};
+
+function codeOf(status: number): ErrorCode {
+  return CODES[status] ?? (status >= 500 ? 'unavailable' : 'badRequest');
 }
 
 function decoded<T>(answer: ApiAnswer): T {

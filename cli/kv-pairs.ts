@@ -1,3 +1,4 @@
+import { AppError } from '../core/errors.ts';
 import type { HttpApi, Query } from './http-api.ts';
 
 /** A key as the API gives it; flags as their digits, since they may be larger than a JavaScript number holds. */
@@ -24,9 +25,19 @@ export function parsePairs(text: string): KvPair[] {
   return JSON.parse(text, exact) as KvPair[];
 }
 
-/** The path of a key: each part between slashes is encoded. Consul's commands take a leading slash and drop it. */
+/**
+ * The path of a key: each part between slashes is encoded. Consul's commands take a leading slash and drop it.
+ * @throws AppError `config` for a key with an empty part, `.` or `..`: servers, and what lies between, take such a path
+ * for another one, and what is done to it would be done to another key.
+ */
 export function kvPath(key: string): string {
-  return `/v1/kv/${key.replace(/^\//, '').split('/').map(encodeURIComponent).join('/')}`;
+  const parts = key.replace(/^\//, '').split('/');
+  const wrong = parts.find((part, at) => part === '.' || part === '..' || (part === '' && at < parts.length - 1));
+  if (wrong !== undefined) {
+    const what = wrong === '' ? 'two slashes in a row' : `a part ${JSON.stringify(wrong)}`;
+    throw new AppError('config', `the key ${JSON.stringify(key)} has ${what}; servers would take it for another one`);
+  }
+  return `/v1/kv/${parts.map(encodeURIComponent).join('/')}`;
 }
 
 export function valueBytes({ Value }: Pick<KvPair, 'Value'>): Buffer {

@@ -109,9 +109,13 @@ describe('lictor watch', () => {
   });
 
   it('prints the result once without a command; null for a key that is not there', async () => {
-    const api = await FakeApi.start({ 'GET /v1/catalog/services': { body: { web: [] } } });
+    const api = await FakeApi.start({
+      'GET /v1/catalog/services': { body: { web: [] } },
+      'GET /v1/event/list': { body: [] },
+    });
     expect((await api.run(watchCommand, ['-type', 'services'])).stdout).toBe('{\n  "web": []\n}\n');
     expect((await api.run(watchCommand, ['-type', 'key', '-key', 'none'])).stdout).toBe('null\n');
+    expect((await api.run(watchCommand, ['-type', 'event'])).stdout).toBe('[]\n');
     await expect(api.run(watchCommand, ['-type', 'service', '-service', 'none'])).rejects.toThrow(/404/);
     await api.stop();
   });
@@ -121,6 +125,9 @@ describe('lictor watch', () => {
     await expect(api.run(watchCommand, [])).rejects.toThrow(/-type must be given/);
     await expect(api.run(watchCommand, ['-type=kye'])).rejects.toThrow(/-type=kye: use one of key, keyprefix/);
     await expect(api.run(watchCommand, ['-type=key'])).rejects.toThrow(/-key must be given/);
+    const dots = ['-type=key', '-key=a/../wk'];
+    await expect(api.run(watchCommand, dots)).rejects.toThrow('the key "a/../wk" has a part ".."');
+    expect(api.seen).toEqual([]);
     await api.stop();
   });
 });

@@ -56,9 +56,10 @@ export async function* follow(deps: FollowDeps, plan: WatchPlan, signal: AbortSi
   }
 }
 
-/** One result, without waiting for a change. */
+/** One result, without waiting for a change; where nothing is new, an empty list. */
 export async function once(api: HttpApi, plan: WatchPlan): Promise<unknown> {
-  return plan.read(await ask(api, plan, '0'));
+  const value = plan.read(await ask(api, plan, '0'));
+  return value === undefined ? [] : value;
 }
 
 function ask(api: HttpApi, plan: WatchPlan, at: string): Promise<ApiAnswer> {

@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import type { ApiAnswer, Query } from '../http-api.ts';
+import { kvPath } from '../kv-pairs.ts';
 
 /** What to watch, by Consul's names of parameters. */
 export interface WatchParams {
@@ -31,11 +32,11 @@ const body = (answer: ApiAnswer): unknown => (answer.status === 404 ? null : ans
 
 const BUILDERS: Readonly<Record<string, Build>> = {
   key: ({ key = '' }) => ({
-    path: `/v1/kv/${pathOf('key', key)}`,
+    path: kvPath(needed('key', key)),
     query: {},
     read: (answer) => (answer.status === 404 ? null : (answer.json<unknown[]>()[0] ?? null)),
   }),
-  keyprefix: ({ prefix = '' }) => ({ path: `/v1/kv/${pathOf('prefix', prefix)}`, query: { recurse: '' }, read: body }),
+  keyprefix: ({ prefix = '' }) => ({ path: kvPath(needed('prefix', prefix)), query: { recurse: '' }, read: body }),
   services: ({ filter }) => ({ path: '/v1/catalog/services', query: { filter }, read: body }),
   nodes: ({ filter }) => ({ path: '/v1/catalog/nodes', query: { filter }, read: body }),
   service: ({ service, tag, passingonly, filter }) => ({
@@ -87,11 +88,10 @@ export function watchPlan(params: WatchParams): WatchPlan {
 }
 
 function segment(name: string, value: string | undefined): string {
-  if (!value) throw new AppError('config', `-${name} must be given for this type of watch`);
-  return encodeURIComponent(value);
+  return encodeURIComponent(needed(name, value));
 }
 
-/** A key keeps its slashes. */
-function pathOf(name: string, key: string): string {
-  return segment(name, key).replaceAll('%2F', '/');
+function needed(name: string, value: string | undefined): string {
+  if (!value) throw new AppError('config', `-${name} must be given for this type of watch`);
+  return value;
 }

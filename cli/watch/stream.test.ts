@@ -99,6 +99,18 @@ describe('following a stream', () => {
     expect((await moved(changes.next())).done).toBe(true);
   });
 
+  it.each(['rateLimited', 'deadline'] as const)('goes on after %s', async (code) => {
+    const stop = new AbortController();
+    const { api } = apiOf(new AppError(code, 'later'), lines(upsert(7, entry('a'))));
+    const told: string[] = [];
+    const deps = { api, clock, random, onFailure: (text: string) => void told.push(text) };
+    const changes = followStream(deps, {}, stop.signal);
+    expect(words((await moved(changes.next())).value!)).toEqual(['added a passing']);
+    expect(told).toEqual(['later']);
+    stop.abort();
+    await moved(changes.next());
+  });
+
   it('ends with what will not pass', async () => {
     const { api } = apiOf(new AppError('badRequest', 'Invalid filter'));
     const deps = { api, clock, random, onFailure: () => {} };

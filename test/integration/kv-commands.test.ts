@@ -99,6 +99,20 @@ describe('the commands for keys and sessions, against a server', () => {
     expect(await kv('get', '-recurse', 'l/')).toEqual(ok(''));
   });
 
+  it('refuse a key that HTTP would take for another one, and touch none', async () => {
+    await kv('put', 'a/wk', '1');
+    await kv('put', 'wk', '2');
+    const wrong = (key: string, what: string) => `the key "${key}" has ${what}; servers would take it for another one`;
+    await expect(kv('delete', '-recurse', 'zz/..')).rejects.toThrow(wrong('zz/..', 'a part ".."'));
+    await expect(kv('get', 'a/./wk')).rejects.toThrow(wrong('a/./wk', 'a part "."'));
+    await expect(kv('put', 'a//wk', 'v')).rejects.toThrow(wrong('a//wk', 'two slashes in a row'));
+    await expect(kv('get', '-recurse', 'a//')).rejects.toThrow(wrong('a//', 'two slashes in a row'));
+    expect(await kv('get', '-recurse')).toEqual(ok('a/wk:1\nwk:2\n'));
+    await kv('put', 'a/%2e%2e/..x', '3');
+    expect(await kv('get', '/a/%2e%2e/..x')).toEqual(ok('3\n'));
+    await kv('delete', '-recurse');
+  });
+
   it('check before they set or delete', async () => {
     expect(JSON.parse((await kv('put', '-format=json', 'j/a', '1')).out)).toEqual({ Written: 'j/a' });
     const imported = ['import', '-format=json', '-prefix=j/', '[{"key":"b","value":"eA=="}]'];
