@@ -1,39 +1,39 @@
 import { spawn } from 'node:child_process';
-import type { Writable } from 'node:stream';
 import { request } from 'undici';
 import { AppError, errorText } from '../../core/errors.ts';
+import { type ChildExit, type ChildIo, exited, forwardOutput } from '../child-process.ts';
 import type { WatchChange } from './follow.ts';
 
 /** What a change starts. Resolves when it is done; rejects with an AppError that says why it failed. */
 export type WatchHandler = (change: WatchChange, signal: AbortSignal) => Promise<void>;
 
-export interface HandlerIo {
-  readonly stdout: Writable;
-  readonly stderr: Writable;
+export interface HandlerIo extends ChildIo {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Runs a command for each change: JSON on its standard input, the index in CONSUL_INDEX (Consul's contract). */
+/**
+ * Runs a command for each change: JSON on its standard input, the index in CONSUL_INDEX (Consul's contract). It is done
+ * when the command itself has ended, whatever it has left in the background.
+ */
 export function commandHandler(args: readonly string[], io: HandlerIo): WatchHandler {
-  return (change, signal) =>
-    new Promise((resolve, reject) => {
-      const [file, ...rest] = args;
-      const env = { ...io.env, CONSUL_INDEX: change.index };
-      const child = spawn(file!, rest, { env, stdio: ['pipe', 'pipe', 'pipe'], signal });
-      child.stdout.pipe(io.stdout, { end: false });
-      child.stderr.pipe(io.stderr, { end: false });
-      // A handler need not read its input.
-      child.stdin.on('error', () => {});
-      child.stdin.end(`${JSON.stringify(change.value)}\n`);
-      child.once('error', (cause) => {
-        if (signal.aborted) resolve();
-        else reject(new AppError('config', `cannot run ${file}: ${errorText(cause)}`, { cause }));
-      });
-      child.once('close', (code, killed) => {
-        if (code === 0 || signal.aborted) resolve();
-        else reject(new AppError('config', `${file} ended with ${killed ?? `exit code ${code}`}`));
-      });
-    });
+  return async (change, signal) => {
+    const [file, ...rest] = args;
+    const env = { ...io.env, CONSUL_INDEX: change.index };
+    const child = spawn(file!, rest, { env, stdio: ['pipe', 'pipe', 'pipe'], signal });
+    forwardOutput(child, io);
+    // A handler need not read its input.
+    child.stdin.on('error', () => {});
+    child.stdin.end(`${JSON.stringify(change.value)}\n`);
+    let ended: ChildExit;
+    try {
+      ended = await exited(child);
+    } catch (cause) {
+      if (signal.aborted) return;
+      throw new AppError('config', `cannot run ${file}: ${errorText(cause)}`, { cause });
+    }
+    if (ended.code === 0 || signal.aborted) return;
+    throw new AppError('config', `${file} ended with ${ended.signal ?? `exit code ${ended.code}`}`);
+  };
 }
 
 /** Runs a line in /bin/sh for each change. */
