@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
-import type { HttpApi } from './http-api.ts';
+import type { HttpApi, Query } from './http-api.ts';
 import { type KvPair, kvPath, parsePairs, readPairs, valueBytes } from './kv-pairs.ts';
 
 export interface LockOptions {
@@ -18,10 +18,14 @@ export interface LockOptions {
 /** Marks of Consul's Go client, so that its locks and ours never take each other's keys for something else. */
 const LOCK_FLAGS = '3304740253564472344';
 const SEMAPHORE_FLAGS = '16210313421097356768';
-const SESSION_TTL_S = 15;
+/** Servers end a session that was not renewed after one to two times this. */
+const SESSION_TTL_MS = 15_000;
 const RENEW_MS = 5_000;
+const RENEW_RETRY_MS = 1_000;
 const WAIT_MS = 15_000;
 const RETRY_MS = 2_000;
+
+type LockClock = Pick<Clock, 'sleep' | 'after' | 'monotonic'>;
 
 /** Who holds a semaphore: the text of its key. */
 interface Holders {
@@ -33,15 +37,17 @@ interface Holders {
 export class HeldLock {
   readonly #api: HttpApi;
   readonly #say: (text: string) => void;
-  readonly #clock: Pick<Clock, 'sleep'>;
+  readonly #clock: LockClock;
   readonly #options: LockOptions;
   readonly #lost = new AbortController();
   readonly #done = new AbortController();
   #session = '';
   #held = false;
+  /** When the last renewal that succeeded was sent: from then on the session lives for its TTL at least. */
+  #renewedAt = 0;
   #work: Promise<void>[] = [];
 
-  constructor(deps: { api: HttpApi; say: (text: string) => void; clock: Pick<Clock, 'sleep'> }, options: LockOptions) {
+  constructor(deps: { api: HttpApi; say: (text: string) => void; clock: LockClock }, options: LockOptions) {
     this.#api = deps.api;
     this.#say = deps.say;
     this.#clock = deps.clock;
@@ -53,36 +59,76 @@ export class HeldLock {
     return this.#lost.signal;
   }
 
-  /** Whether it is held now; false: the time was over, or the signal said so. */
+  /** Whether it is held now; false: the time was over, the signal said so, or the session could not be kept. */
   async acquire(signal: AbortSignal): Promise<boolean> {
-    const { timeoutMs, limit } = this.#options;
-    const ends = timeoutMs > 0 ? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) : signal;
+    const { timeoutMs } = this.#options;
+    const over = new AbortController();
+    const timer = timeoutMs > 0 ? this.#clock.after(timeoutMs, () => over.abort(), { keepAlive: true }) : undefined;
+    try {
+      return await this.#acquire(AbortSignal.any([signal, over.signal, this.lost]));
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  async #acquire(ends: AbortSignal): Promise<boolean> {
+    const { limit } = this.#options;
     await this.#createSession();
     if (limit > 1) await this.#contend();
-    for (let index = '0'; !ends.aborted && !this.lost.aborted; ) {
+    for (let index = '0'; !ends.aborted; ) {
       const pairs = await this.#read(index, ends);
       if (!pairs) break;
       index = pairs.index;
-      const free = limit > 1 ? await this.#takePlace(pairs.value) : await this.#takeLock(pairs.value);
-      if (free) {
+      const taken = limit > 1 ? await this.#takePlace(pairs.value) : await this.#takeLock(pairs.value);
+      if (taken === 'delayed') {
+        await this.#pause(RETRY_MS, ends);
+        // The end of a delay changes no key: a read that waits for a change would sleep through it.
+        index = '0';
+      } else if (taken) {
         this.#held = true;
         this.#work.push(this.#monitor());
-        return true;
+        return !this.lost.aborted;
       }
     }
     return false;
   }
 
-  /** Lets go and ends the session. To be called once, whether it was acquired or not. */
-  async release(): Promise<void> {
+  /** Lets go and ends the session; gives whether it was held. To be called once, whether it was acquired or not. */
+  async release(): Promise<boolean> {
     this.#done.abort();
     await Promise.all(this.#work);
-    if (this.#session === '') return;
+    if (this.#session === '') return false;
+    const isHeld = this.#held && !this.lost.aborted;
     try {
-      if (this.#held && !this.lost.aborted) await this.#letGo();
+      if (isHeld) await this.#letGo();
     } finally {
       await this.#api.put(`/v1/session/destroy/${this.#session}`);
     }
+    return isHeld;
+  }
+
+  /** Removes the key of the lock, for other kinds of lock or other numbers of places, unless somebody uses it. */
+  async cleanUp(): Promise<'removed' | 'inUse'> {
+    const { path, query } = this.#keys;
+    const pairs = await readPairs(this.#api, path, query);
+    const lock = pairs.find(({ Key }) => Key === this.#lockKey);
+    if (!lock) return 'removed';
+    if (this.#isInUse(lock, pairs)) return 'inUse';
+    const isRemoved = await this.#api.delete<boolean>(kvPath(this.#lockKey), {
+      query: { cas: String(lock.ModifyIndex) },
+    });
+    return isRemoved ? 'removed' : 'inUse';
+  }
+
+  #isInUse(lock: KvPair, pairs: readonly KvPair[]): boolean {
+    if (this.#options.limit === 1) return Boolean(lock.Session) || lock.Flags !== LOCK_FLAGS;
+    return Object.keys(this.#holders(pairs).holders.Holders).length > 0;
+  }
+
+  /** What is read to know who holds it. */
+  get #keys(): { path: string; query: Query } {
+    const { limit, prefix } = this.#options;
+    return limit === 1 ? { path: this.#lockKey, query: {} } : { path: `${prefix}/`, query: { recurse: '' } };
   }
 
   get #lockKey(): string {
@@ -96,39 +142,48 @@ export class HeldLock {
   async #createSession(): Promise<void> {
     const json = {
       Name: this.#options.name,
-      TTL: `${SESSION_TTL_S}s`,
+      TTL: `${SESSION_TTL_MS / 1000}s`,
       // What contends for a place must not stay behind.
       Behavior: this.#options.limit > 1 ? 'delete' : 'release',
     };
+    this.#renewedAt = this.#clock.monotonic();
     this.#session = (await this.#api.put<{ ID: string }>('/v1/session/create', { json })).ID;
     this.#work.push(this.#renew());
   }
 
+  /** The lock is lost a TTL after the last renewal, whatever failed since: what holds it must end before others get it. */
   async #renew(): Promise<void> {
-    for (let failures = 0; await this.#pause(RENEW_MS); ) {
+    for (let pauseMs = RENEW_MS; await this.#pause(Math.min(pauseMs, this.#leftMs)); ) {
+      const sentAt = this.#clock.monotonic();
+      const timeoutMs = Math.min(RENEW_MS, this.#leftMs);
+      if (timeoutMs <= 0) break;
       try {
         const path = `/v1/session/renew/${this.#session}`;
-        const answer = await this.#api.send('PUT', path, { accept: [404], timeoutMs: RENEW_MS });
-        if (answer.status === 404) this.#lost.abort();
-        failures = 0;
+        const answer = await this.#api.send('PUT', path, { accept: [404], timeoutMs });
+        if (answer.status === 404) break;
+        this.#renewedAt = sentAt;
+        pauseMs = RENEW_MS;
       } catch {
-        // As long as the session may live, it may still be renewed.
-        if (++failures * RENEW_MS > SESSION_TTL_S * 1000) this.#lost.abort();
+        // As long as the session lives for certain, it may still be renewed.
+        pauseMs = RENEW_RETRY_MS;
       }
     }
+    if (!this.#done.signal.aborted) this.#lost.abort();
+  }
+
+  /** For how long the session lives for certain. */
+  get #leftMs(): number {
+    return this.#renewedAt + SESSION_TTL_MS - this.#clock.monotonic();
   }
 
   /** The keys of the lock as they are, or when they have changed. Undefined when the time is over. */
   async #read(index: string, ends: AbortSignal): Promise<{ index: string; value: KvPair[] } | undefined> {
-    const path = this.#options.limit > 1 ? `${this.#options.prefix}/` : this.#lockKey;
-    const query = {
-      ...(this.#options.limit > 1 ? { recurse: '' } : {}),
-      ...(index === '0' ? {} : { index, wait: `${WAIT_MS}ms` }),
-    };
-    return raced(this.#waited(path, query, index), ends);
+    const { path, query } = this.#keys;
+    const waiting = index === '0' ? {} : { index, wait: `${WAIT_MS}ms` };
+    return raced(this.#waited(path, { ...query, ...waiting }, index), ends);
   }
 
-  async #waited(path: string, query: Record<string, string>, index: string) {
+  async #waited(path: string, query: Query, index: string) {
     const answer = await this.#api.send('GET', kvPath(path), { query, accept: [404], timeoutMs: WAIT_MS * 2 });
     const next = answer.index ?? '0';
     return {
@@ -137,7 +192,7 @@ export class HeldLock {
     };
   }
 
-  async #takeLock([pair]: readonly KvPair[]): Promise<boolean> {
+  async #takeLock([pair]: readonly KvPair[]): Promise<boolean | 'delayed'> {
     if (pair && pair.Flags !== LOCK_FLAGS) throw conflict(this.#lockKey, 'a lock');
     if (pair?.Session === this.#session) return true;
     if (pair?.Session) return false;
@@ -145,8 +200,7 @@ export class HeldLock {
     if (await this.#api.put<boolean>(kvPath(this.#lockKey), { query })) return true;
     // Free, and yet refused: the lock delay of who held it before.
     const [now] = await readPairs(this.#api, this.#lockKey);
-    if (!now?.Session) await this.#pause(RETRY_MS);
-    return false;
+    return now?.Session ? false : 'delayed';
   }
 
   async #contend(): Promise<void> {
@@ -190,8 +244,8 @@ export class HeldLock {
       return;
     }
     for (;;) {
-      const pairs = await readPairs(this.#api, `${this.#options.prefix}/`, { recurse: '' });
-      const { holders, lock } = this.#holders(pairs);
+      const { path, query } = this.#keys;
+      const { holders, lock } = this.#holders(await readPairs(this.#api, path, query));
       delete holders.Holders[this.#session];
       if (await this.#writeHolders(holders, lock)) break;
     }
@@ -221,10 +275,10 @@ export class HeldLock {
     }
   }
 
-  /** Whether the time has passed; false: it was let go of meanwhile. */
-  async #pause(ms: number): Promise<boolean> {
-    await this.#clock.sleep(ms, this.#done.signal);
-    return !this.#done.signal.aborted;
+  /** Whether the time has passed; false: the signal said so, or it was let go of meanwhile. */
+  async #pause(ms: number, ends: AbortSignal = this.#done.signal): Promise<boolean> {
+    await this.#clock.sleep(ms, ends);
+    return !ends.aborted;
   }
 
   #isHeld(pairs: readonly KvPair[]): boolean {

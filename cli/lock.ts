@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { SystemClock } from '../core/clock.ts';
 import { parseGoDuration } from '../core/duration.ts';
 import { AppError, errorText } from '../core/errors.ts';
 import { stopAtFirstArgument } from './arguments.ts';
 import { CommandExit, type CommandIo } from './command.ts';
 import { HttpApi } from './http-api.ts';
+import { kvPath } from './kv-pairs.ts';
+import { LockChild } from './lock-child.ts';
 import { HeldLock, type LockOptions } from './lock-holder.ts';
 import { type ClientFlags, clientOptions, command, program, withClientFlags } from './program.ts';
 
@@ -64,18 +65,38 @@ async function lock(prefix: string, child: string[], flags: LockFlags, io: Comma
   // Its own signal: the session has to be ended after the command was told to stop.
   const api = new HttpApi(clientOptions(flags, io));
   const held = new HeldLock({ api, say, clock: new SystemClock() }, options);
+  // The command does not see the terminal's hangup, being in a session of its own: without this it would go on alone.
+  const hungUp = new AbortController();
+  const off = io.onHangup?.(() => hungUp.abort());
+  const stop = AbortSignal.any([io.signal, hungUp.signal]);
   try {
     say(`Setting up lock at path: ${options.prefix}`);
     say('Attempting lock acquisition');
-    if (!(await held.acquire(io.signal))) {
-      if (io.signal.aborted) throw new CommandExit(1, 'Shutdown triggered or timeout during lock acquisition');
-      throw new CommandExit(1, 'Lock acquisition failed: timed out');
-    }
-    await runChild(child, flags, { io, lost: held.lost, say });
+    const isHeld = await held.acquire(stop);
+    // It may have come while the last request was on its way, too.
+    if (stop.aborted) throw new CommandExit(1, 'Shutdown triggered or timeout during lock acquisition');
+    if (!isHeld) throw new CommandExit(1, `Lock acquisition failed: ${held.lost.aborted ? LOST : 'timed out'}`);
+    await runChild(child, flags, { io, stop, lost: held.lost, say });
   } finally {
-    say('Releasing lock');
-    await held.release().catch((error: unknown) => io.stderr.write(`Lock release failed: ${errorText(error)}\n`));
+    await letGo(held, { io, say });
     await api.close();
+    off?.();
+  }
+}
+
+const LOST = 'the session could not be renewed in time';
+
+/** What fails here is told; how the command ended counts all the same. */
+async function letGo(held: HeldLock, { io, say }: Pick<ChildDeps, 'io' | 'say'>): Promise<void> {
+  say('Releasing lock');
+  let what = 'release';
+  try {
+    const wasHeld = await held.release();
+    if (!wasHeld) return;
+    what = 'cleanup';
+    say((await held.cleanUp()) === 'removed' ? 'Cleanup succeeded' : 'Cleanup aborted, lock in use');
+  } catch (error) {
+    io.stderr.write(`Lock ${what} failed: ${errorText(error)}\n`);
   }
 }
 
@@ -94,69 +115,46 @@ function lockOptions(prefix: string, child: readonly string[], flags: LockFlags)
   if (flags.try && timeoutMs === 0) throw new AppError('config', '-try needs -timeout');
   const path = prefix.replace(/^\/+|\/+$/g, '');
   if (path === '') throw new AppError('config', 'the prefix must not be empty');
+  kvPath(path);
   const name = flags.name || `Consul lock for '${child.join(' ')}' at '${path}'`;
   return { prefix: path, limit, retries, timeoutMs, name };
 }
 
 interface ChildDeps {
   readonly io: CommandIo;
+  /** The user wants it to end. */
+  readonly stop: AbortSignal;
   readonly lost: AbortSignal;
   readonly say: (text: string) => void;
 }
 
-async function runChild(argv: readonly string[], flags: LockFlags, { io, lost, say }: ChildDeps): Promise<void> {
+async function runChild(argv: readonly string[], flags: LockFlags, deps: ChildDeps): Promise<void> {
+  const { stop, lost, say } = deps;
   say('Starting handler');
-  const options = {
-    // A group of its own, so that what a shell has started is told too.
-    detached: true,
-    stdio: [flags.passStdin ? 'inherit' : 'ignore', 'pipe', 'pipe'] as ['inherit' | 'ignore', 'pipe', 'pipe'],
-    env: { ...io.env, CONSUL_LOCK_HELD: 'true' },
-  };
-  const child = flags.shell
-    ? spawn('/bin/sh', ['-c', argv.join(' ')], options)
-    : spawn(argv[0]!, argv.slice(1), options);
-  child.stdout?.pipe(io.stdout, { end: false });
-  child.stderr?.pipe(io.stderr, { end: false });
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', (cause) =>
-      reject(new AppError('config', `cannot start ${argv[0]}: ${errorText(cause)}`, { cause })),
-    );
-    child.once('close', (code) => resolve(code ?? 1));
-  });
-  const stop = (why: string) => () => {
+  const child = new LockChild(argv, { ...deps, shell: flags.shell, passStdin: flags.passStdin ?? false });
+  let ending: Promise<void> | undefined;
+  const end = (why: string) => () => {
     say(`${why}, killing child`);
-    void kill(child, ended);
+    ending ??= child.end(CHILD_GRACE_MS);
   };
-  const onLost = stop('Lock lost');
-  const onStop = stop('Shutdown triggered');
-  lost.addEventListener('abort', onLost, { once: true });
-  io.signal.addEventListener('abort', onStop, { once: true });
-  if (lost.aborted) onLost();
+  const off = [whenAborted(lost, end('Lock lost')), whenAborted(stop, end('Shutdown triggered'))];
   let code: number;
   try {
-    code = await ended;
+    code = await child.ended;
   } finally {
-    lost.removeEventListener('abort', onLost);
-    io.signal.removeEventListener('abort', onStop);
+    for (const remove of off) remove();
+    // What it has started may still be at work: nobody else may get the lock before.
+    await ending;
+    child.letGo();
   }
   if (lost.aborted) throw new CommandExit(1, 'Lock lost, the command was killed');
   if (code !== 0) say(`Child exited with ${code}`);
   if (code !== 0 && flags.childExitCode) throw new CommandExit(CHILD_FAILED);
 }
 
-async function kill(child: ChildProcess, ended: Promise<unknown>): Promise<void> {
-  signal(child, 'SIGTERM');
-  const timer = AbortSignal.timeout(CHILD_GRACE_MS);
-  timer.addEventListener('abort', () => signal(child, 'SIGKILL'));
-  await ended.catch(() => {});
-}
-
-/** To the whole group of the child. */
-function signal(child: ChildProcess, name: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    process.kill(-child.pid, name);
-  } catch {
-    // It has ended in between.
-  }
+/** Calls back once, also when it has aborted already; gives what takes that back. */
+function whenAborted(signal: AbortSignal, listener: () => void): () => void {
+  if (signal.aborted) listener();
+  else signal.addEventListener('abort', listener, { once: true });
+  return () => signal.removeEventListener('abort', listener);
 }

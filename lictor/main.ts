@@ -23,6 +23,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The reader of a pipe has gone (`lictor … | head`): nobody is left to print for.
   if (error.code === 'EPIPE') stop.abort('EPIPE');
 });
+// A terminal that was closed: what still has to be tidied up must not end with a message that nobody can read.
+process.stderr.on('error', () => {});
 
 const code = await runCommand(process.argv.slice(2), {
   stdout: process.stdout,

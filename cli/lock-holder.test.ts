@@ -1,0 +1,98 @@
+import { FakeClock } from '../core/clock.ts';
+import type { ApiRequest, HttpApi } from './http-api.ts';
+import { HeldLock, type LockOptions } from './lock-holder.ts';
+
+const OPTIONS: LockOptions = { prefix: 'p', limit: 1, retries: 3, timeoutMs: 0, name: 'test' };
+const NEVER = new AbortController().signal;
+
+/** Servers that hold one key and one session, and fall silent when told to. */
+class FakeServers {
+  readonly clock = new FakeClock();
+  readonly reads: (string | undefined)[] = [];
+  /** How often taking the lock is refused though nobody holds it. */
+  refusals = 0;
+  isSilent = false;
+  /** When the last renewal that was answered was sent. */
+  renewedAt = 0;
+  #holder = '';
+
+  readonly api = {
+    put: async (path: string, { query = {} }: ApiRequest = {}) => {
+      if (path === '/v1/session/create') return { ID: 's' };
+      if (!query.acquire) return true;
+      if (this.refusals-- > 0) return false;
+      this.#holder = 's';
+      return true;
+    },
+    send: async (_method: string, path: string, { query = {}, timeoutMs = 30_000 }: ApiRequest) => {
+      if (this.isSilent) {
+        await this.clock.sleep(timeoutMs);
+        throw new Error('no answer in time');
+      }
+      if (path.startsWith('/v1/session/renew/')) {
+        this.renewedAt = this.clock.monotonic();
+        return { status: 200 };
+      }
+      if ('wait' in query) await this.clock.sleep(15_000);
+      this.reads.push(query.index as string | undefined);
+      // The flags do not fit into a number.
+      const text = () => `[{"Key":"p/.lock","Flags":3304740253564472344,"Session":"${this.#holder}"}]`;
+      return { status: 200, index: '7', text };
+    },
+  } as unknown as HttpApi;
+
+  lock(options: Partial<LockOptions> = {}): HeldLock {
+    return new HeldLock({ api: this.api, say: () => {}, clock: this.clock }, { ...OPTIONS, ...options });
+  }
+}
+
+describe('a held lock', () => {
+  it('is lost a TTL after the last renewal, however slowly the later ones fail', async () => {
+    const servers = new FakeServers();
+    const lock = servers.lock({ retries: 1000 });
+    expect(await lock.acquire(NEVER)).toBe(true);
+    await servers.clock.advance(12_000);
+    expect([servers.renewedAt, lock.lost.aborted]).toEqual([10_000, false]);
+    servers.isSilent = true;
+    await servers.clock.advance(12_900);
+    expect(lock.lost.aborted).toBe(false);
+    await servers.clock.advance(200);
+    expect(lock.lost.aborted).toBe(true);
+  });
+
+  it('is kept through failures that end in time', async () => {
+    const servers = new FakeServers();
+    const lock = servers.lock();
+    expect(await lock.acquire(NEVER)).toBe(true);
+    servers.isSilent = true;
+    await servers.clock.advance(9_000);
+    servers.isSilent = false;
+    await servers.clock.advance(60_000);
+    expect(lock.lost.aborted).toBe(false);
+    await lock.release();
+  });
+});
+
+describe('taking a lock', () => {
+  it('is tried again soon when it is refused though nobody holds it', async () => {
+    const servers = new FakeServers();
+    servers.refusals = 3;
+    const lock = servers.lock();
+    const taken = lock.acquire(NEVER);
+    await servers.clock.advance(6_000);
+    expect(await Promise.race([taken, 'still waiting'])).toBe(true);
+    // None waits for a change: the end of a lock delay is none.
+    expect(servers.reads.filter((index) => index !== undefined)).toEqual([]);
+    const released = lock.release();
+    await servers.clock.advance(15_000);
+    expect(await released).toBe(true);
+  });
+
+  it.each([1.5, 7_200_000_000])('may take %d ms', async (timeoutMs) => {
+    const servers = new FakeServers();
+    servers.refusals = Number.POSITIVE_INFINITY;
+    const taken = servers.lock({ timeoutMs }).acquire(NEVER);
+    await servers.clock.advance(3_000);
+    expect(await Promise.race([taken, 'still waiting'])).toBe(timeoutMs < 3_000 ? false : 'still waiting');
+  });
+});
