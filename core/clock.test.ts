@@ -65,4 +65,26 @@ describe('system clock', () => {
     await clock.sleep(60_000, AbortSignal.timeout(10));
     expect(clock.monotonic() - start).toBeLessThan(30_000);
   });
+
+  it('waits for more than a timer of Node can', () => {
+    const ms = 100 * 24 * 3_600_000;
+    const real = globalThis.setTimeout;
+    const steps: { fn: () => void; ms: number }[] = [];
+    let fired = false;
+    globalThis.setTimeout = ((fn: () => void, ms: number) => {
+      steps.push({ fn, ms });
+      return { unref: () => {} };
+    }) as unknown as typeof setTimeout;
+    try {
+      new SystemClock().after(ms, () => {
+        fired = true;
+      });
+      for (let i = 0; i < steps.length; i++) steps[i]!.fn();
+    } finally {
+      globalThis.setTimeout = real;
+    }
+    expect(fired).toBe(true);
+    expect(steps.reduce((sum, step) => sum + step.ms, 0)).toBe(ms);
+    expect(Math.max(...steps.map((step) => step.ms))).toBeLessThan(2 ** 31);
+  });
 });

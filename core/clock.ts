@@ -18,7 +18,7 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Node refuses longer timers and fires them at once (setTimeout's 32-bit limit). */
+/** Node refuses longer timers and fires them at once (setTimeout's 32-bit limit): a longer time is several of them. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 function sleepWith(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
@@ -49,8 +49,13 @@ export class SystemClock implements Clock {
     return performance.now();
   }
   after(ms: number, fn: () => void, options?: { keepAlive?: boolean }): Timer {
-    const handle = setTimeout(fn, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
-    if (!options?.keepAlive) handle.unref();
+    let handle: NodeJS.Timeout;
+    const arm = (restMs: number) => {
+      const stepMs = Math.min(Math.max(restMs, 0), MAX_TIMER_MS);
+      handle = setTimeout(() => (restMs > stepMs ? arm(restMs - stepMs) : fn()), stepMs);
+      if (!options?.keepAlive) handle.unref();
+    };
+    arm(ms);
     return { cancel: () => clearTimeout(handle) };
   }
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

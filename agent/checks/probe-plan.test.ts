@@ -13,8 +13,12 @@ describe('planProbe', () => {
       thresholds: { successBeforePassing: 0, failuresBeforeWarning: 0, failuresBeforeCritical: 0 },
     });
   });
-  it('takes a short interval as the timeout', () => {
-    expect(planProbe({ HTTP: 'http://a/', Interval: '2s' })).toMatchObject({ timeoutMs: 2000 });
+  it('gives an answer ten seconds with a short interval, too', () => {
+    expect(planProbe({ HTTP: 'http://a/', Interval: '2s' })).toMatchObject({ timeoutMs: 10_000 });
+  });
+  it.each(['0s', '-5s'])('takes a timeout of %s for none', (Timeout) => {
+    expect(planProbe({ TCP: 'a:1', Interval: '30s', Timeout })).toMatchObject({ timeoutMs: 10_000 });
+    expect(planProbe({ ScriptArgs: ['true'], Interval: '60s', Timeout })).toMatchObject({ timeoutMs: 30_000 });
   });
   it('raises an interval below a second', () => {
     expect(planProbe({ TCP: 'a:1', Interval: '10ms' })).toMatchObject({ intervalMs: 1000 });

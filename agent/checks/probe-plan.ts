@@ -102,8 +102,8 @@ export interface TtlPlan {
 export type ProbePlan = ProbedPlan | TtlPlan | AliasPlan | { readonly kind: 'idle' };
 
 /**
- * Reads a definition. An interval below one second counts as one second; without a timeout it is ten seconds, or the
- * interval if that is shorter, so that a run ends before the next begins.
+ * Reads a definition. An interval below one second counts as one second; without a timeout above 0 it is ten seconds,
+ * whatever the interval: a run that lasts past the next one's turn takes its place.
  * @throws AppError `badRequest` naming the field.
  */
 export function planProbe(definition: CheckDefinition, limits?: { outputMaxBytes?: number }): ProbePlan {
@@ -145,7 +145,7 @@ function otherPlan(definition: CheckDefinition, outputMaxBytes: number): ProbePl
     return { kind: 'docker', ...runnable(), container: DockerContainerID, args };
   }
   if (ScriptArgs?.length) {
-    const timeoutMs = durationOf(definition, 'Timeout') || DEFAULT_SCRIPT_TIMEOUT_MS;
+    const timeoutMs = timeoutOf(definition, DEFAULT_SCRIPT_TIMEOUT_MS);
     return { kind: 'script', ...runnable(), timeoutMs, args: ScriptArgs };
   }
   if (AliasService || AliasNode) {
@@ -212,7 +212,7 @@ function runnablePlan(definition: CheckDefinition, outputMaxBytes: number): Runn
   const declared = durationOf(definition, 'Interval') ?? 0;
   if (declared <= 0) throw invalid('Interval', 'must be a duration above 0, such as "10s"');
   const intervalMs = Math.max(declared, MIN_INTERVAL_MS);
-  const timeoutMs = durationOf(definition, 'Timeout') || Math.min(DEFAULT_TIMEOUT_MS, intervalMs);
+  const timeoutMs = timeoutOf(definition, DEFAULT_TIMEOUT_MS);
   const failuresBeforeCritical = count(definition, 'FailuresBeforeCritical');
   const failuresBeforeWarning = count(definition, 'FailuresBeforeWarning') || failuresBeforeCritical;
   if (failuresBeforeWarning > failuresBeforeCritical) {
@@ -221,6 +221,12 @@ function runnablePlan(definition: CheckDefinition, outputMaxBytes: number): Runn
   const successBeforePassing = count(definition, 'SuccessBeforePassing');
   const thresholds = { successBeforePassing, failuresBeforeWarning, failuresBeforeCritical };
   return { intervalMs, timeoutMs, outputMaxBytes, thresholds };
+}
+
+/** As Consul, which takes none and a negative one for "not said". */
+function timeoutOf(definition: CheckDefinition, defaultMs: number): number {
+  const declared = durationOf(definition, 'Timeout') ?? 0;
+  return declared > 0 ? declared : defaultMs;
 }
 
 type DurationField = 'Interval' | 'Timeout' | 'TTL' | 'DeregisterCriticalServiceAfter';

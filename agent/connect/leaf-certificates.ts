@@ -217,7 +217,7 @@ export class LeafCertificates {
       this.#drop(entry);
       return;
     }
-    // A timer of many weeks ends early.
+    // A timer may be set for a root that is not the active one any more.
     if (entry.kept && this.#fresh(entry.kept)) {
       this.#schedule(entry, this.#untilRenewal(entry.kept));
       return;
