@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { doesNotWait, type Route } from '../api/http/route.ts';
 import { FakeClock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
@@ -106,5 +109,62 @@ describe('an agent that is told to join a server', () => {
     servers.wake();
     await clock.advance(1);
     await done;
+  });
+});
+
+describe('an agent that starts anew', () => {
+  let dataDir: string;
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'lictor-agent-'));
+  });
+  afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+  /** Starts the part that answers, does something and stops. */
+  async function during(service: object, act: (routes: readonly Route[]) => Promise<void>) {
+    const world = { readFile: () => JSON.stringify({ service }), readFolder: () => [], hostname: () => 'n1' };
+    const argv = ['-retry-join=127.0.0.1', `-data-dir=${dataDir}`, '-config-file', '/app.json'];
+    const agent = composeAgent(parseAgentConfig(argv, world).config, {
+      clock: new FakeClock(),
+      log: silentLogger,
+      metrics: new Metrics(),
+      random: new SeededRandom(1),
+      servers: new FakeServerCatalog(),
+      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
+    });
+    const stop = new AbortController();
+    let done: Promise<void> = Promise.resolve();
+    await new Promise<void>((ready, fail) => {
+      done = agent.localState.run({ signal: stop.signal, ready });
+      done.catch(fail);
+    });
+    await act(agent.routes);
+    stop.abort();
+    await done;
+  }
+  const put = (routes: readonly Route[], path: string, id: string, query = '') =>
+    call(routes, 'PUT', path, { id }, query);
+  const checks = async (routes: readonly Route[]) => {
+    const { json } = await call(routes, 'GET', '/v1/agent/checks', {});
+    return Object.keys(json as object).sort();
+  };
+
+  it('keeps in maintenance what its configuration declares, with its sidecar', async () => {
+    const web = { name: 'web', port: 80, connect: { sidecar_service: { checks: [] } } };
+    const maintained = ['_service_maintenance:web', '_service_maintenance:web-sidecar-proxy'];
+    await during(web, async (routes) => {
+      for (const id of ['web', 'web-sidecar-proxy']) {
+        await put(routes, '/v1/agent/service/maintenance/:id', id, 'enable=true&reason=disk');
+      }
+      expect(await checks(routes)).toEqual(expect.arrayContaining(maintained));
+    });
+    await during(web, async (routes) => {
+      expect(await checks(routes)).toEqual(expect.arrayContaining(maintained));
+    });
+    await during({ name: 'other' }, async (routes) => {
+      expect(await checks(routes)).toEqual([]);
+    });
+    await during(web, async (routes) => {
+      expect(await checks(routes)).not.toEqual(expect.arrayContaining(maintained.slice(0, 1)));
+    });
   });
 });

@@ -250,6 +250,8 @@ function localStateRunnable(config: AgentConfig, local: LocalState): Runnable {
   return runnable('local-state', async () => {
     await local.load();
     await applyDeclared(local, config);
+    // Not before: clients may have registered checks of services that the configuration declares.
+    await local.dropOrphans();
   });
 }
 

@@ -1,3 +1,4 @@
+import type { AgentEntries } from '../../api/shapes/agent-sync.ts';
 import type { WriterIdentity } from '../../api/shapes/registration.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -7,6 +8,7 @@ import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { Trouble } from '../../core/trouble.ts';
+import { localKey } from '../local-state/local-records.ts';
 import type { LocalChange } from '../local-state/local-state.ts';
 import type { ServerCatalog } from '../server-pool/server-catalog.ts';
 import {
@@ -21,7 +23,10 @@ import {
 import { Wakeup } from './wakeup.ts';
 
 export interface AntiEntropySyncerDeps {
-  readonly local: OwnedState & { onChange(listener: (change: LocalChange) => void): () => void };
+  readonly local: OwnedState & {
+    onChange(listener: (change: LocalChange) => void): () => void;
+    adoptTags(key: string, tags: readonly string[]): void;
+  };
   readonly catalog: Pick<ServerCatalog, 'register' | 'deregister' | 'entries'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -108,7 +113,11 @@ export class AntiEntropySyncer implements Runnable {
 
   /** Whether the check's verdict must wait: its registration, which carries a state, is not in the catalog yet. */
   holds(key: string, serviceKey: string | undefined): boolean {
-    const unit = unitOfCheck(key, serviceKey);
+    return this.#isBehind(unitOfCheck(key, serviceKey));
+  }
+
+  /** Whether the catalog may not have what is declared. */
+  #isBehind(unit: SyncUnit): boolean {
     return this.#dirty.has(unit) || this.#inFlight.has(unit) || this.#refused.has(unit);
   }
 
@@ -171,8 +180,14 @@ export class AntiEntropySyncer implements Runnable {
 
   #changed(change: LocalChange): void {
     if (change.kind === 'verdict') return;
-    if (change.kind === 'service') this.#mark(`service ${change.key}`);
-    else if (change.origin !== 'assigned') {
+    if (change.kind === 'service') {
+      if (!change.fromCatalog) this.#mark(`service ${change.key}`);
+      return;
+    }
+    // The service that a check has left was written with it.
+    const left = change.movedFrom && this.#deps.local.serviceByKey(change.movedFrom);
+    if (left) this.#mark(`service ${change.movedFrom}`);
+    if (change.origin !== 'assigned') {
       this.#mark(unitOfCheck(change.key, change.serviceKey));
       if (!this.#deps.local.check(change.key)) this.#mark(`check ${change.key}`);
     }
@@ -218,6 +233,7 @@ export class AntiEntropySyncer implements Runnable {
   async #compare(signal: AbortSignal): Promise<void> {
     const entries = await this.#deps.catalog.entries(this.#node.nodeName, signal);
     if (this.#synced) await this.#writeNode();
+    this.#adoptTags(entries);
     const { units, verdicts } = differences(this.#deps.local, entries);
     for (const unit of units) this.#dirty.add(unit);
     this.#refused.clear();
@@ -225,6 +241,14 @@ export class AntiEntropySyncer implements Runnable {
     this.#synced = true;
     // Spread, so that agents started together do not come together every minute.
     this.#nextFullAtMs = this.#deps.clock.monotonic() + this.#fullSyncMs * (1 + this.#deps.random.next() / 8);
+  }
+
+  /** What was declared anew and is still to be written, or was refused, counts for more than what the catalog has. */
+  #adoptTags({ Services }: AgentEntries): void {
+    for (const { Namespace, ServiceID, Tags } of Services) {
+      const key = localKey(Namespace, ServiceID);
+      if (Tags && !this.#isBehind(`service ${key}`)) this.#deps.local.adoptTags(key, Tags);
+    }
   }
 
   async #writeDirty(signal: AbortSignal): Promise<void> {

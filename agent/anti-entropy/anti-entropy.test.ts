@@ -153,6 +153,96 @@ describe('anti-entropy', () => {
     expect(catalog.calls.filter((call) => call.startsWith('register'))).toEqual(['register n1', 'register web-1']);
   });
 
+  it('writes both services at once when a check moves from one to the other', async () => {
+    await begin(1);
+    await local.registerService(service('a'), [check('c1', 'a')], keep);
+    await local.registerService(service('b'), [], keep);
+    await clock.advance(1);
+    catalog.calls.length = 0;
+    await local.registerCheck(check('c1', 'b'));
+    await clock.advance(1);
+    expect(catalog.calls.filter((call) => call.startsWith('register')).sort()).toEqual(['register a', 'register b']);
+    expect(catalog.checks.get('c1')).toMatchObject({ serviceId: 'b' });
+    // A check that comes through the catalog says nothing of services that are not this agent's.
+    catalog.calls.length = 0;
+    catalog.assign(2, [assigned('x')]);
+    await clock.advance(1);
+    catalog.assign(3, [assigned('x', { ServiceID: 'pod-2' })]);
+    await clock.advance(1);
+    expect(catalog.calls.filter((call) => /register/.test(call))).toEqual([]);
+  });
+
+  describe('a service with EnableTagOverride', () => {
+    const shared = (id: string, Tags: string[], more: Partial<LocalService> = {}): LocalService => ({
+      ...service(id),
+      instance: { ...service(id).instance, Tags, EnableTagOverride: true },
+      ...more,
+    });
+    const tagsInCatalog = () => catalog.services.get('web-1')!.registration.Service!.Tags;
+    const setInCatalog = (Tags: string[]) => {
+      const entry = catalog.services.get('web-1')!;
+      entry.registration = { ...entry.registration, Service: { ...entry.registration.Service!, Tags } };
+    };
+    const shown = () => local.service('default', 'web-1')!.instance.Tags;
+
+    it('takes over the tags that others have set, and writes them back with the next change', async () => {
+      await begin(1);
+      await local.registerService(shared('web-1', ['v1']), [], keep);
+      await clock.advance(1);
+      setInCatalog(['v1', 'primary']);
+      const woken: string[] = [];
+      local.onChange((change) => woken.push(change.kind));
+      catalog.calls.length = 0;
+      await clock.advance(70_000);
+      expect(shown()).toEqual(['v1', 'primary']);
+      expect(woken).toEqual(['service']);
+      expect(catalog.calls).not.toContain('register web-1');
+      await local.registerCheck(check('c1', 'web-1'));
+      await clock.advance(1);
+      expect(catalog.calls).toContain('register web-1');
+      expect(tagsInCatalog()).toEqual(['v1', 'primary']);
+    });
+
+    it('writes tags that were declared anew meanwhile', async () => {
+      await begin(1);
+      await local.registerService(shared('web-1', ['v1']), [], keep);
+      await clock.advance(1);
+      setInCatalog(['primary']);
+      catalog.failure = away;
+      catalog.failing = (call) => call === 'register web-1';
+      await local.registerService(shared('web-1', ['v2']), [], keep);
+      await clock.advance(70_000);
+      catalog.failure = undefined;
+      await clock.advance(70_000);
+      expect([shown(), tagsInCatalog()]).toEqual([['v2'], ['v2']]);
+    });
+
+    it('keeps them over a reload that declares the same', async () => {
+      const declared = (tags: string[]) => shared('web-1', tags, { origin: 'config' });
+      await begin(1);
+      await local.registerService(declared(['v1']), [], keep);
+      await clock.advance(1);
+      setInCatalog(['primary']);
+      await clock.advance(70_000);
+      await local.registerService(declared(['v1']), [], keep);
+      await clock.advance(1);
+      expect(tagsInCatalog()).toEqual(['primary']);
+      await local.registerService(declared(['v2']), [], keep);
+      await clock.advance(1);
+      expect([shown(), tagsInCatalog()]).toEqual([['v2'], ['v2']]);
+    });
+
+    it('shows its own with servers that do not give them', async () => {
+      catalog.givesTags = false;
+      await begin(1);
+      await local.registerService(shared('web-1', ['v1']), [], keep);
+      await clock.advance(1);
+      setInCatalog(['primary']);
+      await clock.advance(70_000);
+      expect([shown(), tagsInCatalog()]).toEqual([['v1'], ['primary']]);
+    });
+  });
+
   it('resolves settled once the write was made', async () => {
     await begin(1);
     await local.registerService(service('web-1'), [], keep);
@@ -374,6 +464,17 @@ describe('anti-entropy', () => {
     await local.setVerdict('default/c1', 'critical', '');
     await clock.advance(100_000);
     expect(local.service('default', 'web-1')).toBeDefined();
+  });
+
+  it('removes the sidecar together with its service', async () => {
+    await begin(1);
+    const after = { DeregisterCriticalServiceAfter: '2m' };
+    await local.registerService(service('web-1'), [check('c1', 'web-1', after)], keep);
+    const sidecar = { ...service('web-1-sidecar-proxy'), sidecarOf: 'web-1' };
+    await local.registerService(sidecar, [check('c2', 'web-1-sidecar-proxy')], keep);
+    await clock.advance(170_000);
+    expect([local.services(), [...local.checks()]]).toEqual([[], []]);
+    expect([...catalog.services.keys()]).toEqual([]);
   });
 
   it('counts neither the time in which it was away nor a jump of the wall clock', async () => {

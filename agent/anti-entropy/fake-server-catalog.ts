@@ -20,6 +20,8 @@ export class FakeServerCatalog implements ServerCatalog {
   readonly reports: VerdictReport[] = [];
   /** Every call in order, as `name subject`. */
   readonly calls: string[] = [];
+  /** Whether entries have tags that others may set; earlier versions do not give them. */
+  givesTags = true;
   assigned: { index: number; checks: AssignedCheck[] } = { index: 1, checks: [] };
   /** When set, calls of these names reject with it. */
   failure: AppError | undefined;
@@ -56,7 +58,11 @@ export class FakeServerCatalog implements ServerCatalog {
     const own = ([, entry]: [string, { owner: string }]) => entry.owner === `agent/${node}`;
     const Namespace = 'default';
     return {
-      Services: [...this.services].filter(own).map(([ServiceID, { hash }]) => ({ Namespace, ServiceID, Hash: hash })),
+      Services: [...this.services].filter(own).map(([ServiceID, { hash, registration }]) => {
+        const { EnableTagOverride, Tags = [] } = registration.Service ?? {};
+        const tags = this.givesTags && EnableTagOverride ? { Tags } : {};
+        return { Namespace, ServiceID, Hash: hash, ...tags };
+      }),
       Checks: [...this.checks].filter(own).map(([CheckID, check]) => ({
         Namespace,
         CheckID,

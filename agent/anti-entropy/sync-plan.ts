@@ -150,8 +150,10 @@ function ownedChecksOf(state: OwnedState, service: LocalService): LocalCheck[] {
   return state.checksOf(service.namespace, service.instance.ID).filter((check) => check.origin !== 'assigned');
 }
 
-function serviceHash(service: LocalService, checks: readonly LocalCheck[]): string {
-  return digest({ instance: service.instance, checks: checks.map(declared) });
+/** Of tags, those that are declared: tags that were taken over from the catalog are no reason to write. */
+function serviceHash({ instance, declaredTags }: LocalService, checks: readonly LocalCheck[]): string {
+  const declaredInstance = declaredTags ? { ...instance, Tags: declaredTags } : instance;
+  return digest({ instance: declaredInstance, checks: checks.map(declared) });
 }
 
 function checkHash(check: LocalCheck): string {

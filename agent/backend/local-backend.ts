@@ -8,9 +8,10 @@ import type { AgentService, AgentServiceInstance } from '../../api/shapes/agent-
 import type { CheckStatus } from '../../api/shapes/catalog.ts';
 
 import type { CheckSupervisor } from '../checks/check-supervisor.ts';
-import { type LocalCheck, localKey, type Origin } from '../local-state/local-records.ts';
-import type { CheckToRegister, LocalState } from '../local-state/local-state.ts';
-import { type SidecarPorts, sidecarOf } from './sidecars.ts';
+import { type LocalCheck, localKey } from '../local-state/local-records.ts';
+import type { LocalState } from '../local-state/local-state.ts';
+import { type SidecarPorts, withSidecar } from './sidecars.ts';
+import { toRegister } from './to-register.ts';
 
 export interface LocalBackendDeps {
   readonly local: LocalState;
@@ -60,37 +61,17 @@ export class LocalBackend implements AgentServicesBackend, AgentChecksBackend {
     service: AgentService,
     options: { replaceExistingChecks: boolean },
   ): Promise<void> {
-    // Read before anything is written: what is refused leaves nothing behind.
-    const sidecar = sidecarOf(service, namespace, this.#local, this.#config().sidecarPorts, this.policy);
-    const register = (one: AgentService, sidecarOf?: string) => {
-      const checks = one.checks.map((check) => toRegister(namespace, check, 'api', true));
-      const parent = sidecarOf === undefined ? {} : { sidecarOf };
-      return this.#local.registerService(
-        { namespace, instance: one.instance, origin: 'api', ...parent },
-        checks,
-        options,
-      );
-    };
-    await register(service);
-    if (sidecar) await register(sidecar, service.instance.ID);
+    const { policy } = this;
+    const { sidecarPorts: ports } = this.#config();
+    const context = { namespace, origin: 'api', local: this.#local, ports, policy } as const;
+    await this.#local.registerServices(() => withSidecar(service, context), options);
     await this.#settled(SYNC_WAIT_MS);
   }
 
   async deregisterService(namespace: string, id: string): Promise<boolean> {
     const found = await this.#local.deregisterService(namespace, id);
-    for (const sidecar of found ? this.#sidecarsOf(namespace, id) : []) {
-      await this.#local.deregisterService(namespace, sidecar);
-    }
     if (found) await this.#settled(SYNC_WAIT_MS);
     return found;
-  }
-
-  #sidecarsOf(namespace: string, id: string): string[] {
-    const parent = id.toLowerCase();
-    return this.#local
-      .services(namespace)
-      .filter((service) => service.sidecarOf?.toLowerCase() === parent)
-      .map(({ instance }) => instance.ID);
   }
 
   onServiceChange(wake: () => void): () => void {
@@ -129,16 +110,4 @@ export class LocalBackend implements AgentServicesBackend, AgentChecksBackend {
     // The supervisor has put the state in place; what was acknowledged has to survive a crash.
     await this.#local.saved();
   }
-}
-
-/** A check of the API or the configuration as the local state takes it. */
-export function toRegister(
-  namespace: string,
-  check: AgentCheck,
-  origin: Exclude<Origin, 'assigned'>,
-  keepState: boolean,
-): CheckToRegister {
-  const { checkId, name, notes, serviceId, type, interval, timeout, definition, status } = check;
-  const declaration = { namespace, checkId, name, notes, serviceId, type, interval, timeout, definition, origin };
-  return { declaration, status, output: '', keepState };
 }

@@ -3,6 +3,8 @@ import type { AgentService } from '../../api/shapes/agent-service.ts';
 import { sidecarService } from '../../api/shapes/sidecar.ts';
 import { AppError } from '../../core/errors.ts';
 import type { LocalService } from '../local-state/local-records.ts';
+import type { ServiceToRegister } from '../local-state/local-state.ts';
+import { toRegister } from './to-register.ts';
 
 /** Ports that sidecars without one are given; both ends count. */
 export interface SidecarPorts {
@@ -10,20 +12,32 @@ export interface SidecarPorts {
   readonly max: number;
 }
 
-/**
- * The sidecar of a service with its port: the one it asks for, the one it has, or the lowest free one.
- * @throws AppError `badRequest` when none is free.
- */
-export function sidecarOf(
-  service: AgentService,
-  namespace: string,
-  local: { services(): readonly LocalService[] },
-  ports: SidecarPorts,
-  policy: CheckPolicy = NO_SCRIPTS,
-): AgentService | undefined {
+/** What a definition of a service is read with. */
+export interface ServiceContext {
+  readonly namespace: string;
+  readonly origin: LocalService['origin'];
+  readonly local: { services(): readonly LocalService[] };
+  readonly ports: SidecarPorts;
+  readonly policy?: CheckPolicy;
+}
+
+/** A service as the local state takes it, followed by its sidecar. @throws AppError `badRequest` when no port is free. */
+export function withSidecar(service: AgentService, context: ServiceContext): ServiceToRegister[] {
+  const { namespace, origin } = context;
+  const take = ({ instance, checks }: AgentService, parent: { sidecarOf?: string }): ServiceToRegister => ({
+    service: { namespace, instance, origin, ...parent },
+    checks: checks.map((check) => toRegister(namespace, check, origin, true)),
+  });
+  const sidecar = sidecarOf(service, context);
+  return [take(service, {}), ...(sidecar ? [take(sidecar, { sidecarOf: service.instance.ID })] : [])];
+}
+
+/** The sidecar of a service with its port: the one it asks for, the one it has, or the lowest free one. */
+function sidecarOf(service: AgentService, context: ServiceContext): AgentService | undefined {
+  const { namespace, local, ports, policy = NO_SCRIPTS } = context;
   const { sidecar } = service;
   if (!sidecar) return undefined;
-  const taken = new Set<number>();
+  const taken = new Set([service.instance.Port]);
   let port = sidecar.input.Port ?? 0;
   for (const { namespace: at, instance } of local.services()) {
     const itself = at === namespace && instance.ID.toLowerCase() === sidecar.input.ID!.toLowerCase();

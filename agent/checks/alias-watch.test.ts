@@ -67,6 +67,25 @@ describe('alias watch', () => {
     expect(resultOf([], [])).toEqual({ status: 'critical', output: 'Service web could not be found on node ' });
   });
 
+  it('looks again when a check leaves its service or the node', () => {
+    const checks = [check('a', 'critical'), check('n', 'passing', { serviceId: '' })];
+    const { fake, listeners } = state(checks);
+    const seen: string[] = [];
+    new AliasWatch({ state: fake, nodes: NO_NODES }, { nodeName: 'n1' }).follow(plan, 'default', (one) =>
+      seen.push(one.status),
+    );
+    const move = (at: number, moved: AliasedCheck, movedFrom: string) => {
+      checks[at] = moved;
+      for (const listener of listeners) listener({ kind: 'check', key: `default/${moved.name}`, movedFrom });
+    };
+    move(0, check('a', 'critical', { serviceId: 'other' }), 'default/web');
+    expect(seen).toEqual(['critical', 'passing']);
+    checks[1] = check('n', 'critical', { serviceId: '' });
+    for (const listener of listeners) listener({ kind: 'verdict', key: 'default/n' });
+    move(1, check('n', 'critical', { serviceId: 'other' }), '');
+    expect(seen).toEqual(['critical', 'passing', 'critical', 'passing']);
+  });
+
   it('follows its own service alone, and stops', () => {
     const checks = [check('a', 'passing'), check('x', 'passing', { serviceId: 'other' })];
     const { fake, change, listeners } = state(checks);

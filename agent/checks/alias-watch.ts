@@ -14,9 +14,17 @@ export interface AliasedCheck {
   readonly output: string;
 }
 
+/** What has changed; of a check also the key of its service, and of the one it has left ('' for the node itself). */
+export interface AliasedChange {
+  readonly kind: string;
+  readonly key: string;
+  readonly serviceKey?: string | undefined;
+  readonly movedFrom?: string;
+}
+
 /** The services and checks of this node. */
 export interface AliasedState {
-  onChange(listener: (change: { kind: string; key: string; serviceKey?: string | undefined }) => void): () => void;
+  onChange(listener: (change: AliasedChange) => void): () => void;
   service(namespace: string, id: string): object | undefined;
   check(key: string): AliasedCheck | undefined;
   checksOf(namespace: string, serviceId: string): readonly AliasedCheck[];
@@ -61,22 +69,23 @@ export class AliasWatch {
     };
   }
 
-  #changed(change: { kind: string; key: string; serviceKey?: string | undefined }): void {
+  #changed(change: AliasedChange): void {
     const key = change.kind === 'service' ? change.key : this.#serviceOf(change);
-    if (key === undefined) return;
-    const keys = key === '' ? [...this.#followers.keys()] : [key];
-    for (const one of keys) this.#wake(one);
+    if (key !== undefined) this.#wake(key);
+    if (change.movedFrom !== undefined && key !== '') this.#wake(change.movedFrom);
   }
 
   /** The key of a changed check's service, '' for a check of the node; undefined when the change counts for no alias. */
-  #serviceOf(change: { key: string; serviceKey?: string | undefined }): string | undefined {
+  #serviceOf(change: AliasedChange): string | undefined {
     const check = this.#state.check(change.key);
     if (check?.type === 'alias') return undefined;
     return check ? check.serviceId && serviceKey(check.namespace, check.serviceId) : (change.serviceKey ?? '');
   }
 
+  /** The checks of the node ('') count for every alias. */
   #wake(key: string): void {
-    for (const recompute of [...(this.#followers.get(key) ?? [])]) recompute();
+    const keys = key === '' ? [...this.#followers.keys()] : [key];
+    for (const one of keys) for (const recompute of [...(this.#followers.get(one) ?? [])]) recompute();
   }
 
   #resultOf(plan: AliasPlan, namespace: string): CheckResult {

@@ -13,6 +13,8 @@ export interface LocalService {
   readonly origin: Exclude<Origin, 'assigned'>;
   /** The id of the service whose definition asked for this sidecar: it goes with that service. */
   readonly sidecarOf?: string;
+  /** The tags as declared, where tags that others have set in the catalog have taken their place. Never saved. */
+  readonly declaredTags?: LocalInstance['Tags'];
 }
 
 /** The declared half of a check of this node. */

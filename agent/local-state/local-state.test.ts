@@ -107,6 +107,86 @@ describe('local state over a restart', () => {
     expect(changes).toContainEqual({ kind: 'verdict', key: 'default/a', statusChanged: true });
   });
 
+  it('keeps checks of a service that the configuration declares, and drops those of services that are gone', async () => {
+    const declared = { ...service('web-1'), origin: 'config' as const };
+    const before = await open();
+    await before.registerService(declared, [], { replaceExistingChecks: false });
+    await before.registerService({ ...service('old'), origin: 'config' }, [], { replaceExistingChecks: false });
+    await before.registerCheck(check('c1', { serviceId: 'web-1' }));
+    await before.registerCheck(check('c2', { serviceId: 'old' }));
+    await before.setVerdict('default/c1', 'passing', 'fine');
+    const after = await open();
+    await after.registerService(declared, [], { replaceExistingChecks: false });
+    await after.dropOrphans();
+    expect([...after.checks()]).toMatchObject([{ checkId: 'c1', status: 'passing', output: 'fine' }]);
+    expect(await readdir(join(dataDir, 'agent', 'checks'))).toHaveLength(1);
+  });
+
+  it('brings back nothing of a registration that failed half-way', async () => {
+    const files = new FolderStateFiles({ dataDir });
+    let full = false;
+    const saveCheck: StateFiles['saveCheck'] = (key, value) =>
+      full && key === 'default/c2' && value ? Promise.reject(new Error('ENOSPC')) : files.saveCheck(key, value);
+    const before = new LocalState({
+      files: {
+        load: () => files.load(),
+        saveService: (key, value) => files.saveService(key, value),
+        saveCheck,
+        saveVerdicts: (verdicts) => files.saveVerdicts(verdicts),
+      },
+      clock,
+      log: silentLogger,
+    });
+    await before.load();
+    const checksOf = (serviceId: string) => [check('c1', { serviceId }), check('c2', { serviceId })];
+    await before.registerService(service('web-1', 80), [check('c1', { serviceId: 'web-1', name: 'first' })], {
+      replaceExistingChecks: false,
+    });
+    full = true;
+    const both = [
+      { service: service('web-2'), checks: [] },
+      { service: service('web-1', 82), checks: checksOf('web-1') },
+    ];
+    const replacing = { replaceExistingChecks: true };
+    for (const attempt of [
+      () => before.registerService(service('web-1', 81), checksOf('web-1'), replacing),
+      () => before.registerServices(() => both, replacing),
+    ]) {
+      await expect(attempt()).rejects.toThrow('ENOSPC');
+      for (const state of [before, await open()]) {
+        expect(state.services()).toEqual([service('web-1', 80)]);
+        expect([...state.checks()]).toMatchObject([{ checkId: 'c1', name: 'first' }]);
+      }
+    }
+  });
+
+  it('writes back what was there when the file of the service itself cannot be written', async () => {
+    const files = new FolderStateFiles({ dataDir });
+    let full = false;
+    const before = new LocalState({
+      files: {
+        load: () => files.load(),
+        saveService: (key, value) => (full ? Promise.reject(new Error('ENOSPC')) : files.saveService(key, value)),
+        saveCheck: (key, value) => files.saveCheck(key, value),
+        saveVerdicts: (verdicts) => files.saveVerdicts(verdicts),
+      },
+      clock,
+      log: silentLogger,
+    });
+    await before.load();
+    await before.registerService(service('web-1'), [check('c1', { serviceId: 'web-1' })], {
+      replaceExistingChecks: false,
+    });
+    full = true;
+    const again = before.registerService(service('web-1', 81), [check('c2', { serviceId: 'web-1' })], {
+      replaceExistingChecks: true,
+    });
+    await expect(again).rejects.toThrow('ENOSPC');
+    const after = await open();
+    expect(after.services()).toEqual([service('web-1')]);
+    expect([...after.checks()].map(({ checkId }) => checkId)).toEqual(['c1']);
+  });
+
   it('takes the state of a check of its configuration from the last run', async () => {
     const before = await open();
     await before.registerCheck(check('disk', { origin: 'config' }));
@@ -237,6 +317,24 @@ describe('local state', () => {
     expect(state.check('default/a')!.origin).toBe('api');
   });
 
+  it('tells which service a check has left', async () => {
+    for (const id of ['s', 't']) await state.registerService(service(id), [], { replaceExistingChecks: false });
+    await state.registerCheck(check('a', { serviceId: 's' }));
+    changes.length = 0;
+    await state.registerCheck(check('a', { serviceId: 't' }));
+    expect(changes).toMatchObject([{ kind: 'check', serviceKey: 'default/t', movedFrom: 'default/s' }]);
+    changes.length = 0;
+    await state.registerCheck(check('a'));
+    expect(changes).toMatchObject([{ kind: 'check', serviceKey: undefined, movedFrom: 'default/t' }]);
+    changes.length = 0;
+    await state.registerCheck(check('a', { serviceId: 's' }));
+    expect(changes).toMatchObject([{ kind: 'check', serviceKey: 'default/s', movedFrom: '' }]);
+    state.setAssigned([assigned('x')]);
+    changes.length = 0;
+    state.setAssigned([assigned('x', { ServiceID: 's' })]);
+    expect(changes).toMatchObject([{ kind: 'check', serviceKey: 'default/s', movedFrom: 'default/pod-1' }]);
+  });
+
   it('remembers since when a check is critical', async () => {
     await state.registerCheck(check('a'));
     const since = clock.monotonic();
@@ -295,7 +393,7 @@ describe('local state while a registration is being saved', () => {
       replaceExistingChecks: false,
     });
     await turns();
-    // The service's file first, then the check's: the verdict comes while the latter is written.
+    // The check's file first, then the service's: the verdict comes while the latter is written.
     for (const resolve of waiting.splice(0)) resolve();
     await turns();
     await state.setVerdict('default/c', 'critical', 'down');

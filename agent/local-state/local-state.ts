@@ -5,6 +5,7 @@ import { errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import { SetMap } from '../../core/set-map.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { DeclaredFiles } from './declared-files.ts';
 import {
   declarationOf,
   type LocalCheck,
@@ -18,13 +19,20 @@ import type { StateFiles } from './state-files.ts';
 
 /** What happened to an entry. `verdict` tells whether the status changed or the output only. */
 export type LocalChange =
-  | { readonly kind: 'service'; readonly key: string }
+  | {
+      readonly kind: 'service';
+      readonly key: string;
+      /** Whether the catalog has told it, so that there is nothing to write. */
+      readonly fromCatalog?: true;
+    }
   | {
       readonly kind: 'check';
       readonly key: string;
       readonly origin: Origin;
       /** Key of the service it belongs to; undefined for a check of the node itself. */
       readonly serviceKey: string | undefined;
+      /** Key of the service that it belonged to until now, '' for the node itself; absent when it has not moved. */
+      readonly movedFrom?: string;
       /** Whether its first run must come at once: its state is not known, or its definition has changed. */
       readonly prompt: boolean;
       /** How many checks come together. */
@@ -41,6 +49,12 @@ export interface CheckToRegister {
   readonly keepState: boolean;
 }
 
+/** A service as registered, with the checks that its definition names. */
+export interface ServiceToRegister {
+  readonly service: LocalService;
+  readonly checks: readonly CheckToRegister[];
+}
+
 export interface LocalStateDeps {
   readonly files: StateFiles;
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -53,6 +67,7 @@ export interface LocalStateDeps {
  */
 export class LocalState {
   readonly #files: StateFiles;
+  readonly #declared: DeclaredFiles;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #log: Logger;
   readonly #services = new Map<string, LocalService>();
@@ -67,11 +82,15 @@ export class LocalState {
 
   constructor(deps: LocalStateDeps) {
     this.#files = deps.files;
+    this.#declared = new DeclaredFiles({ ...deps, services: this.#services, checks: this.#checks });
     this.#clock = deps.clock;
     this.#log = deps.log;
   }
 
-  /** Reads what an earlier run has left. To be called once, before anything else. @throws AppError of StateFiles. */
+  /**
+   * Reads what an earlier run has left. To be called once, before anything else; once the configuration is in place,
+   * `dropOrphans` is due. @throws AppError of StateFiles.
+   */
   async load(): Promise<void> {
     const { services, checks, verdicts, problems } = await this.#files.load();
     for (const problem of problems) this.#log.error('a state file could not be used', { problem });
@@ -82,14 +101,21 @@ export class LocalState {
     for (const service of services) this.#services.set(localKey(service.namespace, service.instance.ID), service);
     for (const declaration of checks) {
       const key = localKey(declaration.namespace, declaration.checkId);
-      if (declaration.serviceId && !this.#services.has(localKey(declaration.namespace, declaration.serviceId))) {
-        this.#log.warn('a check of a service that is gone was dropped', { check: declaration.checkId });
-        await this.#files.saveCheck(key, undefined);
-        continue;
-      }
       const verdict = this.#remembered.get(key) ?? this.#verdict('critical', '', undefined);
       this.#put(key, { ...declaration, ...verdict });
     }
+  }
+
+  /** Removes the checks whose services have not come back: neither the files nor the configuration have them. */
+  dropOrphans(): Promise<void> {
+    return this.#serially(async () => {
+      for (const [key, { namespace, checkId, serviceId, origin }] of [...this.#checks]) {
+        const bound = serviceId !== '' && origin !== 'assigned';
+        if (!bound || this.#services.has(localKey(namespace, serviceId))) continue;
+        this.#log.warn('a check of a service that is gone was dropped', { check: checkId });
+        await this.#remove(key);
+      }
+    });
   }
 
   onChange(listener: (change: LocalChange) => void): () => void {
@@ -126,46 +152,63 @@ export class LocalState {
     return [...keys].sort().map((key) => this.#checks.get(key)!);
   }
 
-  /** Adds or replaces a service with checks; further checks of it go only with `replaceExistingChecks`. */
+  /**
+   * Adds or replaces services with their checks, all or, when something cannot be saved, none; further checks of theirs
+   * go only with `replaceExistingChecks`. `choose` is called while nothing else changes what is declared: a port that it
+   * finds free stays so until it is taken.
+   */
+  registerServices(
+    choose: () => readonly ServiceToRegister[],
+    options: { replaceExistingChecks: boolean },
+  ): Promise<void> {
+    return this.#serially(async () => {
+      const registrations = choose();
+      const replaced = options.replaceExistingChecks ? this.#ownChecksBesides(registrations) : [];
+      const services = registrations.map(({ service }) => service);
+      const checks = registrations.flatMap((one) => one.checks);
+      const declarations = checks.map(({ declaration }) => declaration);
+      await this.#declared.save(services, declarations, replaced);
+      // From here on nothing waits: nobody may see a service with a part of its checks.
+      const verdicts = new Map<string, LocalVerdict | undefined>();
+      for (const service of services) this.#putService(service);
+      const changes = checks.map((check) => this.#apply(check, verdicts));
+      for (const check of replaced) changes.push(this.#forget(localKey(check.namespace, check.checkId), verdicts));
+      for (const change of changes) if (change) this.#emit(change);
+      for (const service of services) this.#emit({ kind: 'service', key: keyOf(service) });
+      await this.#persist(verdicts);
+    });
+  }
+
+  /** The same for one service. */
   registerService(
     service: LocalService,
     checks: readonly CheckToRegister[],
     options: { replaceExistingChecks: boolean },
   ): Promise<void> {
+    return this.registerServices(() => [{ service, checks }], options);
+  }
+
+  /** Removes a service with its checks and the sidecars that came with it. False when there is none. */
+  deregisterService(namespace: string, id: string): Promise<boolean> {
     return this.#serially(async () => {
-      const { namespace, instance } = service;
-      const key = localKey(namespace, instance.ID);
-      // What the configuration declares needs no file, and takes the place of what a client had registered.
-      if (service.origin === 'api') await this.#files.saveService(key, service);
-      else if (this.#services.get(key)?.origin === 'api') await this.#files.saveService(key, undefined);
-      for (const { declaration } of checks) await this.#saveDeclaration(declaration);
-      const replaced = options.replaceExistingChecks ? this.#ownChecksBesides(service, checks) : [];
-      for (const check of replaced) await this.#forgetDeclaration(check);
-      // From here on nothing waits: nobody may see the service with a part of its checks.
-      this.#services.set(key, service);
-      const verdicts = new Map<string, LocalVerdict | undefined>();
-      const changes = checks.map((check) => this.#apply(check, verdicts));
-      for (const check of replaced) changes.push(this.#forget(localKey(namespace, check.checkId), verdicts));
-      for (const change of changes) if (change) this.#emit(change);
-      this.#emit({ kind: 'service', key });
-      await this.#persist(verdicts);
+      const service = this.#services.get(localKey(namespace, id));
+      if (!service) return false;
+      // The service itself goes last: what fails before that can be asked for again.
+      for (const one of [...this.#sidecarsOf(service), service]) await this.#removeService(one);
+      return true;
     });
   }
 
-  /** Removes a service with its checks. False when there is none. */
-  deregisterService(namespace: string, id: string): Promise<boolean> {
-    return this.#serially(async () => {
-      const key = localKey(namespace, id);
-      const service = this.#services.get(key);
-      if (!service) return false;
-      await this.#files.saveService(key, undefined);
-      this.#services.delete(key);
-      for (const check of this.checksOf(namespace, id)) {
-        if (check.origin !== 'assigned') await this.#remove(localKey(namespace, check.checkId));
-      }
-      this.#emit({ kind: 'service', key });
-      return true;
-    });
+  /**
+   * Takes over the catalog's tags of a service that lets others set them there (EnableTagOverride), as if they were its
+   * own: the next write of the service would revert them otherwise. It is the catalog that keeps them.
+   */
+  adoptTags(key: string, tags: readonly string[]): void {
+    const service = this.#services.get(key);
+    if (!service?.instance.EnableTagOverride || sameTags(service.instance.Tags, tags)) return;
+    const { declaredTags = service.instance.Tags } = service;
+    this.#services.set(key, { ...service, declaredTags, instance: { ...service.instance, Tags: [...tags] } });
+    this.#emit({ kind: 'service', key, fromCatalog: true });
   }
 
   registerCheck(check: CheckToRegister): Promise<void> {
@@ -221,28 +264,46 @@ export class LocalState {
   }
 
   async #register(check: CheckToRegister): Promise<void> {
-    await this.#saveDeclaration(check.declaration);
+    await this.#declared.saveCheck(check.declaration);
     const verdicts = new Map<string, LocalVerdict | undefined>();
     const change = this.#apply(check, verdicts);
     if (change) this.#emit(change);
     await this.#persist(verdicts);
   }
 
-  async #saveDeclaration(declaration: LocalCheckDeclaration): Promise<void> {
-    const key = localKey(declaration.namespace, declaration.checkId);
-    if (declaration.origin === 'api') await this.#files.saveCheck(key, declaration);
-    else if (this.#checks.get(key)?.origin === 'api') await this.#files.saveCheck(key, undefined);
+  #putService(service: LocalService): void {
+    const { origin, instance } = service;
+    const known = this.#services.get(keyOf(service));
+    const declaredTags = known?.declaredTags;
+    // A reload says nothing new of tags that are declared as before: those that others have set stay.
+    const repeated = origin === 'config' && declaredTags && sameTags(declaredTags, instance.Tags);
+    const stay = known && repeated && instance.EnableTagOverride;
+    const shown = stay ? { ...service, declaredTags, instance: { ...instance, Tags: known.instance.Tags } } : service;
+    this.#services.set(keyOf(service), shown);
   }
 
-  async #forgetDeclaration(check: LocalCheckDeclaration): Promise<void> {
-    if (check.origin !== 'config') await this.#files.saveCheck(localKey(check.namespace, check.checkId), undefined);
+  async #removeService(service: LocalService): Promise<void> {
+    const key = keyOf(service);
+    await this.#declared.forgetService(service);
+    this.#services.delete(key);
+    for (const check of this.checksOf(service.namespace, service.instance.ID)) {
+      if (check.origin !== 'assigned') await this.#remove(localKey(check.namespace, check.checkId));
+    }
+    this.#emit({ kind: 'service', key });
   }
 
-  #ownChecksBesides({ namespace, instance }: LocalService, checks: readonly CheckToRegister[]): LocalCheck[] {
-    const kept = new Set(checks.map(({ declaration }) => localKey(namespace, declaration.checkId)));
-    return this.checksOf(namespace, instance.ID).filter(
-      (check) => check.origin !== 'assigned' && !kept.has(localKey(namespace, check.checkId)),
-    );
+  #sidecarsOf({ namespace, instance }: LocalService): LocalService[] {
+    const id = instance.ID.toLowerCase();
+    return this.services(namespace).filter(({ sidecarOf }) => sidecarOf?.toLowerCase() === id);
+  }
+
+  /** Checks of this agent that services have now and would no longer declare. */
+  #ownChecksBesides(registrations: readonly ServiceToRegister[]): LocalCheck[] {
+    const declared = registrations.flatMap(({ checks }) => checks).map(({ declaration }) => declaration);
+    const kept = new Set(declared.map(({ namespace, checkId }) => localKey(namespace, checkId)));
+    return registrations
+      .flatMap(({ service }) => this.checksOf(service.namespace, service.instance.ID))
+      .filter((check) => check.origin !== 'assigned' && !kept.has(localKey(check.namespace, check.checkId)));
   }
 
   /**
@@ -260,7 +321,7 @@ export class LocalState {
     verdicts.set(key, verdict);
     // A TTL starts anew with each registration; other runners of an unchanged definition go on undisturbed.
     if (unchanged && old.type !== 'ttl') return undefined;
-    return checkChange(key, declaration, { prompt: old !== undefined, crowd: 1 });
+    return checkChange(key, declaration, { prompt: old !== undefined, crowd: 1, ...moved(old, declaration) });
   }
 
   #assign(key: string, assigned: AssignedCheck, crowd: number): void {
@@ -287,7 +348,10 @@ export class LocalState {
     };
     const sameDefinition = old && canonicalJson(old.definition) === canonicalJson(assigned.Definition);
     this.#put(key, check);
-    if (!sameDefinition) this.#emit(checkChange(key, check, { prompt: old !== undefined || !known, crowd }));
+    const where = moved(old, check);
+    if (!sameDefinition || where) {
+      this.#emit(checkChange(key, check, { prompt: old !== undefined || !known, crowd, ...where }));
+    }
     // The catalog lacks what this agent knows: the check was declared anew, or a report was lost.
     if (known && (known.status !== assigned.Status || known.output !== assigned.Output)) {
       this.#emit({ kind: 'verdict', key, statusChanged: known.status !== assigned.Status });
@@ -297,7 +361,7 @@ export class LocalState {
   async #remove(key: string): Promise<void> {
     const check = this.#checks.get(key);
     if (!check) return;
-    await this.#forgetDeclaration(check);
+    await this.#declared.forgetCheck(check);
     const verdicts = new Map<string, LocalVerdict | undefined>();
     this.#emit(this.#forget(key, verdicts));
     await this.#persist(verdicts);
@@ -351,7 +415,27 @@ export class LocalState {
   }
 }
 
-function checkChange(key: string, check: LocalCheckDeclaration, how: { prompt: boolean; crowd: number }): LocalChange {
-  const serviceKey = check.serviceId === '' ? undefined : localKey(check.namespace, check.serviceId);
-  return { kind: 'check', key, origin: check.origin, serviceKey, ...how };
+function checkChange(
+  key: string,
+  check: LocalCheckDeclaration,
+  how: { prompt: boolean; crowd: number; movedFrom?: string },
+): LocalChange {
+  return { kind: 'check', key, origin: check.origin, serviceKey: serviceKeyOf(check) || undefined, ...how };
+}
+
+function moved(old: LocalCheck | undefined, check: LocalCheckDeclaration): { movedFrom: string } | undefined {
+  return old && serviceKeyOf(old) !== serviceKeyOf(check) ? { movedFrom: serviceKeyOf(old) } : undefined;
+}
+
+/** Key of the service that a check belongs to; '' for a check of the node itself. */
+function serviceKeyOf({ namespace, serviceId }: LocalCheckDeclaration): string {
+  return serviceId === '' ? '' : localKey(namespace, serviceId);
+}
+
+function keyOf({ namespace, instance }: LocalService): string {
+  return localKey(namespace, instance.ID);
+}
+
+function sameTags(some: readonly string[], others: readonly string[]): boolean {
+  return canonicalJson(some) === canonicalJson(others);
 }

@@ -51,7 +51,13 @@ export interface VerdictReport {
 
 /** One entry of the node that this agent owns: element of GET /v1/internal/agent/:node/entries. */
 export interface AgentEntries {
-  Services: { Namespace: string; ServiceID: string; Hash: string }[];
+  Services: {
+    Namespace: string;
+    ServiceID: string;
+    Hash: string;
+    /** Where EnableTagOverride lets others set them; absent in answers of earlier versions, too. */
+    Tags?: string[];
+  }[];
   Checks: {
     Namespace: string;
     CheckID: string;

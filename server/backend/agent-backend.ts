@@ -42,7 +42,9 @@ export class StateAgentBackend implements AgentBackend {
     for (const { stored } of node?.instances.values() ?? []) {
       const { record } = stored;
       if (!sameOwner(record.owner, owner)) continue;
-      entries.Services.push({ Namespace: record.namespace, ServiceID: record.content.ID, Hash: record.hash });
+      const { ID, Tags, EnableTagOverride } = record.content;
+      const tags = EnableTagOverride ? { Tags: [...Tags] } : {};
+      entries.Services.push({ Namespace: record.namespace, ServiceID: ID, Hash: record.hash, ...tags });
     }
     for (const check of node?.checks.values() ?? []) {
       const record = check.definition?.record;

@@ -221,9 +221,10 @@ describe('a client agent', () => {
     expect(written).toEqual({ status: 200, text: 'true' });
   });
 
-  it('leaves tags that others have changed where enable_tag_override says so, and nothing else', async () => {
-    const tags = async (name: string) =>
-      (await get<HealthEntry[]>(server.origin, `/v1/health/service/${name}`))[0]?.Service.Tags;
+  it('takes over tags that others have changed where enable_tag_override says so, and nothing else', async () => {
+    const first = async (name: string) => (await get<HealthEntry[]>(server.origin, `/v1/health/service/${name}`))[0];
+    const tags = async (name: string) => (await first(name))?.Service.Tags;
+    const port = async (name: string) => (await first(name))?.Service.Port;
     const others = (Name: string, more: object) =>
       put(server.origin, '/v1/catalog/register', {
         Node: 'node-1',
@@ -243,9 +244,15 @@ describe('a client agent', () => {
     await agent.stop();
     agent = await startClientAgent({ dataDir, servers: join8300() });
     await eventually(async () => expect(await tags('fixed')).toEqual(['own']), WITHIN);
-    await eventually(async () => expect(await tags('free-but-port')).toEqual(['own']), WITHIN);
+    await eventually(async () => expect(await port('free-but-port')).toBe(80), WITHIN);
     await eventually(() => agent.parts.agent.synced(), WITHIN);
-    expect(await tags('free')).toEqual(['theirs']);
+    // Its next write of the service keeps them, too.
+    await put(agent.origin, '/v1/agent/check/register', { Name: 'c', ServiceID: 'free', TTL: '60s' });
+    await eventually(async () => expect((await first('free'))?.Checks).toHaveLength(2), WITHIN);
+    for (const name of ['free', 'free-but-port']) {
+      expect(await tags(name)).toEqual(['theirs']);
+      expect(await get(agent.origin, `/v1/agent/service/${name}`)).toMatchObject({ Tags: ['theirs'], Port: 80 });
+    }
   });
 
   it('hands streams through, line by line', async () => {

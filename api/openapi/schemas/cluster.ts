@@ -197,7 +197,14 @@ export const CLUSTER_SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     DefinitionIndex: count(),
   }),
   AgentEntries: record<AgentEntries>({
-    Services: listOf(object({ Namespace: text(), ServiceID: text(), Hash: text() })),
+    Services: listOf(
+      object({
+        Namespace: text(),
+        ServiceID: text(),
+        Hash: text(),
+        'Tags?': listOf(text('Where EnableTagOverride lets others set them.')),
+      }),
+    ),
     Checks: listOf(
       object({
         Namespace: text(),
