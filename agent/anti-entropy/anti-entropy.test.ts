@@ -466,6 +466,28 @@ describe('anti-entropy', () => {
     expect(local.service('default', 'web-1')).toBeDefined();
   });
 
+  it('does not remove a service that recovers while another one is removed', async () => {
+    await begin(1);
+    const after = { DeregisterCriticalServiceAfter: '2m' };
+    catalog.assign(2, [assigned('a', { Definition: { TCP: '127.0.0.1:1', Interval: '5s', ...after } })]);
+    await clock.advance(1);
+    await local.registerService(service('web-1'), [check('c1', 'web-1', after)], keep);
+    await clock.advance(1);
+    let open = () => {};
+    const { deregister } = catalog;
+    catalog.deregister = async (target, writer) => {
+      await new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      return deregister.call(catalog, target, writer);
+    };
+    await clock.advance(160_000);
+    await local.setVerdict('default/c1', 'passing', '');
+    open();
+    await clock.advance(1);
+    expect(local.service('default', 'web-1')).toBeDefined();
+  });
+
   it('removes the sidecar together with its service', async () => {
     await begin(1);
     const after = { DeregisterCriticalServiceAfter: '2m' };
@@ -550,6 +572,64 @@ describe('anti-entropy', () => {
     catalog.reports.length = 0;
     await clock.advance(20_000);
     expect(catalog.reports.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it('brings every verdict that the servers take, whatever else they refuse', async () => {
+    await begin(1);
+    const ids = Array.from({ length: 40 }, (_, i) => `a${i}`);
+    catalog.assign(
+      2,
+      ids.map((id) => assigned(id)),
+    );
+    await clock.advance(1);
+    const { report } = catalog;
+    let refused = 0;
+    catalog.report = async (node, sent) => {
+      if (!sent.Verdicts.some(({ CheckID }) => CheckID === 'a17')) return report.call(catalog, node, sent);
+      refused++;
+      throw new AppError('tooLarge', 'max size');
+    };
+    catalog.reports.length = 0;
+    for (const id of ids) void local.setVerdict(`default/${id}`, 'passing', 'ok');
+    await clock.advance(30_000);
+    const told = catalog.reports.flatMap(({ Verdicts }) => Verdicts).map(({ CheckID }) => CheckID);
+    expect(told.sort()).toEqual(ids.filter((id) => id !== 'a17').sort());
+    // Halved until it was alone, and then not sent again.
+    expect(refused).toBeLessThan(8);
+  });
+
+  it('gives a sign of life, too, while all that it has to say is refused', async () => {
+    await begin(1);
+    catalog.assign(2, [assigned('a')]);
+    await clock.advance(1);
+    const { report } = catalog;
+    catalog.report = async (node, sent) => {
+      if (sent.Verdicts.length > 0) throw new AppError('tooLarge', 'max size');
+      return report.call(catalog, node, sent);
+    };
+    catalog.reports.length = 0;
+    for (let i = 0; i < 20; i++) {
+      await local.setVerdict('default/a', i % 2 ? 'passing' : 'critical', `${i}`);
+      await clock.advance(1000);
+    }
+    expect(catalog.reports.length).toBeGreaterThanOrEqual(4);
+  });
+
+  it('keeps reports below what a server takes, but for a single output', async () => {
+    await begin(1);
+    // Characters that take the most in JSON.
+    const sizes = [80_000, 100_000, 20_000, 20_000, 160_000];
+    catalog.assign(
+      2,
+      sizes.map((_, i) => assigned(`a${i}`)),
+    );
+    await clock.advance(1);
+    catalog.reports.length = 0;
+    for (const [i, size] of sizes.entries()) void local.setVerdict(`default/a${i}`, 'passing', '\u0001'.repeat(size));
+    await clock.advance(1000);
+    const bytes = catalog.reports.map((sent) => JSON.stringify(sent).length);
+    expect(Math.max(...bytes)).toBeLessThan(1024 * 1024);
+    expect(catalog.reports.flatMap(({ Verdicts }) => Verdicts)).toHaveLength(sizes.length);
   });
 
   it('stops at once while the servers hang', async () => {

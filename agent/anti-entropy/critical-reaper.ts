@@ -9,6 +9,7 @@ import type { ServerCatalog } from '../server-pool/server-catalog.ts';
 export interface CriticalReaperDeps {
   readonly local: {
     checks(): Iterable<LocalCheck>;
+    check(key: string): LocalCheck | undefined;
     deregisterService(namespace: string, id: string): Promise<boolean>;
   };
   readonly catalog: Pick<ServerCatalog, 'deregister'>;
@@ -42,11 +43,14 @@ export class CriticalReaper implements Runnable {
   }
 
   async #sweep(): Promise<void> {
-    const now = this.#deps.clock.monotonic();
+    const { local, clock } = this.#deps;
     const reaped = new Set<string>();
-    for (const check of [...this.#deps.local.checks()]) {
+    for (const key of [...local.checks()].map(({ namespace, checkId }) => localKey(namespace, checkId))) {
+      // Read when its turn comes: while another service was removed it may have recovered, or gone.
+      const check = local.check(key);
+      if (!check || check.serviceId === '' || !isOverdue(check, clock.monotonic())) continue;
       const service = localKey(check.namespace, check.serviceId);
-      if (check.serviceId === '' || reaped.has(service) || !isOverdue(check, now)) continue;
+      if (reaped.has(service)) continue;
       reaped.add(service);
       const fields = { service: check.serviceId, check: check.checkId };
       try {

@@ -1,7 +1,7 @@
 import type { Verdict, VerdictReport } from '../../api/shapes/agent-sync.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
-import { errorRow, errorText } from '../../core/errors.ts';
+import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
@@ -43,6 +43,9 @@ export interface VerdictReporterOptions {
 const MAX_BATCH = 500;
 const MAX_BATCH_BYTES = 512 * 1024;
 const RETRY = { baseMs: 200, maxMs: 5000, jitter: 0.5 };
+
+/** A check whose verdict is to be sent, with its key. */
+type Due = readonly [string, LocalCheck, Mark];
 
 interface Mark {
   readonly dueAtMs: number;
@@ -131,19 +134,20 @@ export class VerdictReporter implements Runnable {
     if (dueAtMs <= now) this.#wakeup.wake();
   }
 
-  #due(now: number): [string, LocalCheck, Mark][] {
-    const due: [string, LocalCheck, Mark][] = [];
+  #due(now: number): Due[] {
+    const due: Due[] = [];
     let bytes = 0;
     for (const [key, mark] of this.#marks) {
       if (mark.dueAtMs > now) continue;
       const check = this.#deps.local.check(key);
-      if (!check) this.#marks.delete(key);
-      else if (!this.#held(key, check)) {
-        due.push([key, check, mark]);
-        // At most six bytes of JSON for one of the output.
-        bytes += 200 + 6 * check.output.length;
+      if (!check) {
+        this.#marks.delete(key);
+        continue;
       }
-      if (due.length === MAX_BATCH || bytes > MAX_BATCH_BYTES) break;
+      if (this.#held(key, check)) continue;
+      bytes += bytesAtMost(check);
+      if (due.length === MAX_BATCH || (due.length > 0 && bytes > MAX_BATCH_BYTES)) break;
+      due.push([key, check, mark]);
     }
     return due;
   }
@@ -161,7 +165,30 @@ export class VerdictReporter implements Runnable {
     return next;
   }
 
-  async #report(due: readonly [string, LocalCheck, Mark][], signal: AbortSignal): Promise<boolean> {
+  async #report(due: readonly Due[], signal: AbortSignal): Promise<boolean> {
+    try {
+      // Whatever is refused, the servers hear that this agent lives.
+      if (!(await this.#send(due, signal))) await this.#send([], signal);
+    } catch (error) {
+      if (signal.aborted) return false; // nobody waits for this report any more
+      this.#reports.add(1, { result: 'failed' });
+      const fields = { text: errorText(error), verdicts: due.length };
+      if (this.#backoff.failures === 0) this.#deps.log.warn('check states could not be reported; trying again', fields);
+      return false;
+    }
+    if (this.#backoff.failures > 0) {
+      this.#backoff.reset();
+      this.#deps.log.info('the servers take reports again');
+      this.#deps.onReconnect?.();
+    }
+    return true;
+  }
+
+  /**
+   * One report, or its halves when the servers refuse it for what is in it: a verdict that they do not take keeps back no
+   * other, and sent again would be refused again. Gives whether they took any. @throws what may succeed later.
+   */
+  async #send(due: readonly Due[], signal: AbortSignal): Promise<boolean> {
     const verdicts: Verdict[] = due.map(([, check]) => ({
       Namespace: check.namespace,
       CheckID: check.checkId,
@@ -171,32 +198,40 @@ export class VerdictReporter implements Runnable {
     try {
       await this.#deps.catalog.report(this.#nodeName, { Verdicts: verdicts, HeartbeatMs: this.#heartbeatMs });
     } catch (error) {
-      if (signal.aborted) return false; // nobody waits for this report any more
-      this.#reports.add(1, { result: 'failed' });
-      if (due.length > 0 && !errorRow(error).retryable && errorRow(error) !== errorRow(undefined)) {
-        // Sent again they would be refused again, and with them the sign of life.
-        this.#deps.log.error('the servers refuse check states', {
-          text: errorText(error),
-          checks: due.map(([key]) => key),
-        });
-        this.#forget(due);
-        return false;
+      if (signal.aborted || due.length === 0 || !isRefusal(error)) throw error;
+      if (due.length > 1 && isAboutContent(error)) {
+        const half = Math.ceil(due.length / 2);
+        const first = await this.#send(due.slice(0, half), signal);
+        return (await this.#send(due.slice(half), signal)) || first;
       }
-      const fields = { text: errorText(error), verdicts: verdicts.length };
-      if (this.#backoff.failures === 0) this.#deps.log.warn('check states could not be reported; trying again', fields);
+      this.#reports.add(1, { result: 'refused' });
+      const checks = due.map(([key]) => key);
+      this.#deps.log.error('the servers refuse check states', { text: errorText(error), checks });
+      this.#forget(due);
       return false;
     }
     this.#reports.add(1, { result: 'ok' });
-    if (this.#backoff.failures > 0) {
-      this.#backoff.reset();
-      this.#deps.log.info('the servers take reports again');
-      this.#deps.onReconnect?.();
-    }
     this.#forget(due);
     return true;
   }
 
-  #forget(due: readonly [string, LocalCheck, Mark][]): void {
+  #forget(due: readonly Due[]): void {
     for (const [key, , mark] of due) if (this.#marks.get(key)?.change === mark.change) this.#marks.delete(key);
   }
+}
+
+/** What a verdict takes in a report: six bytes of JSON at most for one of a text. */
+function bytesAtMost({ namespace, checkId, output }: LocalCheck): number {
+  return 100 + 6 * (namespace.length + checkId.length + output.length);
+}
+
+/** Whether the servers refuse for good what was sent. */
+function isRefusal(error: unknown): boolean {
+  const row = errorRow(error);
+  return !row.retryable && row !== errorRow(undefined);
+}
+
+/** Whether a part of what was sent may be taken without the rest. */
+function isAboutContent(error: unknown): boolean {
+  return error instanceof AppError && (error.code === 'tooLarge' || error.code === 'badRequest');
 }
