@@ -10,7 +10,8 @@ export interface SnapshotBackend {
   save(signal: AbortSignal): Promise<{ readonly index: number; readonly archive: Readable }>;
   /**
    * Replaces all data by those of an archive, which is verified whole before anything is written; then all or nothing.
-   * @throws AppError `storeCorrupt` for a bad archive, `conflict` while another restore is under way.
+   * @throws AppError `storeCorrupt` for a bad archive, `conflict` while another restore is under way or when one came first,
+   * `noLeader` when another server was elected before the end.
    */
   restore(archive: Readable, signal: AbortSignal): Promise<void>;
 }
@@ -26,6 +27,7 @@ export function snapshotRoutes(deps: ReadRouteDeps, backend: SnapshotBackend): R
         const refusal = elsewhere(deps, request);
         if (refusal) return refusal;
         const effectiveConsistency = consistencyOf(request.query);
+        if (effectiveConsistency === 'consistent') await deps.authority.barrier();
         const { index, archive } = await backend.save(request.signal);
         return {
           stream: archive,
