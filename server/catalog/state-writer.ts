@@ -5,6 +5,7 @@ import type { Compare, Revision, Store } from '../../store/store.ts';
 import type { Leadership } from '../leadership/leadership.ts';
 import { type Hold, KeyedLocks, type LockMode } from './keyed-locks.ts';
 import { GENERATION_KEY } from './keys.ts';
+import { loadedAnew } from './loaded-anew.ts';
 import type { Plan } from './plan.ts';
 import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
@@ -28,7 +29,7 @@ export interface StateWriterOptions {
  * More than this means a quarrel.
  */
 const MAX_ATTEMPTS = 16;
-/** How long the state may take to show a commit. */
+/** How long the state may take to show a commit, or the catalog that a restore has put in place of its own. */
 const APPLY_DEADLINE_MS = 10_000;
 
 /**
@@ -75,7 +76,7 @@ export class StateWriter {
   /**
    * Makes the plan, perhaps several times, and commits it; resolves with the revision of the outcome when the state shows it.
    * What `plan` decides besides (an answer to give) it keeps for its caller; the last time counts.
-   * @throws AppError what `plan` throws, `notSynced`, `noLeader`, `queueFull`, `conflict`, what the store throws.
+   * @throws AppError what `plan` throws, `notSynced`, `noLeader`, `queueFull`, `conflict`, `deadline`, what the store throws.
    */
   async write(plan: () => Plan): Promise<Revision> {
     this.#deps.state.assertLoaded();
@@ -146,9 +147,27 @@ export class StateWriter {
       throw new AppError('noLeader', 'No cluster leader');
     }
     this.#count.conflict();
+    if (result.failedCompare === fence.length) {
+      await this.#replaced(generationRevision);
+      return undefined;
+    }
     // The store's revision may stand for something outside the catalog, which the state never shows: wait a little.
     await gate.reached(result.revision, { clock, withinMs: 100 });
     return undefined;
+  }
+
+  /**
+   * Resolves when the state shows another catalog than that of this revision: a large one takes seconds to be loaded, in
+   * which no plan can succeed. @throws AppError `deadline`.
+   */
+  async #replaced(generationRevision: Revision): Promise<void> {
+    const { state, clock } = this.#deps;
+    const isReplaced = () => state.generationRevision !== generationRevision;
+    if (await loadedAnew(state, isReplaced, { clock, withinMs: APPLY_DEADLINE_MS })) return;
+    throw new AppError(
+      'deadline',
+      'the catalog was restored, but this server does not show it yet; nothing was written, retry',
+    );
   }
 }
 

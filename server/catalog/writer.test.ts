@@ -1,8 +1,10 @@
 import type { HealthCheck, HealthEntry } from '../../api/shapes/catalog.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
+import { FakeClock } from '../../core/clock.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { Store } from '../../store/store.ts';
 import { API, RunningServer } from '../../test/support/running-server.ts';
+import { GENERATION_KEY } from './keys.ts';
 
 const operator = (extra: Partial<WriterIdentity> = {}): WriterIdentity => ({
   owner: 'operator/k8s',
@@ -392,5 +394,37 @@ describe('catalog writer against another writer', () => {
     const hopeless = await RunningServer.start({ store: rival(openMemoryStore(), 1000) });
     await expect(hopeless.register(web)).rejects.toMatchObject({ code: 'conflict' });
     await hopeless.stop();
+  });
+
+  it('waits for the catalog that a restore has put in place of its own, however long it takes to be loaded', async () => {
+    const store = openMemoryStore();
+    let loading: Promise<void> = Promise.resolve();
+    let loaded = () => {};
+    const view = store.view.bind(store);
+    store.view = () => loading.then(view);
+    const clock = new FakeClock();
+    const server = await RunningServer.start({ store, clock });
+    const restored = async (generation: string) => {
+      loading = new Promise((resolve) => {
+        loaded = resolve;
+      });
+      await store.commit({
+        compares: [],
+        ops: [{ kind: 'put', key: GENERATION_KEY, value: Buffer.from(JSON.stringify(generation)) }],
+      });
+    };
+    await restored('1');
+    const written = server.register(web);
+    await clock.advance(5000);
+    loaded();
+    await written;
+    expect((await server.get<unknown[]>('/v1/health/service/web')).json).toHaveLength(1);
+    await restored('2');
+    const changed = { ...web, Service: { ...web.Service!, Port: 81 } };
+    const late = expect(server.register(changed)).rejects.toMatchObject({ code: 'deadline' });
+    await clock.advance(11_000);
+    await late;
+    loaded();
+    await server.stop();
   });
 });
