@@ -6,15 +6,15 @@ import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import { type Op, prefixRange, type Store, type StoreEntry } from '../../store/store.ts';
+import { type Op, prefixRange, type Revision, type StoreEntry } from '../../store/store.ts';
 import { CATALOG_RANGE, GENERATION_KEY, generationPrefix, INDEX_BASE_KEY, splitKey } from '../catalog/keys.ts';
-import type { CatalogState } from '../catalog/state.ts';
+import { loadedAnew } from '../catalog/loaded-anew.ts';
 import { readArchive } from './archive.ts';
 import { checkEntry, withIndexes } from './check-entry.ts';
+import { FootedBatch } from './footed-batch.ts';
+import { Footing, type FootingDeps } from './footing.ts';
 
-export interface SnapshotRestoreDeps {
-  readonly store: Store;
-  readonly state: CatalogState;
+export interface SnapshotRestoreDeps extends FootingDeps {
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -26,15 +26,13 @@ export interface SnapshotRestoreOptions {
   readonly maxArchiveBytes: number;
 }
 
-/** Of one transaction: small enough to let other writers in between. */
-const BATCH_OPS = 512;
-const BATCH_BYTES = 512 * 1024;
 /** How long the state may take to show a restored catalog. */
 const SHOW_DEADLINE_MS = 120_000;
 
 /**
  * Restores archives: spooled, verified whole, written beside the catalog as another generation, made the catalog by one
- * transaction. Whatever stops it before that one leaves the catalog as it was.
+ * transaction. Whatever stops it before that one leaves the catalog as it was. All it does compares its footing: of several
+ * servers, only the one that leads restores, and only onto the catalog that it has seen.
  */
 export class SnapshotRestore {
   readonly #deps: SnapshotRestoreDeps;
@@ -46,10 +44,14 @@ export class SnapshotRestore {
     this.#options = options;
   }
 
-  /** @throws AppError `storeCorrupt`, `tooLarge`, `conflict` while another is under way, what the store throws. */
+  /**
+   * @throws AppError `storeCorrupt`, `tooLarge`, `conflict` while another is under way or when one came first, `noLeader`
+   * when another server leads before the end, what the store throws.
+   */
   restore(archive: Readable, signal: AbortSignal): Promise<void> {
     this.#deps.state.assertLoaded();
     return this.#alone(async () => {
+      const footing = Footing.take(this.#deps);
       const dir = await mkdtemp(join(this.#options.spoolDir, 'restore-'));
       try {
         const path = join(dir, 'archive');
@@ -62,7 +64,7 @@ export class SnapshotRestore {
           packed = checkEntry(this.#deps.state, entry) === 'packed' || packed;
         });
         if (packed) this.#assertPacks();
-        await this.#replace(path, Index, signal);
+        await this.#replace(footing, { path, index: Index }, signal);
       } finally {
         await rm(dir, { recursive: true, force: true });
       }
@@ -81,7 +83,7 @@ export class SnapshotRestore {
 
   /** Deletes, in bounded steps, what interrupted restores and former catalogs have left. */
   clean(signal: AbortSignal): Promise<void> {
-    return this.#alone(() => this.#deleteOthers(signal));
+    return this.#alone(() => this.#deleteOthers(Footing.take(this.#deps), signal));
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -94,61 +96,62 @@ export class SnapshotRestore {
     }
   }
 
-  async #replace(path: string, index: number, signal: AbortSignal): Promise<void> {
-    await this.#deleteOthers(signal);
-    const { state, log } = this.#deps;
-    const next = String(Number(state.generation) + 1);
+  async #replace(
+    footing: Footing,
+    { path, index }: { path: string; index: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#deleteOthers(footing, signal);
+    const { store, log } = this.#deps;
+    const next = this.#nextGeneration(footing);
     const prefix = generationPrefix(next);
-    const batch = new Batch(this.#deps.store);
+    const batch = new FootedBatch(footing, store.traits);
     await readArchive(path, async (entry) => {
       signal.throwIfAborted();
       await batch.add(restored(prefix, entry));
     });
     await batch.flush();
-    await this.#flip(next, index);
+    const revision = await this.#flip(footing, next, index);
+    await this.#shown(revision);
     log.info('catalog restored', { index, generation: next });
     try {
-      await this.#deleteOthers(signal);
+      await this.#deleteOthers(footing.moved(next, revision), signal);
     } catch (error) {
       log.warn('the former catalog could not be deleted yet', { text: errorText(error) });
     }
   }
 
+  /**
+   * A number, which earlier versions count on from, that no other attempt has: whatever was written below a generation has
+   * raised the store's revision, so that none is above it.
+   */
+  #nextGeneration({ generation }: Footing): string {
+    return String(Math.max(Number(generation), this.#deps.store.revision()) + 1);
+  }
+
   /** Makes the generation the catalog. Its indexes are above those of the archive and of the present catalog. */
-  async #flip(generation: string, index: number): Promise<void> {
-    const { store, state, clock } = this.#deps;
-    const base = Math.max(state.base, index + 1 - store.revision());
-    const { shown, forget } = this.#shows(generation);
-    try {
-      const result = await store.commit({
-        compares: [{ kind: 'key', key: GENERATION_KEY, modRevision: state.generationRevision }],
-        ops: [
-          { kind: 'put', key: GENERATION_KEY, value: Buffer.from(JSON.stringify(generation)) },
-          { kind: 'put', key: INDEX_BASE_KEY, value: Buffer.from(JSON.stringify(base)) },
-        ],
-      });
-      if (!result.ok) throw new AppError('conflict', 'the catalog was restored by somebody else meanwhile');
-      await within(clock, shown);
-    } finally {
-      forget();
-    }
-  }
-
-  #shows(generation: string): { shown: Promise<void>; forget: () => void } {
-    const { state } = this.#deps;
-    let forget = () => {};
-    const shown = new Promise<void>((resolve) => {
-      forget = state.onReset(() => {
-        if (state.generation === generation) resolve();
-      });
-    });
-    return { shown, forget };
-  }
-
-  async #deleteOthers(signal: AbortSignal): Promise<void> {
+  #flip(footing: Footing, generation: string, index: number): Promise<Revision> {
     const { store, state } = this.#deps;
-    const own = generationPrefix(state.generation);
-    const batch = new Batch(store);
+    const base = Math.max(state.base, index + 1 - store.revision());
+    return footing.commit([
+      { kind: 'put', key: GENERATION_KEY, value: Buffer.from(JSON.stringify(generation)) },
+      { kind: 'put', key: INDEX_BASE_KEY, value: Buffer.from(JSON.stringify(base)) },
+    ]);
+  }
+
+  /** Resolves when the state shows the catalog of this revision, or one that has followed it. @throws AppError `deadline`. */
+  async #shown(revision: Revision): Promise<void> {
+    const { state, clock } = this.#deps;
+    const isShown = () => state.generationRevision >= revision;
+    if (await loadedAnew(state, isShown, { clock, withinMs: SHOW_DEADLINE_MS })) return;
+    throw new AppError('deadline', 'the catalog is restored, but this server does not show it yet');
+  }
+
+  /** Deletes what is below any generation but that of the footing. */
+  async #deleteOthers(footing: Footing, signal: AbortSignal): Promise<void> {
+    const { store } = this.#deps;
+    const own = generationPrefix(footing.generation);
+    const batch = new FootedBatch(footing, store.traits);
     const view = await store.view();
     try {
       // Keys of the present catalog are skipped, not read: what lies before and after them is.
@@ -173,46 +176,6 @@ export class SnapshotRestore {
 
 function restored(prefix: string, entry: StoreEntry): Op {
   return { kind: 'put', key: prefix + entry.key, value: withIndexes(entry).value };
-}
-
-/** Operations committed in pieces of bounded size. */
-class Batch {
-  readonly #store: Store;
-  #ops: Op[] = [];
-  #bytes = 0;
-
-  constructor(store: Store) {
-    this.#store = store;
-  }
-
-  async add(op: Op): Promise<void> {
-    const { maxTxnOps, maxTxnBytes } = this.#store.traits;
-    const bytes = op.kind === 'put' ? Buffer.byteLength(op.key) + op.value.byteLength : 0;
-    const full =
-      this.#ops.length >= Math.min(maxTxnOps, BATCH_OPS) || this.#bytes + bytes > Math.min(maxTxnBytes, BATCH_BYTES);
-    if (full) await this.flush();
-    this.#ops.push(op);
-    this.#bytes += bytes;
-  }
-
-  async flush(): Promise<void> {
-    if (this.#ops.length > 0) await this.#store.commit({ compares: [], ops: this.#ops });
-    this.#ops = [];
-    this.#bytes = 0;
-  }
-}
-
-/** @throws AppError `deadline`. */
-function within(clock: Clock, shown: Promise<void>): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const late = () =>
-      reject(new AppError('deadline', 'the catalog is restored, but this server does not show it yet'));
-    const timer = clock.after(SHOW_DEADLINE_MS, late);
-    void shown.then(() => {
-      timer.cancel();
-      resolve();
-    });
-  });
 }
 
 function limited(maxBytes: number): Transform {
