@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { access, constants, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { moveAside, readFileIfPresent, removeFile, writeFileAtomically } from '../../core/atomic-file.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { makeFolder } from '../../core/make-folder.ts';
-import { moveAside, readFileIfPresent, removeFile, writeFileAtomically } from './atomic-file.ts';
 import type { LocalCheckDeclaration, LocalService, LocalVerdict } from './local-records.ts';
 import type { PersistedState, StateFiles } from './state-files.ts';
 import { VerdictJournal } from './verdict-journal.ts';

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { readFileIfPresent, writeFileAtomically } from './atomic-file.ts';
+import { readFileIfPresent, writeFileAtomically } from '../../core/atomic-file.ts';
 import type { LocalVerdict } from './local-records.ts';
 
 /** A journal this much larger than its content is written anew. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readFileIfPresent, removeFile, writeFileAtomically } from '../../agent/local-state/atomic-file.ts';
+import { readFileIfPresent, removeFile, writeFileAtomically } from '../../core/atomic-file.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { InTurn } from '../../core/in-turn.ts';
 import { makeFolder } from '../../core/make-folder.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomically } from '../../core/atomic-file.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
@@ -61,8 +61,7 @@ export class KnownStoreFile {
     const text = `${JSON.stringify({ storeId, revision })}\n`;
     if (text === this.#written) return;
     try {
-      await writeFile(`${this.#path}.tmp`, text, { mode: 0o600 });
-      await rename(`${this.#path}.tmp`, this.#path);
+      await writeFileAtomically(this.#path, text);
       this.#written = text;
       this.#failed = false;
     } catch (error) {

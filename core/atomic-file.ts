@@ -1,6 +1,6 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../../core/make-folder.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** Replaces a file so that a crash leaves the old content or the new, whole and on disk when this resolves. */
 export async function writeFileAtomically(path: string, content: string): Promise<void> {
