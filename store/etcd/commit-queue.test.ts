@@ -66,7 +66,7 @@ function bench(answers: ((request: TxnRequest) => TxnResponse)[]) {
     },
     { maxOps: 100, commitMs: 60_000, attemptMs: 1000 },
   );
-  return { queue, replica, asked, restarts };
+  return { queue, replica, asked, restarts, clock };
 }
 
 describe('commits of a process on etcd', () => {
@@ -117,5 +117,24 @@ describe('commits of a process on etcd', () => {
       code: 'outcomeUnknown',
     });
     expect(asked.length).toBe(1);
+  });
+
+  it('are asked after with pauses when the generation is gone before etcd has answered', async () => {
+    const lost = (): never => {
+      throw etcdError({ code: 4, details: 'deadline' }, 'etcd');
+    };
+    const gone = (request: TxnRequest): TxnResponse => {
+      if (asked.length > 50) throw new Error(`asked without a pause: ${request.compares[0]!.key}`);
+      return answer(false, 100);
+    };
+    const { queue, replica, asked, clock } = bench([lost, ...Array<typeof gone>(60).fill(gone)]);
+    const committed = queue.commit({ compares: [], ops: [put('a', '1')] });
+    committed.catch(() => {}); // observed below
+    await clock.advance(950);
+    expect(asked.length).toBe(11);
+    replica.adopt(contentOf('g2', { revision: 8, headRevision: 90 }));
+    await clock.advance(100);
+    await expect(committed).rejects.toMatchObject({ code: 'outcomeUnknown' });
+    expect(asked.length).toBe(11);
   });
 });

@@ -310,6 +310,37 @@ describe('the follower of etcd', () => {
     expect(replica.revision).toBe(4);
   });
 
+  it('turns to another member, and loads when that repeats, when commits find it starved before the regular look', async () => {
+    const { etcd, clock, replica, follower, ends } = bench();
+    etcd.newest = 4;
+    for (const expected of [
+      { moves: 1, loads: 0 },
+      { moves: 2, loads: 1 },
+    ]) {
+      etcd.say({});
+      await clock.advance(2000);
+      follower.restart('starved');
+      // Another commit finds the same before the next stream.
+      follower.restart('starved');
+      await clock.advance(100);
+      expect({ moves: etcd.moves, loads: etcd.loads }).toEqual(expected);
+    }
+    expect([ends, replica.revision]).toEqual([['starved', 'starved'], 4]);
+  });
+
+  it('asks a quorum and judges by its answer also when no stream lasts', async () => {
+    const { etcd, clock, ends } = bench();
+    etcd.newest = 4;
+    for (let i = 0; i < 6; i++) {
+      etcd.say({});
+      await clock.advance(2000);
+      if (!ends.includes('starved')) etcd.listener!.lost(etcdError({ code: 14, details: 'gone' }, 'etcd'));
+      await clock.advance(100);
+    }
+    expect(ends).toContain('starved');
+    expect(etcd.moves).toBe(1);
+  });
+
   it('is content with a stream that is late but brings it before the next look', async () => {
     const { etcd, clock, replica, ends } = bench();
     etcd.newest = 1;
@@ -360,5 +391,30 @@ describe('the follower of etcd', () => {
     stop.abort();
     await running;
     expect(etcd.cancelled).toBe(1);
+  });
+
+  describe('beside a restore of its own process', () => {
+    const switched = (revision: number): Content => ({
+      ...contentAt(revision),
+      generation: 'h',
+      layout: layout.generation('h'),
+      headRevision: 80 + revision,
+    });
+
+    it('changes nothing by what it began to load before', () => {
+      const { replica } = bench(5);
+      const before = replica.content;
+      replica.adopt(switched(8), before);
+      replica.adopt(contentAt(5), before);
+      expect([replica.revision, replica.content.generation, replica.failure]).toEqual([8, 'h', undefined]);
+    });
+
+    it('keeps what others have written on top when the switch is answered after it has loaded that', () => {
+      const { replica } = bench(5);
+      const before = replica.content;
+      replica.adopt(switched(9), before);
+      replica.adopt(switched(8), before);
+      expect([replica.revision, replica.content.headRevision, replica.failure]).toEqual([9, 89, undefined]);
+    });
   });
 });

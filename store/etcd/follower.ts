@@ -26,6 +26,8 @@ const MIN_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2000;
 /** How often it is looked whether the stream lives; the leader's beats alone come more often (server/leadership). */
 const LOOK_MS = 500;
+/** A stream may take so long to bring what there is before it is judged by that. */
+const FIRST_EVENTS_MS = 1000;
 /** Looks in a row that find nothing: at the first one the member is asked for a sign of life, after the last given up. */
 const SILENT_LOOKS = 3;
 
@@ -45,6 +47,11 @@ export class Follower {
   #oldest = 0;
   /** Streams one after another that brought less than there was. */
   #starved = 0;
+  /** When a quorum was last asked for the newest head. Streams come and go meanwhile. */
+  #askedAt: number;
+  #asking: Promise<void> | undefined;
+  /** What it has answered, as `#newestHead` says it; the present stream must bring it until the next question. */
+  #expected = 0;
   readonly #trouble: Trouble;
   #hindrance: string | undefined;
 
@@ -53,6 +60,7 @@ export class Follower {
     this.#deps = deps;
     this.#probeMs = options.probeMs;
     this.#from = options.from;
+    this.#askedAt = deps.clock.monotonic();
     this.#trouble = new Trouble(deps);
   }
 
@@ -70,6 +78,7 @@ export class Follower {
       if (reason === undefined) return;
       this.#deps.onEnd?.(reason);
       log.debug('the watch on etcd is opened again', { reason, from: this.#from });
+      if (reason === 'starved') this.#passOver();
       const mustLoad = reason === 'gap' || (reason === 'starved' && this.#starved > 1);
       if (mustLoad || reason === 'compacted') await this.#recover(mustLoad, signal);
       if (replica.over) return;
@@ -81,9 +90,25 @@ export class Follower {
     }
   }
 
-  /** Opens the watch anew, because it lacks something that etcd has; or loads everything, because it does not fit. */
+  /**
+   * Opens the watch at another member, because it lacks something that etcd has; or loads everything, because that is so
+   * again or it does not fit. Nothing while that is being done.
+   */
   restart(reason: 'starved' | 'gap'): void {
     this.#end(reason);
+  }
+
+  /** The member has less than a quorum. Counted once a stream, whoever has found it out. */
+  #passOver(): void {
+    this.#starved++;
+    this.#expect(0);
+    this.#deps.client.moveOn();
+  }
+
+  /** Begins a new period of the regular question. */
+  #expect(newest: number): void {
+    this.#askedAt = this.#deps.clock.monotonic();
+    this.#expected = newest;
   }
 
   /** One stream from its opening to its end; undefined when the signal has aborted. */
@@ -158,12 +183,10 @@ export class Follower {
    * twice is starved (etcd #17529).
    */
   async #probe(stream: WatchStream, answered: () => boolean, over: AbortSignal): Promise<WatchEnd | undefined> {
-    const { clock, client, replica } = this.#deps;
+    const { clock, replica } = this.#deps;
     const { generation } = replica.content;
+    const opened = clock.monotonic();
     let silent = 0;
-    let askedAt = clock.monotonic();
-    let asking: Promise<void> | undefined;
-    let expected = 0;
     for (;;) {
       const begun = clock.monotonic();
       await clock.sleep(LOOK_MS, over);
@@ -180,20 +203,26 @@ export class Follower {
       }
       // An own restore has put another one in its place.
       if (replica.content.generation !== generation) return 'moved';
-      if (expected < 0) return 'gap';
-      if (asking || now - askedAt < this.#probeMs) continue;
-      if (replica.content.headRevision < expected) {
-        this.#starved++;
-        client.moveOn();
+      if (this.#expected < 0) return 'gap';
+      if (this.#asking || now - this.#askedAt < this.#probeMs) continue;
+      if (replica.content.headRevision < this.#expected) {
+        if (now - opened < FIRST_EVENTS_MS) continue;
         return 'starved';
       }
-      if (expected > 0) this.#starved = 0;
-      askedAt = now;
-      asking = this.#newestHead(replica.content.headRevision).then((newest) => {
-        asking = undefined;
-        expected = newest;
-      });
+      if (this.#expected > 0) this.#starved = 0;
+      this.#ask();
     }
+  }
+
+  #ask(): void {
+    const { replica } = this.#deps;
+    const { loads, content } = replica;
+    this.#expect(0);
+    this.#asking = this.#newestHead(content.headRevision).then((newest) => {
+      this.#asking = undefined;
+      // What was loaded since may be of another generation, or of an etcd that went back.
+      if (replica.loads === loads) this.#expected = newest;
+    });
   }
 
   /** 0 when no quorum answers: then the stream's own end tells. -1 when it knows less than it has told. */
@@ -233,6 +262,7 @@ export class Follower {
         replica.adopt(content, before);
         if (replica.failure) throw replica.failure;
         this.#starved = 0;
+        this.#expect(0);
         this.#oldest = 0;
         this.#from = at + 1;
         return;

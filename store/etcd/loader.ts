@@ -31,10 +31,10 @@ const EVERYTHING: KeyRange = { start: '', end: '\u{10FFFF}' };
 
 /** Reads the store out of etcd. */
 export class Loader {
-  readonly #client: EtcdClient;
+  readonly #client: Pick<EtcdClient, 'range'>;
   readonly #layout: Layout;
 
-  constructor(client: EtcdClient, layout: Layout) {
+  constructor(client: Pick<EtcdClient, 'range'>, layout: Layout) {
     this.#client = client;
     this.#layout = layout;
   }

@@ -87,7 +87,7 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
     const loader = new Loader(client, layout);
     await client.assertOneCluster();
     const file = options.folder === undefined ? undefined : new KnownStoreFile({ clock, log }, options.folder);
-    const { content, at } = await loadKnown({ client, loader, layout, random, log }, file?.read());
+    const { content, at } = await loadKnown({ client, loader, layout, clock, random, log }, file?.read());
     const format = new SharedFormat({ client, loader, layout }, (await loader.root()).format);
     const replica = new Replica(content, { ...DEFAULT_HISTORY, ...options.history });
     const onEnd = watchMetrics(options.metrics);

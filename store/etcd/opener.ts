@@ -1,21 +1,26 @@
+import type { Clock } from '../../core/clock.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Random } from '../../core/random.ts';
 import type { Revision } from '../store.ts';
 import { ContentDigest } from './content-digest.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { type KnownStore, REVISION_MARGIN } from './known-store.ts';
-import { encodeHead, encodeRoot, FORMAT, type Head, type Layout, type Root } from './layout.ts';
+import { decodeHead, encodeHead, encodeRoot, FORMAT, type Head, type Layout, type Root } from './layout.ts';
 import type { Loader } from './loader.ts';
-import { anotherStore } from './mismatch.ts';
+import { anotherStore, olderStore } from './mismatch.ts';
 import type { Content } from './replica.ts';
 
 export interface OpenerDeps {
   readonly client: Pick<EtcdClient, 'range' | 'txn'>;
-  readonly loader: Pick<Loader, 'content'>;
+  readonly loader: Pick<Loader, 'content' | 'head'>;
   readonly layout: Layout;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly random: Pick<Random, 'uuid'>;
   readonly log: Logger;
 }
+
+/** How long other servers may be ahead of a raise with each of their writes. */
+const RAISE_MS = 10_000;
 
 /** The content of a store as it was loaded, and etcd's revision at which it was so. */
 interface Loaded {
@@ -29,22 +34,19 @@ interface Loaded {
  * @throws AppError `storeMismatch`, `storeCorrupt`, `storeVersion`; EtcdError.
  */
 export async function loadKnown(deps: OpenerDeps, known: KnownStore | undefined): Promise<Loaded> {
-  const { loader, log } = deps;
+  const { loader, clock } = deps;
   if (!known) await create(deps);
   await acceptAsked(deps, known);
-  const loaded = await loader.content();
-  const { storeId, head } = loaded.content;
-  if (!known) return loaded;
-  if (storeId !== known.storeId) throw anotherStore(storeId, known.storeId);
-  if (head.revision >= known.revision) return loaded;
-  const to = known.revision + REVISION_MARGIN;
-  await raise(deps, loaded.content, to);
-  log.error('etcd went back, as with an old disk or backup: what was written since is gone; indexes go on above it', {
-    known: known.revision,
-    found: head.revision,
-    next: to,
-  });
-  return loader.content();
+  const until = clock.monotonic() + RAISE_MS;
+  for (;;) {
+    const loaded = await loader.content();
+    if (!known) return loaded;
+    const { storeId, head } = loaded.content;
+    if (storeId !== known.storeId) throw anotherStore(storeId, known.storeId);
+    if (head.revision >= known.revision) return loaded;
+    if (clock.monotonic() >= until) throw olderStore(head.revision, known.revision);
+    await raise(deps, loaded.content, { known: known.revision, until });
+  }
 }
 
 /**
@@ -78,15 +80,35 @@ async function acceptAsked(deps: OpenerDeps, known: KnownStore | undefined): Pro
   if (succeeded) log.warn('what something else has written to etcd is taken, as asked for', { entries: index.size });
 }
 
-/** Nothing when another server was first. */
-async function raise({ client, random }: OpenerDeps, content: Content, revision: Revision): Promise<void> {
-  const { layout, head, headRevision } = content;
-  const raised: Head = { ...head, id: random.uuid(), revision, previous: headRevision, changes: [] };
-  await client.txn({
-    compares: [{ key: layout.head, modRevision: headRevision }],
-    success: [{ kind: 'put', key: layout.head, value: [encodeHead(raised)] }],
-    failure: [],
-  });
+/**
+ * Makes the revision of a generation one above what is known. Servers that write to it meanwhile are ahead of single attempts,
+ * so it is tried again for as long as `until`; nothing once another server has done it, or another generation is in its place.
+ */
+async function raise(
+  deps: OpenerDeps,
+  { generation, layout }: Content,
+  { known, until }: { known: Revision; until: number },
+): Promise<void> {
+  const { client, loader, random, clock, log } = deps;
+  const next = known + REVISION_MARGIN;
+  while (clock.monotonic() < until) {
+    const { kv } = await loader.head(generation);
+    const head = kv && decodeHead(kv.key, kv.value);
+    if (!head || head.movedTo || head.revision >= known) return;
+    const raised: Head = { ...head, id: random.uuid(), revision: next, previous: kv.modRevision, changes: [] };
+    const { succeeded } = await client.txn({
+      compares: [{ key: layout.head, modRevision: kv.modRevision }],
+      success: [{ kind: 'put', key: layout.head, value: [encodeHead(raised)] }],
+      failure: [],
+    });
+    if (!succeeded) continue;
+    const facts = { known, found: head.revision, next };
+    log.error(
+      'etcd went back, as with an old disk or backup: what was written since is gone; indexes go on above it',
+      facts,
+    );
+    return;
+  }
 }
 
 /** Puts a root and an empty generation, unless there is a store. */

@@ -129,7 +129,10 @@ export class OutcomeSearch {
       const leftMs = Math.max(until - clock.monotonic(), MIN_ATTEMPT_MS);
       const response = await client.txn(afterHead(seen, fence, []), Math.min(leftMs, this.#attemptMs));
       if (response.succeeded) replica.applied([], fence, response.header.revision);
-      return response.ranges[0]?.kvs[0];
+      const kv = response.ranges[0]?.kvs[0];
+      // The generation is gone with its head: the watch tells of it.
+      if (!response.succeeded && !kv) await clock.sleep(RETRY_MS);
+      return kv;
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       failed(error);

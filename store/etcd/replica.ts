@@ -123,8 +123,9 @@ export class Replica {
   }
 
   /**
-   * Takes a content that was loaded anew; `before`: what was known when that began. Watches that cannot go on from it end
-   * with `compacted`. One of another store, or older than what was known, is not taken: everything is suspended.
+   * Takes a content that was loaded anew, or switched to; `before`: what was known when that began. Watches that cannot go on
+   * from it end with `compacted`. One of another store, or older than what was known then, is not taken: everything is
+   * suspended. One that is merely older than what has become known meanwhile changes nothing.
    */
   adopt(content: Content, before: Content = this.#content): void {
     const mine = this.#content;
@@ -136,8 +137,9 @@ export class Replica {
     this.#suspension = undefined;
     const sameGeneration = content.generation === mine.generation;
     const sameRevision = sameGeneration && content.head.revision === mine.head.revision;
-    // Not when own commits have moved on since the load began.
-    if (!sameGeneration || content.headRevision > mine.headRevision || content.head.revision > mine.head.revision) {
+    const asKnown = sameRevision && content.headRevision === mine.headRevision;
+    // Own commits, a restore or another load may have moved on since this one began.
+    if (!asKnown && !isOlder(content, mine)) {
       this.#loads++;
       this.#pending = undefined;
       this.#content = content;
@@ -249,10 +251,13 @@ export class Replica {
 /** Why what was loaded cannot take the place of what was known. */
 function mismatchOf(loaded: Content, known: Content): AppError | undefined {
   if (loaded.storeId !== known.storeId) return anotherStore(loaded.storeId, known.storeId);
-  const [found, before] = [loaded.head.revision, known.head.revision];
-  // Etcd's own revision also falls when it was restored and the store was lifted above what was known.
-  const older = found < before || (found === before && loaded.headRevision < known.headRevision);
-  return older ? olderStore(found, before) : undefined;
+  return isOlder(loaded, known) ? olderStore(loaded.head.revision, known.head.revision) : undefined;
+}
+
+/** Etcd's own revision also falls when it was restored and the store was lifted above what was known. */
+function isOlder(one: Content, other: Content): boolean {
+  const by = one.head.revision - other.head.revision;
+  return by < 0 || (by === 0 && one.headRevision < other.headRevision);
 }
 
 function changedByOthers(key: Buffer): AppError {

@@ -8,14 +8,21 @@ import type { CommitQueue } from './commit-queue.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import { KeyIndex } from './key-index.ts';
-import { encodeHead, encodeRoot, entryHead, type GenerationLayout, type Head, type Layout } from './layout.ts';
+import {
+  decodeHead,
+  encodeHead,
+  encodeRoot,
+  entryHead,
+  type GenerationLayout,
+  type Head,
+  type Layout,
+} from './layout.ts';
 import type { Loader } from './loader.ts';
 import type { EtcdOp } from './messages.ts';
-import type { Sought } from './outcome-search.ts';
 import type { Content, Replica } from './replica.ts';
 
 export interface RestorerDeps {
-  readonly client: EtcdClient;
+  readonly client: Pick<EtcdClient, 'range' | 'txn'>;
   readonly loader: Loader;
   readonly replica: Replica;
   readonly queue: CommitQueue;
@@ -32,8 +39,12 @@ const CHUNK_BYTES = 512 * 1024;
 const DELETE_KEYS = 1000;
 /** How long the last step may take. */
 const SWITCH_MS = 30_000;
+const RETRY_MS = 100;
 
-/** A generation that is being filled. Each of its transactions compares the marker, so that none can come late. */
+/**
+ * A generation that is being filled. Each of its transactions compares the marker, and puts it anew or, at last, deletes it,
+ * so that none can come late.
+ */
 interface Filling {
   readonly name: string;
   readonly layout: GenerationLayout;
@@ -50,7 +61,6 @@ type Beginning = Pick<Content, 'head' | 'index'>;
 interface Switch {
   readonly old: Content;
   readonly next: Beginning;
-  readonly sought: Sought;
 }
 
 /**
@@ -132,22 +142,24 @@ export class Restorer {
       const old = replica.content;
       const revision = Math.max(theirs, old.head.revision) + 1;
       const next = this.#beginning(filling, revision);
-      const sought = queue.outcomes.begin(next.head.id);
+      const request = await this.#switchTxn(filling, old, next.head);
       try {
-        const response = await client.txn(await this.#switchTxn(filling, old, next.head));
+        const response = await client.txn(request);
         if (response.succeeded) {
-          replica.adopt(contentOf(filling, old, next, response.header.revision));
+          replica.adopt(contentOf(filling, old, next, response.header.revision), old);
           return { old, revision };
         }
-        if (clock.monotonic() >= until) throw overtaken();
         const [[present], [marker]] = [response.ranges[0]?.kvs ?? [], response.ranges[1]?.kvs ?? []];
-        if (marker?.modRevision !== filling.markerRevision) throw overtaken();
-        // Head and marker are the expected ones: then the format was raised meanwhile.
+        if (!marker || clock.monotonic() >= until) throw overtaken();
+        // One that was put without an answer has come late.
+        filling.markerRevision = marker.modRevision;
+        // With the expected head, that was it, or the format was raised meanwhile.
         if (present?.modRevision === old.headRevision) continue;
         await queue.outcomes.catchUp(present?.modRevision ?? response.header.revision, old, until);
       } catch (error) {
-        if (!(error instanceof EtcdError) || clock.monotonic() >= until) throw error;
-        if (await this.#switched(filling, { old, next, sought }, until)) return { old, revision };
+        if (!(error instanceof EtcdError)) throw error;
+        const done = await this.#settled(filling, { old, next }, { error, until });
+        if (done !== undefined) return { old, revision: done };
       }
     }
   }
@@ -182,23 +194,67 @@ export class Restorer {
     };
   }
 
-  /** After a switch without an answer: whether it took effect. If not, it cannot any more. */
-  async #switched(filling: Filling, { old, next, sought }: Switch, until: number): Promise<boolean> {
-    const { loader, replica, queue } = this.#deps;
-    const found = await loader.head(filling.name);
-    if (found.kv) {
-      replica.adopt(contentOf(filling, old, next, found.kv.modRevision));
-      return true;
+  /**
+   * After a switch that etcd has not answered, or not well: the revision of the generation if it took effect. Undefined when it
+   * did not and cannot any more, but may be tried again. @throws EtcdError when trying again is of no use; AppError
+   * `outcomeUnknown`.
+   */
+  async #settled(
+    filling: Filling,
+    sent: Switch,
+    { error, until }: { error: EtcdError; until: number },
+  ): Promise<Revision | undefined> {
+    const { clock } = this.#deps;
+    const full = error.reason === 'noSpace';
+    for (;;) {
+      try {
+        // Etcd takes the transaction with which its quota is crossed, and yet answers that there is no space.
+        const stopped = full ? !(await this.#begun(filling)) : !error.sent || (await this.#renewMarker(filling));
+        if (!stopped) return await this.#takeSwitched(filling, sent);
+        if (!mayHelp(error) || clock.monotonic() >= until) throw error;
+        await clock.sleep(RETRY_MS);
+        return undefined;
+      } catch (failed) {
+        if (failed === error || !(failed instanceof EtcdError)) throw failed;
+        if (!mayHelp(failed) || clock.monotonic() >= until) throw outcomeUnknown(failed.message, failed);
+        await clock.sleep(RETRY_MS);
+      }
     }
-    const { outcome } = await queue.outcomes.resolve(sought, old, { until, failed: () => {} });
-    if (outcome === 'refused') return false;
-    const late = await loader.head(filling.name);
-    if (!late.kv) return false;
-    replica.adopt(contentOf(filling, old, next, late.kv.modRevision));
+  }
+
+  /** Puts another marker in the place of the one that a switch compares, so that it comes too late; false: it is gone. */
+  async #renewMarker(filling: Filling): Promise<boolean> {
+    const { succeeded, header, ranges } = await this.#deps.client.txn({
+      compares: [{ key: filling.marker, modRevision: filling.markerRevision }],
+      success: [{ kind: 'put', key: filling.marker, value: [Buffer.alloc(0)] }],
+      failure: [{ kind: 'range', key: filling.marker }],
+    });
+    // An earlier one of these has come late: that is as good.
+    const revision = succeeded ? header.revision : ranges[0]?.kvs[0]?.modRevision;
+    if (revision === undefined) return false;
+    filling.markerRevision = revision;
     return true;
   }
 
-  /** Removes what restores that were cut short have left; one that is still at work then fails: the later one counts. */
+  /** Whether the generation has a head, as a switch gives it one. */
+  async #begun({ name }: Filling): Promise<boolean> {
+    return (await this.#deps.loader.head(name)).kv !== undefined;
+  }
+
+  /** Takes what the switch has put in the place of the old content, by now perhaps with commits of others on top. */
+  async #takeSwitched(filling: Filling, { old, next }: Switch): Promise<Revision> {
+    const { loader, replica } = this.#deps;
+    const { kv } = await loader.head(filling.name);
+    // The marker went with another restore, or the generation did after it had been switched to.
+    if (!kv) throw outcomeUnknown('another one began meanwhile');
+    const head = decodeHead(kv.key, kv.value);
+    const content =
+      head.id === next.head.id ? contentOf(filling, old, next, kv.modRevision) : (await loader.content()).content;
+    replica.adopt(content, old);
+    return head.base;
+  }
+
+  /** Removes what restores that were cut short have left; one that had begun then fails: the later one counts. */
   async #removeLeftovers(): Promise<void> {
     const { client, layout, loader } = this.#deps;
     const { generation } = await loader.root();
@@ -224,15 +280,26 @@ export class Restorer {
     }
   }
 
+  /** Removes a generation that does not count, unless a restore is filling it or switches to it meanwhile. */
   async #remove(generation: string): Promise<void> {
     const { client, layout, loader } = this.#deps;
-    if ((await loader.root()).generation === generation) return;
     const { all } = layout.generation(generation);
+    const marker = layout.marker(generation);
     for (;;) {
+      const { root, modRevision } = await loader.rootEntry();
+      if (root.generation === generation) return;
       const { kvs, more } = await client.range({ ...all, limit: DELETE_KEYS, keysOnly: true });
       if (kvs.length === 0) return;
       const end = more ? Buffer.concat([kvs.at(-1)!.key, Buffer.alloc(1)]) : all.end!;
-      await client.txn({ compares: [], success: [{ kind: 'delete', key: all.key, end }], failure: [] });
+      const { succeeded, ranges } = await client.txn({
+        compares: [
+          { key: layout.root, modRevision },
+          { key: marker, modRevision: 0 },
+        ],
+        success: [{ kind: 'delete', key: all.key, end }],
+        failure: [{ kind: 'range', key: marker }],
+      });
+      if (!succeeded && ranges[0]?.kvs[0]) return;
     }
   }
 }
@@ -244,4 +311,17 @@ function contentOf(filling: Filling, { storeId }: Content, { head, index }: Begi
 
 function overtaken(): AppError {
   return new AppError('conflict', 'another restore began meanwhile; only the last one counts');
+}
+
+/** Whether a failed call is worth another try: members may be away for a moment. */
+function mayHelp({ reason }: EtcdError): boolean {
+  return ['unreachable', 'timeout', 'busy', 'other', 'otherCluster'].includes(reason);
+}
+
+function outcomeUnknown(why: string, cause?: EtcdError): AppError {
+  return new AppError(
+    'outcomeUnknown',
+    `whether etcd has taken the restore could not be found out (${why}); read before deciding`,
+    cause ? { cause } : {},
+  );
 }
