@@ -225,6 +225,26 @@ describe('operator on Kubernetes', () => {
     await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'True', reason: 'NoInstances' }));
   });
 
+  it('holds it back also when what goes had changed before', async () => {
+    kube.put('services', web());
+    for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`));
+    start();
+    await soon(() => expect(ids()).toHaveLength(12));
+    // A change that takes no instance away.
+    for (const isReady of [false, true]) {
+      for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`, { ready: isReady }));
+      const status = isReady ? 'passing' : 'critical';
+      await soon(() => expect(server.catalog.summary().filter((line) => line.includes(`=${status}`))).toHaveLength(12));
+    }
+    kube.faults.hang = true;
+    kube.dropConnections();
+    for (let i = 0; i < 12; i++) kube.remove('pods', `default/p${i}`);
+    kube.compact();
+    kube.faults.hang = false;
+    await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
+    expect(ids()).toHaveLength(12);
+  });
+
   it('lets deletes that it saw happening go at once, however many', async () => {
     kube.put('services', web());
     for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`));
@@ -320,6 +340,27 @@ describe('operator on Kubernetes', () => {
       expect(stalled).toMatchObject({ status: 'True', reason: 'Refused' });
       expect(stalled.message).toContain('Service.Port: 0 is not allowed');
     });
+  });
+
+  it('tries again what failed for a while beside what was refused', async () => {
+    const { AppError } = await import('../core/errors.ts');
+    let away = true;
+    let tries = 0;
+    server.catalog.failing = (registration) => {
+      if (!registration) return undefined;
+      if (registration.Service?.Address === '10.0.0.1')
+        return new AppError('badRequest', 'Service.Port: 0 is not allowed');
+      tries++;
+      return away ? new AppError('unavailable', 'no quorum') : undefined;
+    };
+    const instances = [1, 2].map((n) => ({ address: `10.0.0.${n}`, port: 80 }));
+    kube.put('services', service('db', { instances }));
+    start();
+    await soon(() => expect(tries).toBeGreaterThan(0));
+    // Longer than the client's own attempts.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    away = false;
+    await soon(() => expect(ids()).toHaveLength(1));
   });
 
   it('stands by while another leads, and takes over when it stops', async () => {

@@ -2,6 +2,24 @@ import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 
 /**
+ * What `promise` gives, or a rejection as soon as the signal aborts: for what has no deadline of its own.
+ * @throws AppError `unavailable` naming `what` when the signal aborts.
+ */
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new AppError('unavailable', `${what} was given up`));
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/**
  * Runs `call` with a signal that aborts when the caller's does or after `ms`, whichever comes first.
  * @throws AppError `deadline` naming `what` after `ms`; what the call throws otherwise.
  */

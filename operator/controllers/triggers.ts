@@ -5,9 +5,10 @@ import { type ChangeCause, keyOf, type ObjectKey } from '../object-source.ts';
 import type { DeleteEvidence } from '../sweep-guard/delete-evidence.ts';
 import type { SweepGuard } from '../sweep-guard/sweep-guard.ts';
 import type { WorkQueue } from '../work-queue/work-queue.ts';
-import type { SliceView } from '../workloads/endpoint-slice.ts';
+import type { EndpointView, SliceView } from '../workloads/endpoint-slice.ts';
 import { type PodView, podDiffers } from '../workloads/pod.ts';
 import { instanceId, serviceKeyOfRef, serviceRef } from './identity.ts';
+import { podReadiness } from './service/readiness.ts';
 
 export interface TriggerDeps {
   readonly cluster: ClusterView;
@@ -85,14 +86,15 @@ export class Triggers {
     const { cluster, evidence } = this.#deps;
     if (old && current && !podDiffers(old, current)) return;
     const before = old ? cluster.servicesOfPod(old) : new Set<ObjectKey>();
+    const after = current ? cluster.servicesOfPod(current) : new Set<ObjectKey>();
     for (const key of before) {
       const service = cluster.sources.services.get(key);
-      if (cause === 'watch' && service && old) {
+      if (cause === 'watch' && service && old && !(current && after.has(key) && stays(current))) {
         evidence.note(instanceId(catalogName(service), old.metadata.uid ?? old.podIP));
       }
       this.#add(key, cause);
     }
-    if (current) for (const key of cluster.servicesOfPod(current)) if (!before.has(key)) this.#add(key, cause);
+    for (const key of after) if (!before.has(key)) this.#add(key, cause);
   }
 
   #slice(old: SliceView | undefined, current: SliceView | undefined, cause: ChangeCause): void {
@@ -103,7 +105,9 @@ export class Triggers {
         const service = cluster.sources.services.get(key);
         if (cause === 'watch' && service && slice === old) {
           const name = catalogName(service);
-          for (const { podUid, address } of slice.endpoints) evidence.note(instanceId(name, podUid ?? address));
+          const left = new Set((current?.endpoints ?? []).flatMap((each) => (each.terminating ? [] : [subject(each)])));
+          for (const each of slice.endpoints)
+            if (!left.has(subject(each))) evidence.note(instanceId(name, subject(each)));
         }
         this.#add(key, cause);
       }
@@ -124,4 +128,14 @@ export class Triggers {
     const key = serviceKeyOfRef(ref);
     if (key !== undefined) this.#deps.services.add(key);
   }
+}
+
+/** Whether a pod will be an instance for as long as nothing more happens to it. */
+function stays(pod: PodView): boolean {
+  return pod.metadata.deletionTimestamp === undefined && pod.podIP !== '' && podReadiness(pod) !== undefined;
+}
+
+/** What an endpoint's instance is called by. */
+function subject({ podUid, address }: EndpointView): string {
+  return podUid ?? address;
 }

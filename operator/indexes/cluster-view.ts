@@ -69,10 +69,11 @@ export class ClusterView {
     return pods;
   }
 
+  /** In an order that does not change: where a pod is in slices of two address families, the first one's address counts. */
   slicesOf({ metadata, spec }: Service): SliceView[] {
     if (!spec.kubernetesService) return [];
     const keys = this.#slicesByService.get(objectKey(metadata.namespace ?? 'default', spec.kubernetesService));
-    return [...keys].flatMap((key) => this.sources.slices.get(key) ?? []);
+    return [...keys].flatMap((key) => this.sources.slices.get(key) ?? []).sort(byFamilyAndName);
   }
 
   /** HealthChecks of a Service, in the order of their names. */
@@ -164,4 +165,13 @@ function leadingLabel({ metadata, spec }: Service): string[] {
   const namespace = metadata.namespace ?? 'default';
   const [first] = Object.entries(spec.selector.matchLabels ?? {}).sort();
   return [first ? labelKey(namespace, first[0], first[1]) : labelKey(namespace, '*')];
+}
+
+/** IPv4 first, IPv6 then, names last. */
+const FAMILIES = ['IPv4', 'IPv6'];
+
+function byFamilyAndName(a: SliceView, b: SliceView): number {
+  const rank = ({ addressType }: SliceView) =>
+    FAMILIES.includes(addressType) ? FAMILIES.indexOf(addressType) : FAMILIES.length;
+  return rank(a) - rank(b) || (a.metadata.name < b.metadata.name ? -1 : 1);
 }

@@ -174,6 +174,19 @@ describe('informer', () => {
     expect(logged.join()).toContain('went back in time');
   });
 
+  it('lists anew when the cluster went back, of which no watch can tell', async () => {
+    for (let i = 0; i < 20; i++) fake.put('pods', pod('a', `${i}`));
+    fake.put('pods', pod('b', '1'));
+    start({ watchIdleMs: 150, believeOlderAfterMs: 300 });
+    await settles({ a: '19', b: '1' });
+    await watching();
+    fake.goBack(15, 'pods', 'default/b');
+    await settles({ a: '19' });
+    expect(logged.join()).toContain('went back in time');
+    fake.put('pods', pod('c', '1'));
+    await settles({ a: '19', c: '1' });
+  });
+
   it('notices a server that has gone silent', async () => {
     start({ watchIdleMs: 150 });
     await watching();

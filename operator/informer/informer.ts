@@ -59,6 +59,8 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
   /** The newest resource version seen; events up to it are old. */
   #seen = '';
   #olderSince: number | undefined;
+  /** Watches one after another that told nothing for all of their time. */
+  #silent = 0;
   /** Whether the last list expired between its pages; the next one is then read in one piece. */
   #unpaged = false;
   #contactAt: number;
@@ -143,8 +145,10 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
       failures: this.#backoff.failures + 1,
     });
     const code = error instanceof AppError ? error.code : undefined;
-    // A broken link or a silent server says nothing about the history: the watch goes on where it was.
-    const resumable = code === 'unavailable' || code === 'deadline' || code === 'rateLimited';
+    if (code === 'deadline' && position) this.#silent++;
+    // A broken link or a silent server says nothing about the history: the watch goes on where it was. One that tells nothing
+    // again, not even how far it is, may have gone back in time: then nothing ever comes that is after what was seen.
+    const resumable = code === 'unavailable' || (code === 'deadline' && this.#silent < 2) || code === 'rateLimited';
     return resumable && position ? { resourceVersion: this.#seen } : undefined;
   }
 
@@ -164,6 +168,7 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
     for (const key of [...this.#cache.keys()]) if (!found.has(key)) this.#cache.remove(key, 'relist');
     for (const object of found.values()) this.#cache.put(object, 'relist');
     this.#seen = resourceVersion;
+    this.#silent = 0;
     this.#relists.add();
     this.#backoff.reset();
     this.#cache.markSynced();
@@ -226,6 +231,7 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
     );
     for await (const event of events) {
       this.#contactAt = this.#deps.clock.monotonic();
+      this.#silent = 0;
       this.#backoff.reset();
       this.#apply(event);
     }

@@ -57,6 +57,21 @@ describe('API server client', () => {
     expect(seen).toBe('GET /proxied/apis/lictor.dev/v1alpha1/namespaces/a/services?limit=3&continue=x Bearer secret-0');
   });
 
+  it('waits for credentials no longer than for an answer, nor after its caller has gone', async () => {
+    const auth: KubeAuth = { credentials: () => new Promise(() => {}) };
+    const limits = { listMs: 100, writeMs: 100, maxLineBytes: 2_000, maxBodyBytes: 5_000 };
+    const waiting = new HttpKubeApi({ ...deps, auth }, limits);
+    await expect(waiting.list(PODS, { limit: 1 }, never)).rejects.toMatchObject({ code: 'deadline' });
+    const gone = new AbortController();
+    const asked = expect(waiting.list(PODS, { limit: 1 }, gone.signal)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('credentials'),
+    });
+    gone.abort();
+    await asked;
+    await waiting.close();
+  });
+
   it('asks for new credentials once when they are refused', async () => {
     answer = (request, response) =>
       request.headers.authorization === 'Bearer secret-0'

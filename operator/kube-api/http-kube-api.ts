@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError, type ErrorCode } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { readBounded } from '../bounded-body.ts';
-import { withDeadline } from '../deadline.ts';
+import { untilAborted, withDeadline } from '../deadline.ts';
 import { lines, parseLine } from '../ndjson/ndjson.ts';
 import type {
   KubeApi,
@@ -253,7 +253,9 @@ export class HttpKubeApi implements KubeApi {
     link: (links: Links) => Agent = (links) => links.calls,
   ): Promise<Dispatcher.ResponseData> {
     for (let refresh = false; ; refresh = true) {
-      const credentials = await this.#auth.credentials({ refresh });
+      // They may come from a program, or over the network.
+      const asked = this.#auth.credentials({ refresh });
+      const credentials = await untilAborted(asked, signal, `${what}: asking for credentials`);
       const response = await this.#dispatch(request, credentials, link, signal).catch((error: unknown) => {
         throw new AppError('unavailable', `${what} cannot be reached: ${networkText(error)}`);
       });

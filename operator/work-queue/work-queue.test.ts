@@ -85,6 +85,15 @@ describe('work queue', () => {
     expect(queue.size).toBe(0);
   });
 
+  it('asks for it also while a key fails again and again', async () => {
+    let passes = 0;
+    const { queue } = make({ capacity: 2, onOverflow: () => passes++ });
+    queue.retry('failing');
+    for (const key of ['a', 'b', 'c']) queue.add(key);
+    while (queue.size > 1) queue.done((await queue.take())!);
+    expect(passes).toBe(1);
+  });
+
   it('lets waiting workers end when it is closed', async () => {
     const { clock, queue } = make();
     const taken = queue.take();

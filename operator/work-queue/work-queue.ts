@@ -129,7 +129,8 @@ export class WorkQueue {
   done(key: string): void {
     this.#working.delete(key);
     if (this.#again.delete(key)) this.add(key);
-    if (this.#overflowed && this.size === 0) {
+    // Those that wait for another attempt do not count: they may do so for as long as the server is away.
+    if (this.#overflowed && this.#waiting.size === 0 && this.#working.size === 0) {
       this.#overflowed = false;
       this.#options.onOverflow();
     }

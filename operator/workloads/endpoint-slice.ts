@@ -20,6 +20,8 @@ export interface EndpointView {
 /** What the operator keeps of an EndpointSlice. */
 export interface SliceView extends KubeObject {
   readonly serviceName: string;
+  /** IPv4, IPv6 or FQDN. */
+  readonly addressType: string;
   readonly ports: readonly NamedNumber[];
   readonly endpoints: readonly EndpointView[];
 }
@@ -39,7 +41,7 @@ interface RawSlice extends KubeObject {
 
 /** The slice cut down to what is needed. */
 export function stripSlice(object: KubeObject): SliceView {
-  const { metadata, ports, endpoints } = object as RawSlice;
+  const { metadata, addressType, ports, endpoints } = object as RawSlice;
   return {
     metadata: {
       name: metadata.name,
@@ -49,6 +51,7 @@ export function stripSlice(object: KubeObject): SliceView {
       deletionTimestamp: metadata.deletionTimestamp,
     },
     serviceName: metadata.labels?.[SERVICE_NAME_LABEL] ?? '',
+    addressType: addressType ?? 'IPv4',
     ports: (ports ?? []).flatMap(({ name, port }) => (port ? [{ name: name ?? '', port }] : [])),
     endpoints: (endpoints ?? []).flatMap(({ addresses, conditions, nodeName, targetRef }) => {
       const address = addresses?.[0]; // all addresses of an endpoint are the same backend (EndpointSlice API)

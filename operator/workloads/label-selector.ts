@@ -2,9 +2,10 @@ import type { ServiceSpecSelector } from '../../crds/types/index.ts';
 
 /** Whether labels fulfil a selector: all of matchLabels and of matchExpressions (Kubernetes docs, "Labels and Selectors"). */
 export function selects(selector: ServiceSpecSelector, labels: Readonly<Record<string, string>> = {}): boolean {
-  for (const [name, value] of Object.entries(selector.matchLabels ?? {})) if (labels[name] !== value) return false;
+  const labelOf = (name: string) => (Object.hasOwn(labels, name) ? labels[name] : undefined);
+  for (const [name, value] of Object.entries(selector.matchLabels ?? {})) if (labelOf(name) !== value) return false;
   return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-    const value = labels[key];
+    const value = labelOf(key);
     switch (operator) {
       case 'In':
         return value !== undefined && values.includes(value);

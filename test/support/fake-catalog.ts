@@ -24,15 +24,15 @@ export class FakeCatalog {
   readonly epochs = new Map<string, number>();
   /** Every write taken, in order. */
   readonly writes: string[] = [];
-  /** Thrown by the next writes, while it returns something. */
-  failing: (() => AppError | undefined) | undefined;
+  /** Thrown by the next writes, while it returns something; it is given the registration that is to be written. */
+  failing: ((registration?: Registration) => AppError | undefined) | undefined;
   /** Verdicts of agents by check id, kept over a new registration. */
   readonly #verdicts = new Map<string, { status: CheckStatus; output: string }>();
   readonly #followers = new Map<Follower, { owner: string; end: () => void }>();
   #index = 1;
 
   async register(registration: Registration, writer: WriterIdentity): Promise<void> {
-    this.#admit(writer);
+    this.#admit(writer, registration);
     const service = registration.Service!;
     const namespace = service.Namespace ?? registration.Namespace ?? 'default';
     const key = `${namespace}\0${registration.Node}\0${service.ID}`;
@@ -155,8 +155,8 @@ export class FakeCatalog {
       .sort();
   }
 
-  #admit(writer: WriterIdentity): void {
-    const failure = this.failing?.();
+  #admit(writer: WriterIdentity, registration?: Registration): void {
+    const failure = this.failing?.(registration);
     if (failure) throw failure;
     const epoch = this.epochs.get(writer.owner) ?? 0;
     if (writer.epoch < epoch) throw new AppError('staleEpoch', `epoch ${writer.epoch} is below ${epoch}`);

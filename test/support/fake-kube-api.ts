@@ -61,6 +61,8 @@ interface Watcher {
   readonly collection: string;
   readonly namespace: string | undefined;
   readonly response: ServerResponse;
+  /** It is told what is after this version only, as by a real API server. */
+  readonly since: number;
 }
 
 /**
@@ -175,6 +177,14 @@ export class FakeKubeApi {
     this.#server.closeAllConnections();
   }
 
+  /** As after a restore of its store from a backup: versions are so many lower, and this object is not there. */
+  goBack(versions: number, collection: string, key: string): void {
+    this.#version -= versions;
+    this.#history.length = 0;
+    this.#all(collection).delete(key);
+    this.dropConnections();
+  }
+
   /** Forgets the history: every watch that starts at a version read before now gets 410. */
   compact(): void {
     this.#compactedTo = ++this.#version;
@@ -189,7 +199,10 @@ export class FakeKubeApi {
   sendBookmarks(): void {
     if (this.faults.hang) return;
     const object = { kind: 'Bookmark', metadata: { resourceVersion: String(this.#version) } };
-    for (const watcher of this.#watchers) watcher.response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
+    for (const watcher of this.#watchers) {
+      if (this.#version < watcher.since) continue;
+      watcher.response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
+    }
   }
 
   #all(collection: string): Map<string, FakeObject> {
@@ -206,7 +219,7 @@ export class FakeKubeApi {
     this.#history.push(entry);
     if (this.faults.hang) return;
     for (const watcher of this.#watchers) {
-      if (!matches(watcher, entry)) continue;
+      if (!matches(watcher, entry) || entry.version <= watcher.since) continue;
       if (this.faults.replayOld && old && matches(watcher, old)) {
         void this.#send(watcher, { ...old, type: old.type === 'DELETED' ? 'MODIFIED' : old.type });
       }
@@ -306,7 +319,7 @@ export class FakeKubeApi {
       response.end(`${JSON.stringify({ type: 'ERROR', object: status(410, 'Expired') })}\n`);
       return;
     }
-    const watcher: Watcher = { collection: target.collection, namespace: target.namespace, response };
+    const watcher: Watcher = { collection: target.collection, namespace: target.namespace, response, since };
     for (const entry of this.#history) {
       if (entry.version > since && matches(watcher, entry)) void this.#send(watcher, entry);
     }

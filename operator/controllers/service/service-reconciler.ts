@@ -145,24 +145,27 @@ export class ServiceReconciler implements Reconciler {
     return this.#plan(service, key).instances.some((planned) => planned.key === entry);
   }
 
-  /** Sends all writes, then rejects with the first failure, so that one bad instance does not hold up the others. */
+  /**
+   * Sends all writes, then rejects with a failure, so that one bad instance does not hold up the others: with one that may pass
+   * rather than with one that will not, as only then all is tried again.
+   */
   async #apply(ref: string, diff: PlanDiff, signal: AbortSignal): Promise<void> {
     const tasks = [
       ...diff.register.map((planned) => () => this.#register(ref, planned)),
       ...diff.remove.map((removal) => () => this.#remove(ref, removal)),
     ];
-    let failure: unknown;
+    const failures: unknown[] = [];
     const next = tasks.values();
     const lane = async () => {
       for (const task of next) {
         if (signal.aborted) throw new AppError('deadline', `the writes of ${ref} were not done in time`);
         await task().catch((error: unknown) => {
-          failure ??= error;
+          failures.push(this.#explained(error));
         });
       }
     };
     await Promise.all(Array.from({ length: Math.min(PARALLEL, tasks.length) }, lane));
-    if (failure) throw this.#explained(failure);
+    if (failures.length > 0) throw failures.find((failure) => !(failure instanceof TerminalError)) ?? failures[0];
   }
 
   async #register(ref: string, { key, registration, hash }: PlannedInstance): Promise<void> {
