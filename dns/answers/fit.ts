@@ -12,6 +12,8 @@ const MAX_TCP_BYTES = 65_523;
 const MAX_TCP_ANSWERS = 4096;
 const MAX_TCP_SRV_ANSWERS = 1024;
 const MAX_UDP_ANSWER_LIMIT = 8;
+/** No record is smaller (RFC 1035 section 4.1.3, its name compressed): more than fit so are not even tried. */
+const MIN_RECORD_BYTES = 12;
 
 /** What the transport of a question allows. */
 export interface FitRequest {
@@ -39,8 +41,10 @@ export type Fits = (sections: Sections, maxBytes: number) => boolean;
  */
 export function fitAnswer(answer: Answer, request: FitRequest, fits: Fits, settings: AnswerSettings): Answer {
   const limited = limitAnswers(answer, request, settings);
+  const most = Math.ceil(maxBytes(request) / MIN_RECORD_BYTES);
+  const writable = limited.answers.length > most ? { ...limited, answers: limited.answers.slice(0, most) } : limited;
   const cutByLimit = limited.answers.length < withARecordLimit(answer, request, settings).length;
-  const fitted = fitSize(limited, (candidate) => fits(sectionsOf(candidate), maxBytes(request)));
+  const fitted = fitSize(writable, (candidate) => fits(sectionsOf(candidate), maxBytes(request)));
   const cutBySize = fitted.answers.length < limited.answers.length;
   const bit = settings.truncateBit;
   const mayRetry = request.transport === 'udp';

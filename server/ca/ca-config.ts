@@ -61,7 +61,8 @@ export function checkedRequest(request: CaConfigurationRequest): Record<string, 
   }
   const config: Record<string, unknown> = {};
   for (const [given, value] of Object.entries(request.config)) {
-    const name = NAMES[given.toLowerCase().replaceAll('_', '')];
+    const spelled = given.toLowerCase().replaceAll('_', '');
+    const name = Object.hasOwn(NAMES, spelled) ? NAMES[spelled] : undefined;
     if (!name) throw refused(`error configuring provider: unknown key ${JSON.stringify(given)} in Config`);
     if (name === 'RotationPeriod' || name === 'SkipValidate' || value === null) continue;
     config[name] = value;

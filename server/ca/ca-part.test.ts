@@ -106,6 +106,26 @@ describe('certificate authority', () => {
     }
   });
 
+  it('signs nothing under a root that has expired, and says what to do', async () => {
+    const { authority, roots, clock } = await started(openMemoryStore(), {
+      RootCertTTL: '100h',
+      IntermediateCertTTL: '99h',
+      LeafCertTTL: '1h',
+    });
+    const { TrustDomain } = await eventually(roots);
+    expect(await authority.sign(await request(TrustDomain))).toHaveProperty('CertPEM');
+    clock.jumpWall(101 * 3_600_000);
+    await expect(authority.sign(await request(TrustDomain))).rejects.toThrow(/has expired.*ca set-config/);
+  });
+
+  it('ends the server where ca_config holds a key that cannot be used', async () => {
+    const { ended } = await started(openMemoryStore(), { PrivateKey: 'x', RootCert: 'y' });
+    await expect(ended).rejects.toMatchObject({
+      code: 'config',
+      message: expect.stringMatching(/^connect.ca_config: /),
+    });
+  });
+
   it('waits on demand until somebody asks, who then has a root at once', async () => {
     const store = openMemoryStore();
     const lazy = await started(store, {}, true);

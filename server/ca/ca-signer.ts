@@ -54,6 +54,16 @@ export class CaSigner {
     }
   }
 
+  async #keysOf(rootId: string, pem: string): Promise<SigningKeys> {
+    if (this.#keys?.rootId !== rootId) this.#keys = { rootId, keys: signingKeys(pem) };
+    try {
+      return await this.#keys.keys;
+    } catch (error) {
+      this.#keys = undefined;
+      throw error;
+    }
+  }
+
   async #issue(csr: string, ttlMs: number): Promise<IssuedCertificate> {
     const { table, clock, random, state } = this.#deps;
     const [{ readSigningRequest }, { issueLeaf }] = await Promise.all([
@@ -65,14 +75,15 @@ export class CaSigner {
     const root = table.active;
     const key = root && table.key(root.id);
     if (!root || !key) throw caNotReady();
-    if (this.#keys?.rootId !== root.id) this.#keys = { rootId: root.id, keys: signingKeys(key.record.pem) };
+    if (root.notAfterMs <= clock.now()) throw expired(root.notAfterMs);
+    const keys = await this.#keysOf(root.id, key.record.pem);
     const serial = newSerial(random);
     const now = clock.now();
     const notBeforeMs = wholeSecond(Math.max(now - CLOCK_SKEW_MS, root.notBeforeMs));
     // The root may have been made under a clock that was ahead of this one.
     const notAfterMs = wholeSecond(Math.min(Math.max(now, notBeforeMs) + ttlMs, root.notAfterMs));
     const pem = await issueLeaf({
-      issuer: { certificate: root.pem, keys: await this.#keys.keys },
+      issuer: { certificate: root.pem, keys },
       publicKey,
       commonName: '',
       names: { uris: [uri] },
@@ -119,4 +130,12 @@ function wholeSecond(ms: number): number {
 
 function refused(what: string): AppError {
   return new AppError('badRequest', `the certificate request ${what}`, { facts: { field: 'CSR' } });
+}
+
+function expired(notAfterMs: number): AppError {
+  return new AppError(
+    'unavailable',
+    `the root certificate of the mesh has expired (${certificateTime(notAfterMs)}) and signs no more: make another one with ` +
+      "'lictor connect ca set-config'",
+  );
 }

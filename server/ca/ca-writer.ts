@@ -44,7 +44,7 @@ export class CaWriter {
     if (table.state) return;
     const { config, settings, clusterId: given } = this.#initialConfig();
     const clusterId = given || random.uuid();
-    const made = await this.#maker.make(settings, clusterId);
+    const made = await this.#madeFirst(settings, clusterId);
     await writer.write(() => {
       const plan = new PlanBuilder();
       // Another server may have been first: its authority is the cluster's.
@@ -53,6 +53,16 @@ export class CaWriter {
       this.#putConfig(plan, config, false);
       return plan.build();
     });
+  }
+
+  /** @throws AppError `config` for a key or certificate of ca_config that cannot be used. */
+  async #madeFirst(settings: CaSettings, clusterId: string): ReturnType<RootMaker['make']> {
+    try {
+      return await this.#maker.make(settings, clusterId);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'badRequest')) throw error;
+      throw new AppError('config', `connect.ca_config: ${error.message}`, { cause: error });
+    }
   }
 
   /** @throws AppError `badRequest` with Consul's text, `notSynced` before there is an authority. */
