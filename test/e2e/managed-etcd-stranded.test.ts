@@ -73,6 +73,13 @@ for (const etcd of [INSTALLED_ETCD, CURRENT_ETCD]) {
         for (const { name } of old) expect(await readKey(server, name)).toBe('kept');
         await eventually(() => putKey(server, 'next', 'x'), SOON);
       }
+      // Each of them has heard of where the others are.
+      for (const n of [4, 5, 3]) {
+        await eventually(async () => {
+          const urls = (await managed.members(n)).flatMap(({ peerURLs }) => peerURLs);
+          for (const at of [4, 5, 3]) expect(urls.join()).toContain(`${addressOf(at)}:`);
+        }, SOON);
+      }
     }, 240_000);
 
     it('say where each was and is and what to do, and begin anew by the commands that they show', async () => {
