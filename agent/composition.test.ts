@@ -7,11 +7,21 @@ import { AppError } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { SeededRandom } from '../core/random.ts';
+import { started } from '../test/support/started.ts';
 import { FakeServerCatalog } from './anti-entropy/fake-server-catalog.ts';
 import { composeAgent } from './composition.ts';
 import { parseAgentConfig } from './config.ts';
 
 const FILE = JSON.stringify({ check: { id: 'app', name: 'app', ttl: '30s' } });
+
+const deps = () => ({
+  clock: new FakeClock(),
+  log: silentLogger,
+  metrics: new Metrics(),
+  random: new SeededRandom(1),
+  servers: new FakeServerCatalog(),
+  identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
+});
 
 function call(routes: readonly Route[], method: string, path: string, params: Record<string, string>, query = '') {
   const route = routes.find((one) => one.method === method && one.path === path);
@@ -32,25 +42,12 @@ describe('an agent whose listeners open', () => {
   it('takes updates of TTL checks from the first request on, also before it syncs', async () => {
     const world = { readFile: () => FILE, readFolder: () => [], hostname: () => 'n1' };
     const { config } = parseAgentConfig(['-dev', '-config-file', '/app.json'], world);
-    const agent = composeAgent(config, {
-      clock: new FakeClock(),
-      log: silentLogger,
-      metrics: new Metrics(),
-      random: new SeededRandom(1),
-      servers: new FakeServerCatalog(),
-      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
-    });
-    const stop = new AbortController();
-    let done: Promise<void> = Promise.resolve();
-    await new Promise<void>((ready, fail) => {
-      done = agent.localState.run({ signal: stop.signal, ready });
-      done.catch(fail);
-    });
+    const agent = composeAgent(config, deps());
+    const stop = await started(agent.localState);
     await call(agent.routes, 'PUT', '/v1/agent/check/pass/:id', { id: 'app' });
     const { json } = await call(agent.routes, 'GET', '/v1/agent/checks', {});
     expect(json).toMatchObject({ app: { Status: 'passing' } });
-    stop.abort();
-    await done;
+    await stop();
   });
 
   it('keeps the status of its checks alone with discard_check_output', async () => {
@@ -58,25 +55,12 @@ describe('an agent whose listeners open', () => {
     const argv = ['-dev', '-config-file', '/app.json', '-hcl', 'discard_check_output = true'];
     const { config, warnings } = parseAgentConfig(argv, world);
     expect(warnings).toEqual([]);
-    const agent = composeAgent(config, {
-      clock: new FakeClock(),
-      log: silentLogger,
-      metrics: new Metrics(),
-      random: new SeededRandom(1),
-      servers: new FakeServerCatalog(),
-      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
-    });
-    const stop = new AbortController();
-    let done: Promise<void> = Promise.resolve();
-    await new Promise<void>((ready, fail) => {
-      done = agent.localState.run({ signal: stop.signal, ready });
-      done.catch(fail);
-    });
+    const agent = composeAgent(config, deps());
+    const stop = await started(agent.localState);
     await call(agent.routes, 'PUT', '/v1/agent/check/pass/:id', { id: 'app' }, 'note=all+is+well');
     const { json } = await call(agent.routes, 'GET', '/v1/agent/checks', {});
     expect(json).toMatchObject({ app: { Status: 'passing', Output: '' } });
-    stop.abort();
-    await done;
+    await stop();
   });
 });
 
@@ -88,12 +72,9 @@ describe('an agent that is told to join a server', () => {
     const servers = new FakeServerCatalog();
     servers.failure = new AppError('noLeader', 'No known Consul servers', { facts: { servers: 0 } });
     const agent = composeAgent(config, {
+      ...deps(),
       clock,
-      log: silentLogger,
-      metrics: new Metrics(),
-      random: new SeededRandom(1),
       servers,
-      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
       join: async () => {
         servers.failure = undefined;
       },
@@ -123,23 +104,10 @@ describe('an agent that starts anew', () => {
   async function during(service: object, act: (routes: readonly Route[]) => Promise<void>) {
     const world = { readFile: () => JSON.stringify({ service }), readFolder: () => [], hostname: () => 'n1' };
     const argv = ['-retry-join=127.0.0.1', `-data-dir=${dataDir}`, '-config-file', '/app.json'];
-    const agent = composeAgent(parseAgentConfig(argv, world).config, {
-      clock: new FakeClock(),
-      log: silentLogger,
-      metrics: new Metrics(),
-      random: new SeededRandom(1),
-      servers: new FakeServerCatalog(),
-      identity: { nodeId: 'an-id', address: '127.0.0.1', version: '1', consulVersion: '1.21.4' },
-    });
-    const stop = new AbortController();
-    let done: Promise<void> = Promise.resolve();
-    await new Promise<void>((ready, fail) => {
-      done = agent.localState.run({ signal: stop.signal, ready });
-      done.catch(fail);
-    });
+    const agent = composeAgent(parseAgentConfig(argv, world).config, deps());
+    const stop = await started(agent.localState);
     await act(agent.routes);
-    stop.abort();
-    await done;
+    await stop();
   }
   const put = (routes: readonly Route[], path: string, id: string, query = '') =>
     call(routes, 'PUT', path, { id }, query);

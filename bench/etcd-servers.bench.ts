@@ -13,8 +13,8 @@ import { median, show } from './measure.ts';
 
 /**
  * Three servers over three etcds on one machine: registrations by 64 clients that are spread over the servers, by one at the
- * server that leads, and by one at the others, which hand on what they get, beside plain puts of one key each into the same etcds over the client library that the servers use;
- * then a fourth server that starts on the catalog that is there. Six processes and the load share the cores, so nothing is
+ * server that leads, and by one at the others, which hand on what they get, beside plain puts of one key each into the same
+ * etcds over the client library that the servers use; then a fourth server that starts on the catalog that is there. Six processes and the load share the cores, so nothing is
  * pinned; beside the rates stands the processor time of servers and etcds, and of the library's process for plain puts, which
  * others on the machine change less. Registrations come from `wrk`, which takes little of the cores that all share.
  * Plain puts cost etcd more the more it holds: they are shown as they were before there was a catalog, too.

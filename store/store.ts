@@ -115,7 +115,10 @@ export interface StoreView {
 export interface StoreFormat {
   /** As far as this process knows; others may have raised it. */
   known(): number;
-  /** As it is now, or as it was when a backup of before has taken its place. @throws AppError `unavailable`, `storeMismatch`, what the engine throws. */
+  /**
+   * As it is now, or as it was when a backup of before has taken its place.
+   * @throws AppError `unavailable`, `storeMismatch`, what the engine throws.
+   */
   read(): Promise<number>;
   /** Raises it, for good; whether it was lower. @throws AppError `unavailable`, `storeMismatch`, what the engine throws. */
   raise(to: number): Promise<boolean>;

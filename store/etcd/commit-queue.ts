@@ -1,17 +1,12 @@
-import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { nextTurn } from '../../core/next-turn.ts';
 import { Pause } from '../../core/pause.ts';
-import type { Random } from '../../core/random.ts';
 import type { CommitResult, Op, Txn } from '../store.ts';
 import { BatchGathering } from './batch-gathering.ts';
-import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
-import type { Follower } from './follower.ts';
 import type { Head } from './layout.ts';
-import type { Loader } from './loader.ts';
-import { afterHead, OutcomeSearch } from './outcome-search.ts';
-import type { Content, Replica } from './replica.ts';
+import { afterHead, OutcomeSearch, type OutcomeSearchDeps } from './outcome-search.ts';
+import type { Content } from './replica.ts';
 import { type BatchLimits, TxnBatch } from './txn-batch.ts';
 
 /** Commits that wait for the one under way. */
@@ -31,13 +26,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-export interface CommitQueueDeps {
-  readonly client: Pick<EtcdClient, 'txn'>;
-  readonly loader: Pick<Loader, 'head'>;
-  readonly replica: Replica;
-  readonly follower: Pick<Follower, 'restart'>;
-  readonly clock: Clock;
-  readonly random: Pick<Random, 'uuid'>;
+export interface CommitQueueDeps extends OutcomeSearchDeps {
   readonly onSync?: (seconds: number, txns: number) => void;
   /** Called when etcd refuses a write for its quota. */
   readonly onNoSpace?: () => void;
@@ -247,7 +236,7 @@ export class CommitQueue {
       this.#maxTxns = Math.max(1, taken.length >> 1);
       return true;
     }
-    return ['unreachable', 'timeout', 'busy', 'other', 'otherCluster'].includes(error.reason);
+    return error.mayPass;
   }
 
   #batchLimits(): BatchLimits {

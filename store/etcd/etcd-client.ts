@@ -287,8 +287,7 @@ export class EtcdClient {
 
   /** Turns to the next member when this one cannot answer; whether asking again makes sense. */
   #passOver(at: number, error: unknown): boolean {
-    if (!(error instanceof EtcdError)) return false;
-    if (!['unreachable', 'timeout', 'other', 'busy', 'otherCluster'].includes(error.reason)) return false;
+    if (!(error instanceof EtcdError) || !error.mayPass) return false;
     if (at === this.#current) this.moveOn();
     this.#leaveAlone(at);
     return true;

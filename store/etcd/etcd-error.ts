@@ -30,11 +30,18 @@ export class EtcdError extends AppError {
     this.needsHelp = verdict.advice !== undefined || verdict.reason === 'otherCluster';
   }
 
+  /** Whether it may pass, or another member may do better: members may be away for a moment. */
+  get mayPass(): boolean {
+    return PASSING.has(this.reason);
+  }
+
   /** The same failure of what only prepared a write. */
   neverSent(): EtcdError {
     return new EtcdError({ ...this.#verdict, sent: false }, this.message, this.cause);
   }
 }
+
+const PASSING: ReadonlySet<EtcdReason> = new Set(['unreachable', 'timeout', 'busy', 'other', 'otherCluster']);
 
 interface Verdict {
   readonly reason: EtcdReason;

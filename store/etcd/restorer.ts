@@ -211,12 +211,12 @@ export class Restorer {
         // Etcd takes the transaction with which its quota is crossed, and yet answers that there is no space.
         const stopped = full ? !(await this.#begun(filling)) : !error.sent || (await this.#renewMarker(filling));
         if (!stopped) return await this.#takeSwitched(filling, sent);
-        if (!mayHelp(error) || clock.monotonic() >= until) throw error;
+        if (!error.mayPass || clock.monotonic() >= until) throw error;
         await clock.sleep(RETRY_MS);
         return undefined;
       } catch (failed) {
         if (failed === error || !(failed instanceof EtcdError)) throw failed;
-        if (!mayHelp(failed) || clock.monotonic() >= until) throw outcomeUnknown(failed.message, failed);
+        if (!failed.mayPass || clock.monotonic() >= until) throw outcomeUnknown(failed.message, failed);
         await clock.sleep(RETRY_MS);
       }
     }
@@ -311,11 +311,6 @@ function contentOf(filling: Filling, { storeId }: Content, { head, index }: Begi
 
 function overtaken(): AppError {
   return new AppError('conflict', 'another restore began meanwhile; only the last one counts');
-}
-
-/** Whether a failed call is worth another try: members may be away for a moment. */
-function mayHelp({ reason }: EtcdError): boolean {
-  return ['unreachable', 'timeout', 'busy', 'other', 'otherCluster'].includes(reason);
 }
 
 function outcomeUnknown(why: string, cause?: EtcdError): AppError {

@@ -1,12 +1,4 @@
-import { tmpdir } from 'node:os';
-import { HeldReads } from '../../api/http/held-reads.ts';
-import { errorResponse } from '../../api/http/respond.ts';
-import { SystemClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
-import { silentLogger } from '../../core/log.ts';
-import { Metrics } from '../../core/metrics.ts';
-import { SystemRandom } from '../../core/random.ts';
-import { composeServer } from '../../server/composition.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import type { CommitResult, Op, Store, StoreFormat, Txn } from '../../store/store.ts';
 import { eventually } from '../support/eventually.ts';
@@ -63,34 +55,8 @@ class CuttableStore {
   }
 }
 
-async function start(store: Store, name: string): Promise<RunningServer> {
-  const deps = { clock: new SystemClock(), log: silentLogger, metrics: new Metrics(), random: new SystemRandom() };
-  const composed = composeServer(
-    {
-      datacenter: 'dc1',
-      nodeName: name,
-      nodeAddress: '127.0.0.1',
-      nodeId: deps.random.uuid(),
-      consulVersion: '1.21.4',
-      store,
-      spoolDir: tmpdir(),
-      elected: true,
-    },
-    deps,
-  );
-  const controller = new AbortController();
-  let done: Promise<void> = Promise.resolve();
-  await new Promise<void>((ready, fail) => {
-    done = composed.runnable.run({ signal: controller.signal, ready });
-    done.catch(fail);
-  });
-  return new RunningServer(
-    composed,
-    new HeldReads({ clock: deps.clock, failure: errorResponse }),
-    store,
-    controller,
-    done,
-  );
+function start(store: Store, nodeName: string): Promise<RunningServer> {
+  return RunningServer.start({ store, nodeName, elected: true });
 }
 
 const put = async (server: RunningServer, key: string, text: string) =>

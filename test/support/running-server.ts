@@ -8,7 +8,7 @@ import type { Registration, WriterIdentity } from '../../api/shapes/registration
 import { type Clock, SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
-import { SeededRandom } from '../../core/random.ts';
+import { SeededRandom, SystemRandom } from '../../core/random.ts';
 import { type ComposedServer, composeServer } from '../../server/composition.ts';
 import type { WhyNoInstance } from '../../server/explain/service-explainer.ts';
 import type { StreamHubOptions } from '../../server/stream/stream-hub.ts';
@@ -51,6 +51,8 @@ export class RunningServer {
       bootstrapEntries?: readonly ConfigEntry[];
       whyNoInstance?: WhyNoInstance;
       elected?: boolean;
+      /** Its name, where several servers share the store: it has an id of its own then. */
+      nodeName?: string;
     } = {},
   ): Promise<RunningServer> {
     const store = options.store ?? openMemoryStore();
@@ -58,15 +60,15 @@ export class RunningServer {
       clock: options.clock ?? new SystemClock(),
       log: silentLogger,
       metrics: new Metrics(),
-      random: new SeededRandom(1),
+      random: options.nodeName === undefined ? new SeededRandom(1) : new SystemRandom(),
       ...(options.whyNoInstance ? { whyNoInstance: options.whyNoInstance } : {}),
     };
     const composed = composeServer(
       {
         datacenter: 'dc1',
-        nodeName: 'server-1',
+        nodeName: options.nodeName ?? 'server-1',
         nodeAddress: '127.0.0.1',
-        nodeId: 'aaaaaaaa-0000-4000-8000-00000000000f',
+        nodeId: options.nodeName === undefined ? 'aaaaaaaa-0000-4000-8000-00000000000f' : deps.random.uuid(),
         consulVersion: '1.21.4',
         store,
         spoolDir: tmpdir(),
