@@ -8,8 +8,8 @@ import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { Trouble } from '../../core/trouble.ts';
+import type { LocalChange } from '../local-state/local-changes.ts';
 import { localKey } from '../local-state/local-records.ts';
-import type { LocalChange } from '../local-state/local-state.ts';
 import type { ServerCatalog } from '../server-pool/server-catalog.ts';
 import {
   differences,

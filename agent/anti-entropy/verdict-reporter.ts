@@ -6,8 +6,8 @@ import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
+import type { LocalChange } from '../local-state/local-changes.ts';
 import { type LocalCheck, localKey } from '../local-state/local-records.ts';
-import type { LocalChange } from '../local-state/local-state.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface VerdictReporterDeps {

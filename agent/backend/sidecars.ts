@@ -2,8 +2,8 @@ import { type CheckPolicy, NO_SCRIPTS } from '../../api/shapes/agent-check.ts';
 import type { AgentService } from '../../api/shapes/agent-service.ts';
 import { sidecarService } from '../../api/shapes/sidecar.ts';
 import { AppError } from '../../core/errors.ts';
+import type { ServiceToRegister } from '../local-state/local-changes.ts';
 import type { LocalService } from '../local-state/local-records.ts';
-import type { ServiceToRegister } from '../local-state/local-state.ts';
 import { toRegister } from './to-register.ts';
 
 /** Ports that sidecars without one are given; both ends count. */

@@ -1,6 +1,6 @@
 import type { AgentCheck } from '../../api/shapes/agent-check.ts';
+import type { CheckToRegister } from '../local-state/local-changes.ts';
 import type { Origin } from '../local-state/local-records.ts';
-import type { CheckToRegister } from '../local-state/local-state.ts';
 
 /** A check of the API or the configuration as the local state takes it. */
 export function toRegister(

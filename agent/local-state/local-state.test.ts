@@ -6,8 +6,9 @@ import { FakeClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { FolderStateFiles } from './folder-state-files.ts';
+import type { CheckToRegister, LocalChange } from './local-changes.ts';
 import type { LocalCheckDeclaration, LocalService } from './local-records.ts';
-import { type CheckToRegister, type LocalChange, LocalState } from './local-state.ts';
+import { LocalState } from './local-state.ts';
 import { noStateFiles, type StateFiles } from './state-files.ts';
 
 const service = (id: string, port = 80): LocalService => ({
