@@ -1,4 +1,4 @@
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type LookupFunction } from 'node:net';
 import { freePort } from '../../test/support/processes/free-port.ts';
 import { wasNotSent } from './not-sent.ts';
 
@@ -11,6 +11,21 @@ describe('a request whose sending failed', () => {
     expect(wasNotSent(refused)).toBe(true);
     expect(wasNotSent(error({ code: 'EHOSTUNREACH', syscall: 'connect' }))).toBe(true);
     expect(wasNotSent(error({ code: 'UND_ERR_CONNECT_TIMEOUT' }))).toBe(true);
+  });
+
+  it('was not sent when no address of a name could be connected to', async () => {
+    const port = await freePort();
+    const lookup: LookupFunction = (_host, _options, done) =>
+      done(null, [
+        { address: '127.0.0.1', family: 4 },
+        { address: '127.0.0.2', family: 4 },
+      ]);
+    const refused = await new Promise((resolve) => connect({ host: 'two.test', port, lookup }).once('error', resolve));
+    expect((refused as AggregateError).errors).toHaveLength(2);
+    expect(wasNotSent(refused)).toBe(true);
+    const half = new AggregateError([...(refused as AggregateError).errors, error({ code: 'ECONNRESET' })]);
+    expect(wasNotSent(half)).toBe(false);
+    expect(wasNotSent(new AggregateError([]))).toBe(false);
   });
 
   it('may have been sent when a connection that was there has ended', async () => {

@@ -1,5 +1,5 @@
-/** Codes of the system; a connection that was there may end with the same ones. */
-const NOT_CONNECTED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
+/** What the system was doing when it failed: there was no connection yet. The same codes may end one that was there. */
+const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
 /** Codes of Node and undici. */
 const NOT_SENT: ReadonlySet<string> = new Set([
   'ENOTFOUND',
@@ -13,7 +13,9 @@ const HANDSHAKE = /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_
 
 /** Whether a request failed before anything of it can have been taken by the other side: it may be repeated. */
 export function wasNotSent(error: unknown): boolean {
-  const { code, syscall } = (error ?? {}) as { code?: unknown; syscall?: unknown };
+  const { code, syscall, errors } = (error ?? {}) as { code?: unknown; syscall?: unknown; errors?: unknown };
+  // One failure for each address of a name.
+  if (Array.isArray(errors) && errors.length > 0) return errors.every(wasNotSent);
   if (typeof code !== 'string') return false;
-  return NOT_SENT.has(code) || HANDSHAKE.test(code) || (NOT_CONNECTED.has(code) && syscall === 'connect');
+  return NOT_SENT.has(code) || HANDSHAKE.test(code) || CONNECTING.has(syscall);
 }

@@ -33,6 +33,12 @@ const MAX_ATTEMPTS = 16;
 const APPLY_DEADLINE_MS = 10_000;
 
 /**
+ * The revision that has what was planned; undefined: a compare failed and the state has moved on; or the catalog of this
+ * revision, for which it was planned, was replaced.
+ */
+type Outcome = Revision | undefined | { readonly replaced: Revision };
+
+/**
  * Commits plans: made from the state, with compares on everything they rely on, acknowledged when the own state shows
  * the commit. Writers of one entry go in turn; others go side by side and share the store's batches.
  */
@@ -42,6 +48,8 @@ export class StateWriter {
   readonly #locks = new KeyedLocks();
   readonly #count: Readonly<Record<'committed' | 'unchanged' | 'conflict', () => void>>;
   #pending = 0;
+  /** While the catalog that a restore has put in place of the one of a revision is being loaded: for all writers one wait. */
+  #reload: { readonly replaced: Revision; readonly loaded: Promise<boolean> } | undefined;
 
   constructor(deps: StateWriterDeps, options: StateWriterOptions) {
     this.#deps = deps;
@@ -102,6 +110,7 @@ export class StateWriter {
   async #attempt(makePlan: () => Plan): Promise<Revision | undefined> {
     let plan = makePlan();
     const held = plan.locks;
+    let outcome: Outcome;
     const waiting = this.#locks.acquire(held);
     try {
       if (waiting !== undefined) {
@@ -110,14 +119,17 @@ export class StateWriter {
         // What it needs has grown meanwhile: begin again with all of it.
         if (!covers(held, plan.locks)) return undefined;
       }
-      return await this.#commit(plan);
+      outcome = await this.#commit(plan);
     } finally {
       this.#locks.release(held);
     }
+    if (typeof outcome !== 'object') return outcome;
+    // Loading takes a while, in which others must not wait for this one's locks.
+    await this.#loadedAfter(outcome.replaced);
+    return undefined;
   }
 
-  /** The revision that has it; undefined: a compare failed and the state has moved on. */
-  async #commit(plan: Plan): Promise<Revision | undefined> {
+  async #commit(plan: Plan): Promise<Outcome> {
     if (plan.ops.length === 0) {
       this.#count.unchanged();
       return this.#deps.state.revision;
@@ -147,10 +159,7 @@ export class StateWriter {
       throw new AppError('noLeader', 'No cluster leader');
     }
     this.#count.conflict();
-    if (result.failedCompare === fence.length) {
-      await this.#replaced(generationRevision);
-      return undefined;
-    }
+    if (result.failedCompare === fence.length) return { replaced: generationRevision };
     // The store's revision may stand for something outside the catalog, which the state never shows: wait a little.
     await gate.reached(result.revision, { clock, withinMs: 100 });
     return undefined;
@@ -158,12 +167,16 @@ export class StateWriter {
 
   /**
    * Resolves when the state shows another catalog than that of this revision: a large one takes seconds to be loaded, in
-   * which no plan can succeed. @throws AppError `deadline`.
+   * which no plan can succeed. @throws AppError `deadline`, at once where it was waited for already.
    */
-  async #replaced(generationRevision: Revision): Promise<void> {
+  async #loadedAfter(replaced: Revision): Promise<void> {
     const { state, clock } = this.#deps;
-    const isReplaced = () => state.generationRevision !== generationRevision;
-    if (await loadedAnew(state, isReplaced, { clock, withinMs: APPLY_DEADLINE_MS })) return;
+    if (state.generationRevision !== replaced) return;
+    if (this.#reload?.replaced !== replaced) {
+      const isLoaded = () => state.generationRevision !== replaced;
+      this.#reload = { replaced, loaded: loadedAnew(state, isLoaded, { clock, withinMs: APPLY_DEADLINE_MS }) };
+    }
+    if (await this.#reload.loaded) return;
     throw new AppError(
       'deadline',
       'the catalog was restored, but this server does not show it yet; nothing was written, retry',

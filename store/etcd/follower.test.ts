@@ -328,6 +328,20 @@ describe('the follower of etcd', () => {
     expect([ends, replica.revision]).toEqual([['starved', 'starved'], 4]);
   });
 
+  it('does not load because it was held up itself while commits found it behind', async () => {
+    const { etcd, clock, follower, ends } = bench();
+    etcd.newest = 4;
+    for (let moves = 1; moves <= 3; moves++) {
+      etcd.say({});
+      const found = clock.sleep(2000).then(() => follower.restart('starved'));
+      await clock.stall(2500);
+      await found;
+      await clock.advance(100);
+      expect({ moves: etcd.moves, loads: etcd.loads }).toEqual({ moves, loads: 0 });
+    }
+    expect(ends).toEqual(['starved', 'starved', 'starved']);
+  });
+
   it('asks a quorum and judges by its answer also when no stream lasts', async () => {
     const { etcd, clock, ends } = bench();
     etcd.newest = 4;

@@ -26,6 +26,7 @@ const MIN_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2000;
 /** How often it is looked whether the stream lives; the leader's beats alone come more often (server/leadership). */
 const LOOK_MS = 500;
+const LATE_LOOK_MS = 2 * LOOK_MS;
 /** A stream may take so long to bring what there is before it is judged by that. */
 const FIRST_EVENTS_MS = 1000;
 /** Looks in a row that find nothing: at the first one the member is asked for a sign of life, after the last given up. */
@@ -50,6 +51,9 @@ export class Follower {
   /** When a quorum was last asked for the newest head. Streams come and go meanwhile. */
   #askedAt: number;
   #asking: Promise<void> | undefined;
+  /** When the stream was looked at last, and when that came late last: this process was held up itself. */
+  #lookedAt: number;
+  #lateAt = -Infinity;
   /** What it has answered, as `#newestHead` says it; the present stream must bring it until the next question. */
   #expected = 0;
   readonly #trouble: Trouble;
@@ -61,6 +65,7 @@ export class Follower {
     this.#probeMs = options.probeMs;
     this.#from = options.from;
     this.#askedAt = deps.clock.monotonic();
+    this.#lookedAt = this.#askedAt;
     this.#trouble = new Trouble(deps);
   }
 
@@ -100,7 +105,10 @@ export class Follower {
 
   /** The member has less than a quorum. Counted once a stream, whoever has found it out. */
   #passOver(): void {
-    this.#starved++;
+    const now = this.#deps.clock.monotonic();
+    const heldUp = now - this.#lookedAt > LATE_LOOK_MS || now - this.#lateAt < FIRST_EVENTS_MS;
+    // One that could not look at what came does not know what the member lacks.
+    if (!heldUp) this.#starved++;
     this.#expect(0);
     this.#deps.client.moveOn();
   }
@@ -189,13 +197,16 @@ export class Follower {
     let silent = 0;
     for (;;) {
       const begun = clock.monotonic();
+      this.#lookedAt = begun;
       await clock.sleep(LOOK_MS, over);
       // What came while this process was busy.
       await nextTurn();
       if (over.aborted) return undefined;
       const now = clock.monotonic();
       // Whether the other side was silent cannot be told when this process was stopped itself.
-      silent = answered() || now - begun > 2 * LOOK_MS ? 0 : silent + 1;
+      const late = now - begun > LATE_LOOK_MS;
+      if (late) this.#lateAt = now;
+      silent = answered() || late ? 0 : silent + 1;
       if (silent === 1) stream.probe();
       if (silent === SILENT_LOOKS) {
         stream.giveUp();

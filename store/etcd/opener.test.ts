@@ -12,8 +12,14 @@ const KNOWN = { storeId: 's', revision: 100 };
 const layout = new Layout('t/');
 const generation = layout.generation('g');
 
-/** An etcd that was brought back to revision 80; `before` is called ahead of each transaction of the server that starts. */
-function bench(before: (bench: { write: (revision?: number) => void; clock: FakeClock }) => Promise<void> | void) {
+/**
+ * An etcd that was brought back to revision 80; `before` is called ahead of each transaction of the server that starts. Each read
+ * takes `readMs`.
+ */
+function bench(
+  before: (bench: { write: (revision?: number) => void; clock: FakeClock }) => Promise<void> | void,
+  readMs = 0,
+) {
   const etcd = new FakeEtcd();
   const clock = new FakeClock();
   const put = (head: Head): void => {
@@ -33,7 +39,10 @@ function bench(before: (bench: { write: (revision?: number) => void; clock: Fake
     put({ ...head, id: `theirs-${previous}`, revision: revision ?? head.revision + 1, previous, changes: [] });
   };
   const client = {
-    range: async (request: RangeRequest) => etcd.range(request),
+    range: async (request: RangeRequest) => {
+      await clock.advance(readMs);
+      return etcd.range(request);
+    },
     txn: async (request: TxnRequest) => {
       await before({ write, clock });
       return etcd.txn(request);
@@ -55,6 +64,12 @@ describe('a store in etcd that is older than what its server knows', () => {
     const { content } = await opened;
     expect(content.head.revision).toBe(KNOWN.revision + REVISION_MARGIN);
     expect(raises).toEqual([{ known: 100, found: 83, next: content.head.revision }]);
+  });
+
+  it('is lifted above that however long it takes to be loaded', async () => {
+    const { opened, raises } = bench(() => {}, 6000);
+    expect((await opened).content.head.revision).toBe(KNOWN.revision + REVISION_MARGIN);
+    expect(raises).toHaveLength(1);
   });
 
   it('is taken as it is once another server has lifted it', async () => {

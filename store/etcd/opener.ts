@@ -37,13 +37,15 @@ export async function loadKnown(deps: OpenerDeps, known: KnownStore | undefined)
   const { loader, clock } = deps;
   if (!known) await create(deps);
   await acceptAsked(deps, known);
-  const until = clock.monotonic() + RAISE_MS;
+  let until: number | undefined;
   for (;;) {
     const loaded = await loader.content();
     if (!known) return loaded;
     const { storeId, head } = loaded.content;
     if (storeId !== known.storeId) throw anotherStore(storeId, known.storeId);
     if (head.revision >= known.revision) return loaded;
+    // However long a large one takes to load: it is tried.
+    until ??= clock.monotonic() + RAISE_MS;
     if (clock.monotonic() >= until) throw olderStore(head.revision, known.revision);
     await raise(deps, loaded.content, { known: known.revision, until });
   }

@@ -122,6 +122,25 @@ describe('a restore in etcd', () => {
     expect(await found(etcd)).toEqual({ revision: THEIRS + 1, entries: 1 });
   });
 
+  it('goes on when etcd is away for a moment between the writing of the snapshot and the switch', async () => {
+    const etcd = Object.assign(new FakeEtcd(), { silent: false });
+    const server = await serve(etcd, 1);
+    const isFilling = ({ success }: TxnRequest): boolean =>
+      success.some((op) => op.kind === 'put' && op.key.toString().includes('/e/'));
+    server.handle = (request) => {
+      const response = etcd.txn(request);
+      if (isFilling(request)) {
+        etcd.silent = true;
+        server.clock.after(1000, () => {
+          etcd.silent = false;
+        });
+      }
+      return response;
+    };
+    expect(await ended(server.clock, server.restore('a'))).toBe(THEIRS + 1);
+    expect(await found(etcd)).toEqual({ revision: THEIRS + 1, entries: 1 });
+  });
+
   it('ends in doubt when etcd answers nothing more after the switch was sent', async () => {
     const etcd = Object.assign(new FakeEtcd(), { silent: false });
     const server = await serve(etcd, 1);

@@ -16,6 +16,7 @@ import {
   type GenerationLayout,
   type Head,
   type Layout,
+  type Root,
 } from './layout.ts';
 import type { Loader } from './loader.ts';
 import type { EtcdOp } from './messages.ts';
@@ -142,9 +143,8 @@ export class Restorer {
       const old = replica.content;
       const revision = Math.max(theirs, old.head.revision) + 1;
       const next = this.#beginning(filling, revision);
-      const request = await this.#switchTxn(filling, old, next.head);
       try {
-        const response = await client.txn(request);
+        const response = await client.txn(await this.#switchTxn(filling, old, next.head));
         if (response.succeeded) {
           replica.adopt(contentOf(filling, old, next, response.header.revision), old);
           return { old, revision };
@@ -172,8 +172,8 @@ export class Restorer {
   }
 
   async #switchTxn(filling: Filling, old: Content, head: Head): Promise<Parameters<EtcdClient['txn']>[0]> {
-    const { loader, layout } = this.#deps;
-    const { root, modRevision } = await loader.rootEntry();
+    const { layout } = this.#deps;
+    const { root, modRevision } = await this.#root();
     const left: Head = { ...old.head, id: head.id, previous: old.headRevision, changes: [], movedTo: filling.name };
     return {
       compares: [
@@ -192,6 +192,15 @@ export class Restorer {
         { kind: 'range', key: filling.marker },
       ],
     };
+  }
+
+  /** @throws EtcdError as of a write that was not sent. */
+  async #root(): Promise<{ root: Root; modRevision: number }> {
+    try {
+      return await this.#deps.loader.rootEntry();
+    } catch (error) {
+      throw error instanceof EtcdError ? error.neverSent() : error;
+    }
   }
 
   /**
