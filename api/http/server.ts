@@ -1,31 +1,27 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { AppError, errorRow, errorText } from '../../core/errors.ts';
+import { AppError, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext } from '../../core/lifecycle.ts';
 import type { CounterMetric } from '../../core/metrics.ts';
-import { AnswerCounts } from './answer-counts.ts';
-import { answerForm } from './answer-form.ts';
 import { bind } from './bind.ts';
 import { announcesBody, BODY_LIMITS, isPlainEncoding, watchBody } from './body-watch.ts';
 import { answerClientError, type ClientError, TOO_MANY_HEADERS } from './client-errors.ts';
 import { sendBeforeClosing } from './close-idle.ts';
 import { collectBody } from './collect-body.ts';
 import { type Connections, limitConnections } from './connection-limit.ts';
-import { type Exchange, handle, rememberMethod } from './exchange.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { rememberMethod } from './exchange.ts';
 import { notFound } from './fixed-answers.ts';
-import { DEFAULT_POLICY, type HttpPolicy } from './http-policy.ts';
 import { closeWithLinger } from './linger.ts';
 import { createListener, DEFAULT_HEADER_BYTES, MAX_HEADERS, replaceTls } from './listener.ts';
-import { RepeatedRequests } from './repeated-requests.ts';
-import { errorResponse, respond, respondAgain } from './respond.ts';
+import { errorResponse, respond } from './respond.ts';
 import type { RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
 import type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 import type { ServerTls } from './server-tls.ts';
 import { listenPrivately, socketPath } from './unix-socket.ts';
 import { serveUpgrades } from './upgrades.ts';
-import { WaitingLimit } from './waiting-limit.ts';
 
 export type { HttpServer, HttpServerDeps, HttpServerOptions } from './server-options.ts';
 
@@ -45,17 +41,14 @@ class RouteServer implements HttpServer {
   readonly name: string;
   readonly #deps: HttpServerDeps;
   readonly #options: HttpServerOptions;
-  readonly #counts: AnswerCounts;
   readonly #handshakes: CounterMetric;
   readonly #stopping = new AbortController();
-  readonly #waiting = new WaitingLimit();
-  readonly #repeated: RepeatedRequests;
+  readonly #dispatcher: Dispatcher;
   readonly #maxBodyBytes: number;
   /** Fixed paths whose bodies are collected. */
   readonly #direct = new Map<string, MountedPath>();
   /** Paths whose bodies are streamed. */
   readonly #streamed: ReadonlySet<string>;
-  #policy: HttpPolicy = DEFAULT_POLICY;
   #tls: ServerTls | undefined;
   #listener: Server | undefined;
   #connections: Connections | undefined;
@@ -68,18 +61,15 @@ class RouteServer implements HttpServer {
     this.#tls = options.tls;
     this.#maxBodyBytes = options.maxBodyBytes ?? 1024 * 1024;
     this.#streamed = new Set(options.routes.filter((route) => route.streamsBody).map((route) => route.path));
-    this.#counts = new AnswerCounts(deps);
     this.#handshakes = deps.metrics.counter({
       name: 'lictor_http_tls_failures_total',
       help: 'TLS handshakes of HTTP clients that failed, by listener',
       labels: ['listener'],
     });
-    this.#repeated = new RepeatedRequests({
-      ...deps,
-      counts: this.#counts,
-      waiting: this.#waiting,
-      failure: (error, route) => this.#failure(error, route),
-      policy: () => this.#followed(),
+    this.#dispatcher = new Dispatcher(deps, {
+      name: this.name,
+      stopping: this.#stopping.signal,
+      policy: options.policy,
       isRefused: (socket) => this.#isRefused(socket),
     });
   }
@@ -132,12 +122,12 @@ class RouteServer implements HttpServer {
   #createListener(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       if (this.#isRefused(request.socket)) return;
-      this.#followed();
+      this.#dispatcher.followPolicy();
       if (request.rawHeaders.length >= 2 * MAX_HEADERS) {
         this.#refuse(request, response, { status: 431, text: TOO_MANY_HEADERS });
         return;
       }
-      if (this.#repeated.answer(request, response, this.#policy)) return;
+      if (this.#dispatcher.answerAgain(request, response)) return;
       // Content types carry no meaning for Consul's API; a malformed one must not refuse the request.
       delete request.headers['content-type'];
       if (announcesBody(request)) {
@@ -190,7 +180,7 @@ class RouteServer implements HttpServer {
     collectBody(request, this.#maxBodyBytes, (body) => {
       // What was refused while it came is not carried out, whatever still comes of it.
       if (this.#isRefused(request.socket)) return;
-      if (body) this.#dispatch(path, { raw: request, response, params: {}, body });
+      if (body) this.#dispatcher.dispatch(path, { raw: request, response, params: {}, body });
       else this.#refuse(request, response, errorResponse(this.#tooLarge()));
     });
     return true;
@@ -207,7 +197,7 @@ class RouteServer implements HttpServer {
   /** Answers a request that is not to be read to its end, and closes its connection. */
   #refuse(request: IncomingMessage, response: ServerResponse, answer: RouteResponse): void {
     const { socket } = request;
-    this.#counts.count(request.method ?? 'GET', 'unknown', answer.status ?? 500);
+    this.#dispatcher.counts.count(request.method ?? 'GET', 'unknown', answer.status ?? 500);
     if (response.headersSent || response.destroyed) {
       socket.destroy();
       return;
@@ -217,17 +207,13 @@ class RouteServer implements HttpServer {
     closeWithLinger(this.#deps.clock, socket);
     // Once it is answered, Node does not tell who still reads the body that it has ended.
     socket.once('close', () => request.destroy(new AppError('deadline', 'the request was refused while it came')));
-    respond(response, answer, { pretty: false, gzip: false, head: false, close: true, extra: this.#policy.headers });
-  }
-
-  /** The policy as it is now. A changed one counts for URLs too that were asked before. */
-  #followed(): HttpPolicy {
-    const policy = this.#options.policy?.() ?? DEFAULT_POLICY;
-    if (policy !== this.#policy) {
-      this.#policy = policy;
-      this.#repeated.forget();
-    }
-    return policy;
+    respond(response, answer, {
+      pretty: false,
+      gzip: false,
+      head: false,
+      close: true,
+      extra: this.#dispatcher.policy.headers,
+    });
   }
 
   #mount(app: FastifyInstance): void {
@@ -240,7 +226,12 @@ class RouteServer implements HttpServer {
           url: path.pattern,
           handler: ({ raw, params, body }, reply) => {
             reply.hijack();
-            this.#dispatch(path, { raw, response: reply.raw, params: params as Record<string, string>, body });
+            this.#dispatcher.dispatch(path, {
+              raw,
+              response: reply.raw,
+              params: params as Record<string, string>,
+              body,
+            });
           },
         });
       }
@@ -258,7 +249,7 @@ class RouteServer implements HttpServer {
     }
     app.setNotFoundHandler((request, reply) => {
       reply.hijack();
-      this.#answer(request.raw, reply.raw, notFound(request.raw.url ?? '/'), 'unknown');
+      this.#dispatcher.answer(request.raw, reply.raw, notFound(request.raw.url ?? '/'), 'unknown');
     });
   }
 
@@ -266,69 +257,7 @@ class RouteServer implements HttpServer {
     const url = request.raw.url ?? path;
     const location = `${path}/${url.slice(path.length)}`;
     reply.hijack();
-    this.#answer(request.raw, reply.raw, { status: 307, headers: { location } }, path);
-  }
-
-  #dispatch(path: MountedPath, exchange: Exchange): void {
-    const { timings } = this.#deps;
-    const { raw, response } = exchange;
-    const { socket } = raw;
-    const start = timings?.start() ?? 0;
-    const answered = (answer: RouteResponse) => {
-      this.#answer(raw, response, answer, path.path);
-      timings?.record(raw.method ?? 'GET', path.path, start);
-    };
-    if (this.#waiting.isFull(socket)) {
-      answered(errorResponse(new AppError('rateLimited', 'too many requests wait on this connection')));
-      return;
-    }
-    const result = this.#resultOf(path, exchange);
-    if (!(result instanceof Promise)) {
-      answered(result);
-      return;
-    }
-    this.#waiting.enter(socket);
-    const settled = (answer: RouteResponse) => {
-      this.#waiting.leave(socket);
-      answered(answer);
-    };
-    result.then(settled, (error: unknown) => settled(this.#failure(error, path.path)));
-  }
-
-  #resultOf(path: MountedPath, exchange: Exchange): Promise<RouteResponse> | RouteResponse {
-    try {
-      return handle(path, exchange, {
-        policy: this.#policy,
-        stopping: this.#stopping.signal,
-        hold: (read) => this.#repeated.hold(exchange.raw, exchange.response, path.path, read),
-      });
-    } catch (error) {
-      return this.#failure(error, path.path);
-    }
-  }
-
-  #failure(error: unknown, route: string): RouteResponse {
-    const row = errorRow(error);
-    if (row === errorRow(undefined)) {
-      this.#deps.log.error('a request failed', { listener: this.name, route, err: error });
-    } else if (row.http >= 500) {
-      this.#deps.log.debug('a request was refused', { listener: this.name, route, text: errorText(error) });
-    }
-    return errorResponse(error);
-  }
-
-  #answer(raw: IncomingMessage, response: ServerResponse, answer: RouteResponse, route: string): void {
-    this.#counts.count(raw.method ?? 'GET', route, answer.status ?? 200);
-    const form = answerForm(raw, this.#stopping.signal.aborted, this.#policy.headers);
-    try {
-      if (!form.pretty) this.#repeated.note(raw, route, answer);
-      if (answer.shared) respondAgain(response, answer, form);
-      else respond(response, answer, form);
-    } catch (error) {
-      this.#deps.log.error('an answer could not be sent', { listener: this.name, route, err: error });
-      if (!response.headersSent) respond(response, errorResponse(error), form);
-      else response.destroy();
-    }
+    this.#dispatcher.answer(request.raw, reply.raw, { status: 307, headers: { location } }, path);
   }
 
   /** Errors that arise before a route is reached: a body over its limit, a broken URL. */
@@ -351,7 +280,7 @@ class RouteServer implements HttpServer {
   /** New connections are refused, blocked queries are ended, answers under way get `drainMs`. */
   async #drain(app: FastifyInstance): Promise<void> {
     this.#stopping.abort();
-    this.#repeated.stop();
+    this.#dispatcher.stop();
     this.#connections?.closeUnfinished();
     const timer = this.#deps.clock.after(
       this.#options.drainMs ?? DRAIN_MS,
