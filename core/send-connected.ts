@@ -14,12 +14,15 @@ export function sendConnected(
   socket.once('close', () => {
     closed = true;
   });
-  // Called with an error, too, on which the socket is not connected (Node.js, dgram).
-  socket.connect(to.port, to.address, (error?: Error | null) => {
-    if (closed) return;
-    if (error) return fail(error);
-    socket.send(packet, (unsent) => {
-      if (unsent && !closed) fail(unsent);
+  // A socket that `connect` could not bind cannot be closed any more: it would wait for the end of that for ever.
+  socket.bind(0, () => {
+    // Called with an error, too, on which the socket is not connected (Node.js, dgram).
+    socket.connect(to.port, to.address, (error?: Error | null) => {
+      if (closed) return;
+      if (error) return fail(error);
+      socket.send(packet, (unsent) => {
+        if (unsent && !closed) fail(unsent);
+      });
     });
   });
 }

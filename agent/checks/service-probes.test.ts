@@ -98,6 +98,11 @@ describe('udp probe', () => {
     const result = await probe(plan({ UDP: target }), never);
     expect(result).toMatchObject({ status: 'critical', output: expect.stringMatching(output) });
   });
+  it('asks other machines', async () => {
+    // One for examples (RFC 5737): nothing comes back, or that there is no way to it.
+    const { output } = await probe(plan({ UDP: '198.51.100.1:9', Timeout: '200ms' }), never);
+    expect(output).not.toMatch(/bind/);
+  });
   it('asks a name at the address that it has, of either family', async () => {
     const socket = createSocket('udp6');
     await new Promise<void>((resolve) => socket.bind(0, '::1', resolve));

@@ -26,7 +26,8 @@ export function probeUdp(deps: { clock: Clock }, plan: UdpPlan, signal: AbortSig
       if (error) return fail(error);
       socket = createSocket({
         type: family === 6 ? 'udp6' : 'udp4',
-        lookup: (_name, _options, callback) => callback(null, address, family),
+        // Asked for the socket's own address, too.
+        lookup: (numeric, _options, callback) => callback(null, numeric, family),
       });
       socket.on('error', fail);
       socket.on('message', () => settle(passing.status, passing.output));

@@ -30,10 +30,12 @@ export function exchange(deps: { clock: Clock }, to: RecursorAddress, question: 
   return new Promise((resolve, reject) => {
     const link = question.transport === 'udp' ? overUdp : overTcp;
     let close = () => {};
+    let ended = false;
     const timer = deps.clock.after(question.timeoutMs, () => {
       end(new AppError('deadline', `${to.host} did not answer within ${question.timeoutMs} ms`));
     });
     const end = (result: Uint8Array | Error) => {
+      ended = true;
       timer.cancel();
       close();
       if (result instanceof Error) reject(result);
@@ -43,6 +45,8 @@ export function exchange(deps: { clock: Clock }, to: RecursorAddress, question: 
       // What is no answer to the question is as if it had not come.
       if (result instanceof Error || answers(result, question.packet)) end(result);
     });
+    // Where there is no port left it has failed already.
+    if (ended) close();
   });
 }
 
