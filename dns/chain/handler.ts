@@ -6,6 +6,7 @@ import type { Answer } from '../answers/answer.ts';
 import type { DnsReader } from '../answers/catalog-reader.ts';
 import type { Sections } from '../answers/fit.ts';
 import type { AnswerSettings } from '../answers/settings.ts';
+import type { ForeignNames } from '../recursor/foreign-names.ts';
 import type { Recursor } from '../recursor/recursor.ts';
 import type { Query } from './query.ts';
 
@@ -27,6 +28,8 @@ export interface ChainEnv {
   fits(query: Query, sections: Sections, maxBytes: number): boolean;
   /** Servers that know what is outside the zones; undefined when none are set. */
   readonly recursor?: Recursor;
+  /** The targets of answers that are outside the zones; undefined without recursors. */
+  readonly foreignNames?: ForeignNames;
   /** Asks the lookups about another name of the zone (the target of a CNAME or SRV record). */
   resolve(query: Query): Promise<Answer>;
 }

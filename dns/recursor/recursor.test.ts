@@ -1,89 +1,22 @@
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
-import { encode, type Packet } from 'dns-packet';
 import { SystemClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { Dig } from '../../test/support/dig.ts';
-import { framed } from '../../test/support/dns-client.ts';
 import { FakeCatalogReader } from '../../test/support/fake-catalog-reader.ts';
-import { freePort } from '../../test/support/processes/free-port.ts';
+import { type Behaviour, OutsideDns } from '../../test/support/outside-dns.ts';
 import { answerSettings } from '../dns-options.ts';
 import { createResponder } from '../responder.ts';
-import { decodeMessage } from '../wire/decode-message.ts';
 import { Recursor, type RecursorOptions } from './recursor.ts';
 import { recursorAddress } from './recursor-address.ts';
 
-/** What a server outside says: the records, a code, nothing at all, or a forged id. */
-type Behaviour = 'answer' | 'servfail' | 'nxdomain' | 'silent' | 'forged';
-
-class Outside {
-  readonly asked: string[] = [];
-  behaviour: Behaviour = 'answer';
-  #udp: Socket | undefined;
-  #tcp: Server | undefined;
-
-  async open(): Promise<number> {
-    this.#udp = createSocket('udp4');
-    this.#udp.on('message', (packet, from) => {
-      for (const answer of this.#answers(packet)) this.#udp!.send(answer, from.port, from.address);
-    });
-    // One port for both transports: a port that UDP alone picks may be taken for TCP.
-    const port = await freePort();
-    this.#udp.bind(port, '127.0.0.1');
-    await once(this.#udp, 'listening');
-    this.#tcp = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.on('data', (chunk: Buffer) => {
-        for (const answer of this.#answers(chunk.subarray(2))) socket.write(framed(answer));
-      });
-    });
-    this.#tcp.listen(port, '127.0.0.1');
-    await once(this.#tcp, 'listening');
-    return port;
-  }
-
-  close(): void {
-    this.#udp?.close();
-    this.#tcp?.close();
-  }
-
-  #answers(packet: Uint8Array): Buffer[] {
-    const query = decodeMessage(packet);
-    const { name, type } = query.questions![0]!;
-    this.asked.push(`${name} ${type}`);
-    if (this.behaviour === 'silent') return [];
-    const rcode = { answer: 0, forged: 0, servfail: 2, nxdomain: 3 }[this.behaviour];
-    const answers =
-      rcode > 0
-        ? []
-        : [
-            { type: 'CNAME', name, ttl: 9, data: 'real.example.org' },
-            { type: 'A', name: 'real.example.org', ttl: 9, data: '192.0.2.7' },
-          ];
-    const message = encode({
-      type: 'response',
-      id: query.id,
-      flags: rcode | 0x80,
-      questions: query.questions,
-      answers,
-    } as Packet);
-    if (this.behaviour !== 'forged') return [message];
-    const forged = Buffer.from(message);
-    forged[0] = forged[0]! ^ 0xff;
-    return [forged];
-  }
-}
-
 describe('recursors', () => {
-  const servers: Outside[] = [];
+  const servers: OutsideDns[] = [];
   const addresses: { host: string; port: number }[] = [];
   beforeEach(async () => {
     for (let i = 0; i < 2; i++) {
-      const server = new Outside();
+      const server = new OutsideDns();
       servers.push(server);
       addresses.push({ host: '127.0.0.1', port: await server.open() });
     }
