@@ -29,7 +29,7 @@ export const connectCommand = command({
       subProgram(
         ca,
         'set-config',
-        'Changes the configuration; another key begins a new root, which the old one vouches for.',
+        'Changes the configuration; another key begins a new root, which the old one vouches for, and so does an unchanged configuration when the root has expired or soon will.',
         ['lictor connect ca set-config -config-file ca.json'],
         io,
       ),

@@ -1,5 +1,7 @@
 /** Gauges under the names that tools read from Consul; those of the catalog carry its datacenter. */
-export const GAUGE_NAMES: Readonly<Record<string, { readonly name: string; readonly ofCatalog?: true }>> = {
+export const GAUGE_NAMES: Readonly<
+  Record<string, { readonly name: string; readonly also?: string; readonly ofCatalog?: true }>
+> = {
   lictor_process_active_resources: { name: 'consul.runtime.num_goroutines' },
   lictor_process_gc_pause_nanoseconds: { name: 'consul.runtime.total_gc_pause_ns' },
   lictor_process_gc_runs: { name: 'consul.runtime.total_gc_runs' },
@@ -8,6 +10,12 @@ export const GAUGE_NAMES: Readonly<Record<string, { readonly name: string; reado
   lictor_autopilot_failure_tolerance: { name: 'consul.autopilot.failure_tolerance' },
   lictor_autopilot_healthy: { name: 'consul.autopilot.healthy' },
   lictor_server_is_leader: { name: 'consul.server.isLeader' },
+  // The root signs for services itself.
+  lictor_ca_active_root_expiry_seconds: {
+    name: 'consul.mesh.active-root-ca.expiry',
+    also: 'consul.mesh.active-signing-ca.expiry',
+    ofCatalog: true,
+  },
   lictor_catalog_clients: { name: 'consul.members.clients', ofCatalog: true },
   lictor_catalog_instances: { name: 'consul.state.service_instances', ofCatalog: true },
   lictor_catalog_nodes: { name: 'consul.state.nodes', ofCatalog: true },

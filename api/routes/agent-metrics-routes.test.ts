@@ -6,10 +6,11 @@ import type { RouteRequest, RouteResponse } from '../http/route.ts';
 import { agentMetricsRoutes } from './agent-metrics-routes.ts';
 import type { MetricsShape } from './agent-metrics-shape.ts';
 
-async function served(metricsHost = '') {
+async function served(metricsHost = '', left = Number.NaN) {
   const clock = new FakeClock();
   const metrics = new Metrics();
   metrics.observedGauge({ name: 'lictor_catalog_nodes', help: 'x' }, () => 3);
+  metrics.observedGauge({ name: 'lictor_ca_active_root_expiry_seconds', help: 'x' }, () => left);
   metrics.counter({ name: 'lictor_writes_total', help: 'x', labels: ['result'] }).add(7, { result: 'ok' });
   metrics.histogram({ name: 'lictor_sync_seconds', help: 'x' }, [1]).observe(0.5);
   const timings = new RequestTimings({ clock });
@@ -54,6 +55,22 @@ describe('GET /v1/agent/metrics', () => {
     const { Gauges, Counters } = (await ask(plain)).json as MetricsShape;
     expect(Gauges.map(({ Name }) => Name)).toEqual(['consul.web-1.example.state.nodes', 'lictor_catalog_nodes']);
     expect(named(Counters, 'consul.health.service.query')).toHaveLength(1);
+  });
+
+  it('has the time that is left to the root of the mesh, and nothing while there is none', async () => {
+    const names = ['consul.mesh.active-root-ca.expiry', 'consul.mesh.active-signing-ca.expiry'];
+    for (const [left, values] of [
+      [864_000, [864_000]],
+      [Number.NaN, []],
+    ] as const) {
+      const { plain, ask } = await served('', left);
+      const { Gauges } = (await ask(plain)).json as MetricsShape;
+      for (const name of names) {
+        expect(named(Gauges, name)).toEqual(
+          values.map((Value) => ({ Name: name, Labels: { datacenter: 'dc1' }, Value })),
+        );
+      }
+    }
   });
 
   it('gives the Prometheus text to who asks for it', async () => {

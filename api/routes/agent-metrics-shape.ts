@@ -51,8 +51,9 @@ export function metricsShape(
 function consulGauge({ Name, Value }: Gauge, { datacenter, host }: { datacenter: string; host: string }): Gauge[] {
   const known = GAUGE_NAMES[Name];
   if (!known) return [];
-  const name = host === '' ? known.name : known.name.replace('.', `.${host}.`);
-  return [{ Name: name, Labels: known.ofCatalog ? { datacenter } : {}, Value }];
+  const Labels: Metric['Labels'] = known.ofCatalog ? { datacenter } : {};
+  const names = known.also === undefined ? [known.name] : [known.name, known.also];
+  return names.map((name) => ({ Name: host === '' ? name : name.replace('.', `.${host}.`), Labels, Value }));
 }
 
 function requestMetrics(timings: readonly RouteTiming[]): { counters: Aggregated[]; samples: Aggregated[] } {
@@ -107,7 +108,8 @@ function ownMetrics(text: string): { gauges: Gauge[]; counters: Aggregated[]; sa
     const [, name, labelText = '', number] = match;
     const value = Number(number);
     const metric: Metric = { Name: name!, Labels: labelsOf(labelText) };
-    if (type === 'gauge') found.gauges.push({ ...metric, Value: value });
+    // What is not there has no number in JSON.
+    if (type === 'gauge') found.gauges.push(...(Number.isFinite(value) ? [{ ...metric, Value: value }] : []));
     else if (type === 'counter') found.counters.push({ ...metric, ...total(1, value) });
     else if (name!.endsWith('_sum')) sums.set(`${name!.slice(0, -4)}{${labelText}}`, value);
     else if (name!.endsWith('_count')) {

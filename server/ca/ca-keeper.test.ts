@@ -16,7 +16,7 @@ it('ends with its term also when that is over while it writes', async () => {
     clock: new FakeClock(),
     log: silentLogger,
     state: { topics: { watch: () => () => {} } } as unknown as CatalogState,
-    table: { state: undefined },
+    table: { state: undefined, active: undefined, config: undefined, rootGiven: false },
     writer: {
       initialize: () => {
         begun();

@@ -3,14 +3,16 @@ import { AppError, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { CatalogState } from '../catalog/state.ts';
+import { settingsOf } from './ca-config.ts';
 import { CA_ROOTS_TOPIC, type CaTable } from './ca-table.ts';
 import type { CaWriter } from './ca-writer.ts';
+import { rootProblem } from './root-validity.ts';
 
 export interface CaKeeperDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly state: CatalogState;
-  readonly table: Pick<CaTable, 'state'>;
+  readonly table: Pick<CaTable, 'state' | 'active' | 'config' | 'rootGiven'>;
   readonly writer: Pick<CaWriter, 'initialize' | 'prune'>;
   /** Until it resolves there need not be an authority. */
   readonly wanted: Promise<void>;
@@ -19,10 +21,16 @@ export interface CaKeeperDeps {
 const RETRY_MS = 500;
 const PRUNE_EVERY_MS = 3_600_000;
 
-/** Makes the authority of a new cluster (also of one that was restored without), and forgets old roots. */
+const SAY_EVERY_MS = 24 * 3_600_000;
+
+/**
+ * Makes the authority of a new cluster (also of one that was restored without), forgets old roots, and says once a day when the
+ * active one has ended or will soon. It makes no other one: a clock that is wrong must not change whom the mesh trusts.
+ */
 export class CaKeeper implements Runnable {
   readonly name = 'certificate-authority';
   readonly #deps: CaKeeperDeps;
+  #said: { readonly text: string; readonly atMs: number } | undefined;
 
   constructor(deps: CaKeeperDeps) {
     this.#deps = deps;
@@ -64,11 +72,23 @@ export class CaKeeper implements Runnable {
     try {
       if (!table.state) await writer.initialize();
       else await writer.prune();
+      this.#sayTime();
       return true;
     } catch (error) {
       if (error instanceof AppError && error.code === 'config') throw error;
       log.warn('the certificate authority could not be written; tried again soon', { text: errorText(error) });
       return false;
     }
+  }
+
+  #sayTime(): void {
+    const { table, clock, log } = this.#deps;
+    if (!table.active) return;
+    const { leafTtlMs } = settingsOf(table.config?.record.config ?? {});
+    const text = rootProblem(table.active, { leafTtlMs, given: table.rootGiven }, clock.now());
+    const atMs = clock.monotonic();
+    if (text === this.#said?.text && atMs - (this.#said?.atMs ?? 0) < SAY_EVERY_MS) return;
+    this.#said = text === undefined ? undefined : { text, atMs };
+    if (text !== undefined) log.warn('certificate authority', { text });
   }
 }

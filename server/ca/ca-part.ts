@@ -48,8 +48,11 @@ export function caPart(deps: PartDeps, intentions: Intentions, options: CaPartOp
       authorize(request, intentions, { namespace: DEFAULT_NAMESPACE, defaultPolicy: options.defaultIntentionPolicy }),
   };
   deps.metrics.observedGauge(
-    { name: 'lictor_ca_active_root_expiry_seconds', help: 'Time until the active root certificate expires' },
-    () => (table.active ? Math.max(0, (table.active.notAfterMs - deps.clock.now()) / 1000) : 0),
+    {
+      name: 'lictor_ca_active_root_expiry_seconds',
+      help: 'Time until the active root certificate expires; NaN while there is none',
+    },
+    () => (table.active ? Math.max(0, (table.active.notAfterMs - deps.clock.now()) / 1000) : Number.NaN),
   );
   return {
     ca: backend,

@@ -5,10 +5,12 @@ import { AppError } from '../../core/errors.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { colonHex, newSerial, type SigningKeys, signingKeys } from '../../core/x509/keys.ts';
+import { readCertificate } from '../../core/x509/reading.ts';
 import { settingsOf } from './ca-config.ts';
-import type { CaTable } from './ca-table.ts';
+import type { CaTable, RootRecord } from './ca-table.ts';
 import { caNotReady } from './ca-writer.ts';
 import { CLOCK_SKEW_MS } from './root-maker.ts';
+import { rootProblem } from './root-validity.ts';
 import { SigningLimit } from './signing-limit.ts';
 
 export interface CaSignerDeps {
@@ -75,7 +77,7 @@ export class CaSigner {
     const root = table.active;
     const key = root && table.key(root.id);
     if (!root || !key) throw caNotReady();
-    if (root.notAfterMs <= clock.now()) throw expired(root.notAfterMs);
+    if (root.notAfterMs <= clock.now()) throw this.#expired(root, ttlMs);
     const keys = await this.#keysOf(root.id, key.record.pem);
     const serial = newSerial(random);
     const now = clock.now();
@@ -94,7 +96,8 @@ export class CaSigner {
     });
     return {
       SerialNumber: colonHex(serial),
-      CertPEM: [pem, ...root.intermediates].join(''),
+      // What an old root said counts until its own end.
+      CertPEM: [pem, ...root.intermediates.filter((one) => readCertificate(one).notAfterMs > now)].join(''),
       URI: uri,
       ValidAfter: certificateTime(notBeforeMs),
       ValidBefore: certificateTime(notAfterMs),
@@ -118,6 +121,11 @@ export class CaSigner {
     this.#checkDatacenter(parsed.id);
   }
 
+  #expired(root: RootRecord, leafTtlMs: number): AppError {
+    const { table, clock } = this.#deps;
+    return new AppError('unavailable', rootProblem(root, { leafTtlMs, given: table.rootGiven }, clock.now()) ?? '');
+  }
+
   #checkDatacenter({ datacenter }: SpiffeId): void {
     if (datacenter.toLowerCase() === this.#datacenter) return;
     throw refused(`is for the datacenter ${JSON.stringify(datacenter)}, this authority is that of ${this.#datacenter}`);
@@ -130,12 +138,4 @@ function wholeSecond(ms: number): number {
 
 function refused(what: string): AppError {
   return new AppError('badRequest', `the certificate request ${what}`, { facts: { field: 'CSR' } });
-}
-
-function expired(notAfterMs: number): AppError {
-  return new AppError(
-    'unavailable',
-    `the root certificate of the mesh has expired (${certificateTime(notAfterMs)}) and signs no more: make another one with ` +
-      "'lictor connect ca set-config'",
-  );
 }

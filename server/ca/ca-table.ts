@@ -77,6 +77,11 @@ export class CaTable implements StateTable {
   get active(): RootRecord | undefined {
     return this.#state && this.root(this.#state.record.activeId)?.record;
   }
+  /** Whether the active root came with the configuration instead of being made here. */
+  get rootGiven(): boolean {
+    const { RootCert = '' } = this.#config?.record.config ?? {};
+    return typeof RootCert === 'string' && RootCert.trim() !== '';
+  }
   get trustDomain(): string {
     return this.#state ? `${this.#state.record.clusterId}.consul` : '';
   }

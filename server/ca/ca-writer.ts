@@ -10,6 +10,7 @@ import type { StateWriter } from '../catalog/state-writer.ts';
 import { type CaSettings, checkedRequest, DEFAULT_CONFIG, settingsOf } from './ca-config.ts';
 import { type CaTable, caRest, type RootRecord } from './ca-table.ts';
 import { type MadeRoot, RootMaker } from './root-maker.ts';
+import { rootTime } from './root-validity.ts';
 
 export interface CaWriterDeps {
   readonly clock: Clock;
@@ -75,7 +76,8 @@ export class CaWriter {
     if (named !== undefined && named !== clusterId) {
       throw new AppError('badRequest', 'error configuring provider: ClusterID cannot be changed');
     }
-    const made = needsNewRoot(settings, old) ? await this.#successor(settings, clusterId, old, oldKey) : undefined;
+    const isNew = asksForAnother(settings, old) || this.#hadItsTime(settings, old);
+    const made = isNew ? await this.#successor(settings, clusterId, old, oldKey) : undefined;
     await writer.write(() => {
       const plan = new PlanBuilder();
       if (table.state?.record.activeId !== old.id) {
@@ -133,9 +135,17 @@ export class CaWriter {
     return { old, oldKey: key.record.pem, clusterId: table.state.record.clusterId };
   }
 
+  /** Whether the old root is to be replaced by its time alone. One that was given is kept for as long as it counts. */
+  #hadItsTime({ leafTtlMs, rootCert }: CaSettings, old: RootRecord): boolean {
+    const time = rootTime(old, leafTtlMs, this.#deps.clock.now());
+    const isGiven = rootCert !== '' || this.#deps.table.rootGiven;
+    return time === 'has expired' || (time !== 'good' && !isGiven);
+  }
+
+  /** What an expired root says for the new one counts for nobody. */
   async #successor(settings: CaSettings, clusterId: string, old: RootRecord, oldKey: string): Promise<MadeRoot> {
-    const made = await this.#maker.make(settings, clusterId);
-    return this.#maker.crossSigned(made, old, oldKey);
+    const made = await this.#maker.make({ ...settings, key: settings.key ?? old.key }, clusterId);
+    return old.notAfterMs <= this.#deps.clock.now() ? made : this.#maker.crossSigned(made, old, oldKey);
   }
 
   #putRoot(plan: PlanBuilder, { root, keyPem }: MadeRoot, clusterId: string): void {
@@ -163,7 +173,7 @@ export function caNotReady(): AppError {
   return new AppError('notSynced', 'CA is uninitialized and unable to sign certificates yet: no root certificate');
 }
 
-function needsNewRoot(settings: CaSettings, old: RootRecord): boolean {
+function asksForAnother(settings: CaSettings, old: RootRecord): boolean {
   const { rootCert, privateKey, key } = settings;
   if (rootCert !== '') {
     try {

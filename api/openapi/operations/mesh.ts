@@ -39,7 +39,8 @@ export const CERTIFICATES: OperationGroup = {
       errors: { 500: [DISABLED] },
     }),
     plain('PUT', '/v1/connect/ca/configuration', 'Change the authority’s configuration', {
-      about: 'A new key or root begins a rotation: the old root stays until its certificates have ended.',
+      about:
+        'A new key or root begins a rotation: the old root stays until its certificates have ended. So does any change, or none, when the root has expired or soon will.',
       params: ['dc'],
       body: jsonBody(bodySchema(CA_CONFIGURATION_BODY), { Provider: 'consul', Config: { LeafCertTTL: '72h' } }),
       answers: { 200: { description: 'Done; the answer is empty.' } },
