@@ -1,4 +1,4 @@
-import { SeededRandom, shuffled } from './random.ts';
+import { drawn, SeededRandom, shuffled } from './random.ts';
 
 describe('shuffled', () => {
   it('keeps the items and leaves its input alone', () => {
@@ -12,6 +12,28 @@ describe('shuffled', () => {
     const first = [0, 0, 0];
     for (let i = 0; i < 3_000; i++) first[shuffled([0, 1, 2], random)[0]!]!++;
     for (const count of first) expect(Math.abs(count - 1_000)).toBeLessThan(150);
+  });
+});
+
+describe('drawn', () => {
+  it('gives every item once, and leaves its input alone', () => {
+    const input = [1, 2, 3, 4, 5];
+    expect([...drawn(input, new SeededRandom(1))].sort()).toEqual([1, 2, 3, 4, 5]);
+    expect(input).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('gives every item first, and last, about equally often', () => {
+    const random = new SeededRandom(7);
+    const [first, last] = [
+      [0, 0, 0],
+      [0, 0, 0],
+    ];
+    for (let i = 0; i < 3_000; i++) {
+      const order = [...drawn([0, 1, 2], random)];
+      first[order[0]!]!++;
+      last[order[2]!]!++;
+    }
+    for (const count of [...first, ...last]) expect(Math.abs(count - 1_000)).toBeLessThan(150);
   });
 });
 

@@ -46,3 +46,14 @@ export function shuffled<T>(items: readonly T[], random: Pick<Random, 'next'>): 
   }
   return out;
 }
+
+/** The items in uniformly random order, each drawn when it is asked for: the first few of many cost little more than a copy. */
+export function* drawn<T>(items: readonly T[], random: Pick<Random, 'next'>): Generator<T, void, undefined> {
+  const rest = items.slice();
+  for (let left = rest.length; left > 0; left--) {
+    const at = Math.floor(random.next() * left);
+    const item = rest[at]!;
+    rest[at] = rest[left - 1]!;
+    yield item;
+  }
+}

@@ -1,7 +1,7 @@
 import { FakeClock } from '../core/clock.ts';
 import { silentLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
-import { SeededRandom } from '../core/random.ts';
+import { type Random, SeededRandom } from '../core/random.ts';
 import { Dig } from '../test/support/dig.ts';
 import { FakeCatalogReader } from '../test/support/fake-catalog-reader.ts';
 import { answerSettings, type DnsOptions } from './dns-options.ts';
@@ -29,14 +29,14 @@ function catalog(): FakeCatalogReader {
   return reader;
 }
 
-function dig(options: Partial<DnsOptions> = {}): Dig {
+function dig(options: Partial<DnsOptions> = {}, random: Random = new SeededRandom(3)): Dig {
   const settings = answerSettings({ hosts: [''], port: 0, datacenter: 'dc1', ...options });
   const deps = {
     reader,
     clock: new FakeClock(),
     log: silentLogger,
     metrics: new Metrics(),
-    random: new SeededRandom(3),
+    random,
   };
   return new Dig(createResponder(deps, { settings, lookupTimeoutMs: 2_000 }));
 }
@@ -118,6 +118,25 @@ describe('answer limits and sizes', () => {
     sizes({ compress: false }, [
       ['many.service.consul A', { edns: 1232 }, { is: 'NOERROR aa tc', answers: [30, 36], max: 1232 }],
     ]);
+  });
+
+  it.each([
+    ['A', {}, 4],
+    ['SRV', {}, 4],
+    ['SRV', { edns: 1232 }, 104],
+    ['SRV', { tcp: true }, 1025],
+  ])('%s %j draws no more of many instances than may fit, and one that tells of more', async (type, how, most) => {
+    let drawn = 0;
+    const seeded = new SeededRandom(3);
+    const random = {
+      uuid: () => seeded.uuid(),
+      next: () => {
+        drawn++;
+        return seeded.next();
+      },
+    };
+    await dig({}, random).ask('huge.service.consul', type, how);
+    expect(drawn).toBeLessThanOrEqual(most + 1);
   });
 
   it('gives every address its turn', async () => {

@@ -23,28 +23,29 @@ export function wantsAddress(questionType: string, record: 'A' | 'AAAA'): boolea
 }
 
 /**
- * Address records for `addresses`, each value once, in their order. Where none is of the wanted type but one is a
+ * Address records for `addresses`, each value once, in their order, `most` at most. Where none is of the wanted type but one is a
  * name, a CNAME with that name (one only: RFC 2181 section 10.1) and what is known of it.
  */
 export function addressAnswers(
-  name: string,
-  ttl: number,
-  questionType: string,
+  question: { readonly name: string; readonly ttl: number; readonly type: string },
   addresses: Iterable<string>,
   aliases: Aliases,
+  most: number = Number.POSITIVE_INFINITY,
 ): AnswerRecord[] {
+  const { name, ttl, type: wanted } = question;
   const seen = new Set<string>();
   const records: AnswerRecord[] = [];
   let alias: string | undefined;
   for (const address of addresses) {
+    if (records.length >= most) break;
     if (seen.has(address)) continue;
     seen.add(address);
     const type = addressType(address);
     if (type === undefined) alias ??= addressName(address);
-    else if (wantsAddress(questionType, type)) records.push(bare({ type, name, ttl, address }));
+    else if (wantsAddress(wanted, type)) records.push(bare({ type, name, ttl, address }));
   }
   if (records.length > 0 || alias === undefined) return records;
-  return [bare({ type: 'CNAME', name, ttl, target: alias }), ...aliasAnswers(alias, questionType, aliases)];
+  return [bare({ type: 'CNAME', name, ttl, target: alias }), ...aliasAnswers(alias, wanted, aliases)];
 }
 
 function aliasAnswers(alias: string, questionType: string, aliases: Aliases): AnswerRecord[] {

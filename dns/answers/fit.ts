@@ -52,6 +52,15 @@ export function fitAnswer(answer: Answer, request: FitRequest, fits: Fits, setti
   return truncated ? { ...fitted, truncated } : fitted;
 }
 
+/**
+ * More records than these need not be made for an answer: what is cut is cut as from all of them. `isTarget`: they come after
+ * others, to which the limits apply.
+ */
+export function mostRecords(request: FitRequest, settings: AnswerSettings, isTarget: boolean): number {
+  const writable = Math.ceil(maxBytes(request) / MIN_RECORD_BYTES);
+  return 1 + (isTarget ? writable : Math.min(writable, answerLimit(request, settings)));
+}
+
 /** The sections of an answer, the records' own additional ones put last. */
 export function sectionsOf(answer: Answer): Sections {
   const additional: ResourceRecord[] = [];

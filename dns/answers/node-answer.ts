@@ -17,7 +17,7 @@ export function nodeAnswer(
   const { name, type } = question;
   const ttl = settings.nodeTtlSeconds;
   const wantsAddresses = type === 'A' || type === 'AAAA' || type === 'ANY';
-  const answers = wantsAddresses ? addressAnswers(name, ttl, type, [node.Address], aliases) : [];
+  const answers = wantsAddresses ? addressAnswers({ name, ttl, type }, [node.Address], aliases) : [];
   const meta = wantsAddresses || type === 'TXT' ? metaRecords(name, ttl, node.Meta) : [];
   if (type === 'TXT' || type === 'ANY') return answerOf({ answers: [...answers, ...meta.map(bare)] });
   return answerOf({ answers, additional: settings.nodeMetaTxt ? meta : [] });

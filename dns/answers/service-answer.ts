@@ -1,5 +1,5 @@
 import { aggregateStatus, type CheckStatus, type HealthEntry } from '../../api/shapes/catalog.ts';
-import { type Random, shuffled } from '../../core/random.ts';
+import { drawn, type Random } from '../../core/random.ts';
 import { addressType } from '../wire/ip-address.ts';
 import type { ResourceRecord } from '../wire/record.ts';
 import { type Aliases, addressAnswers, addressRecord } from './address-records.ts';
@@ -62,30 +62,38 @@ export function instanceAddress(entry: HealthEntry): string {
   return entry.Service.Address || entry.Node.Address;
 }
 
+/** What the records of a service are made with. */
+export interface RecordContext {
+  readonly zone: string;
+  readonly aliases: Aliases;
+  readonly random: Pick<Random, 'next'>;
+  /** So many records are enough. */
+  readonly most: number;
+}
+
 /**
- * The answer records of a service lookup, shuffled. TXT gets the addresses, as from Consul. No record means: not with
+ * The answer records of a service lookup, in random order. TXT gets the addresses, as from Consul. No record means: not with
  * this type.
  */
 export function serviceRecords(
   question: { readonly name: string; readonly type: string },
   form: AnswerForm,
   live: readonly LiveInstance[],
-  context: { readonly zone: string; readonly aliases: Aliases; readonly random: Pick<Random, 'next'> },
+  context: RecordContext,
   settings: AnswerSettings,
 ): AnswerRecord[] {
   const { name, type } = question;
+  const { aliases, most } = context;
   const ttl = form.ttlSeconds ?? serviceTtl(form.service, settings.serviceTtlSeconds);
-  const order = form.inOrder ? live : shuffled(live, context.random);
+  const order = form.inOrder ? live : drawn(live, context.random);
   switch (type) {
     case 'A':
     case 'AAAA':
     case 'ANY':
-    case 'TXT': {
-      const addresses = order.map(({ entry }) => instanceAddress(entry));
-      return addressAnswers(name, ttl, type === 'TXT' ? 'ANY' : type, addresses, context.aliases);
-    }
+    case 'TXT':
+      return addressAnswers({ name, ttl, type: type === 'TXT' ? 'ANY' : type }, addressesOf(order), aliases, most);
     case 'CNAME':
-      return aliasOf(name, ttl, order);
+      return aliasOf(name, ttl, [...addressesOf(order)]);
     case 'SRV':
       return srvRecords(name, ttl, form, order, context, settings);
     default:
@@ -93,9 +101,12 @@ export function serviceRecords(
   }
 }
 
+function* addressesOf(order: Iterable<LiveInstance>): Generator<string, void, undefined> {
+  for (const { entry } of order) yield instanceAddress(entry);
+}
+
 /** The CNAME of a service whose instances all have names for addresses. */
-function aliasOf(name: string, ttl: number, order: readonly LiveInstance[]): AnswerRecord[] {
-  const addresses = order.map(({ entry }) => instanceAddress(entry));
+function aliasOf(name: string, ttl: number, addresses: readonly string[]): AnswerRecord[] {
   if (addresses.some((address) => addressType(address) !== undefined)) return [];
   const target = addresses.map(addressName).find((candidate) => candidate !== undefined);
   return target === undefined ? [] : [bare({ type: 'CNAME', name, ttl, target })];
@@ -105,13 +116,14 @@ function srvRecords(
   name: string,
   ttl: number,
   form: AnswerForm,
-  order: readonly LiveInstance[],
-  context: { readonly zone: string; readonly aliases: Aliases },
+  order: Iterable<LiveInstance>,
+  context: RecordContext,
   settings: AnswerSettings,
 ): AnswerRecord[] {
   const seen = new Set<string>();
   const records: AnswerRecord[] = [];
   for (const instance of order) {
+    if (records.length >= context.most) break;
     const { entry } = instance;
     const port = servicePort(entry, form.port) ?? 0;
     const key = `${entry.Node.Node}\n${instanceAddress(entry)}\n${port}`;
@@ -142,7 +154,7 @@ function srvRecords(
 function srvTarget(
   entry: HealthEntry,
   ttl: number,
-  context: { readonly zone: string; readonly aliases: Aliases },
+  context: Pick<RecordContext, 'zone' | 'aliases'>,
   settings: AnswerSettings,
 ): { name: string; glue: readonly ResourceRecord[] } | undefined {
   const { zone, aliases } = context;

@@ -1,3 +1,4 @@
+import type { FitRequest } from '../answers/fit.ts';
 import { type NameForm, parseNameForm } from '../answers/name-form.ts';
 import { parseReverseName } from '../answers/reverse-name.ts';
 import type { AnswerSettings } from '../answers/settings.ts';
@@ -59,6 +60,11 @@ export function targetQuery(query: Query, name: string, type: string, settings: 
     ...locate(bare.split('.'), settings),
     depth: query.depth + 1,
   };
+}
+
+/** What the transport of the question allows. */
+export function fitRequest(query: Query): FitRequest {
+  return { transport: query.transport, type: query.type, ednsUdpSize: query.edns?.udpSize };
 }
 
 function locate(labels: readonly string[], settings: AnswerSettings): { zone?: string; form?: NameForm } {

@@ -1,5 +1,6 @@
 import { fitAnswer } from '../../answers/fit.ts';
 import type { HandlerFactory } from '../handler.ts';
+import { fitRequest } from '../query.ts';
 
 /** Cuts the answer to what the transport and the limits allow, and sets TC. */
 export const fitHandler: HandlerFactory = {
@@ -8,8 +9,7 @@ export const fitHandler: HandlerFactory = {
     return async (query, next) => {
       const answer = await next(query);
       if (answer.message) return answer;
-      const request = { transport: query.transport, type: query.type, ednsUdpSize: query.edns?.udpSize };
-      return fitAnswer(answer, request, (sections, maxBytes) => fits(query, sections, maxBytes), settings);
+      return fitAnswer(answer, fitRequest(query), (sections, maxBytes) => fits(query, sections, maxBytes), settings);
     };
   },
 };
