@@ -5,6 +5,9 @@ import { type KeyKind, supportedKey } from '../../core/x509/keys.ts';
 
 const HOUR_MS = 3_600_000;
 
+/** 2^63 ns: what a Go duration holds. */
+const MAX_TTL_MS = 9_223_372_036_854;
+
 /** What Consul begins with. */
 export const DEFAULT_CONFIG: Readonly<Record<string, unknown>> = {
   IntermediateCertTTL: '8760h',
@@ -95,9 +98,15 @@ export function settingsOf(config: Readonly<Record<string, unknown>>): CaSetting
   };
 }
 
+/** Of a configuration that is in force: what it needs of keys is with the roots. */
+export function settingsInForce(config: Readonly<Record<string, unknown>>): CaSettings {
+  const { RootCert: _cert, PrivateKey: _key, ...rest } = config;
+  return settingsOf(rest);
+}
+
 function ttl(config: Readonly<Record<string, unknown>>, name: string): number {
   const ms = ttlMs(config[name] ?? DEFAULT_CONFIG[name]);
-  if (ms === undefined || ms <= 0) {
+  if (ms === undefined || ms <= 0 || ms > MAX_TTL_MS) {
     throw refused(`error configuring provider: ${name} must be a duration such as "72h", found ${show(config[name])}`);
   }
   return ms;

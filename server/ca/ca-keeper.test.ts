@@ -1,6 +1,7 @@
 import { FakeClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import type { CatalogState } from '../catalog/state.ts';
+import { settingsOf } from './ca-config.ts';
 import { CaKeeper } from './ca-keeper.ts';
 
 it('ends with its term also when that is over while it writes', async () => {
@@ -16,7 +17,7 @@ it('ends with its term also when that is over while it writes', async () => {
     clock: new FakeClock(),
     log: silentLogger,
     state: { topics: { watch: () => () => {} } } as unknown as CatalogState,
-    table: { state: undefined, active: undefined, config: undefined, rootGiven: false },
+    table: { state: undefined, active: undefined, settings: settingsOf({}), rootGiven: false },
     writer: {
       initialize: () => {
         begun();

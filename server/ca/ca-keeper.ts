@@ -3,7 +3,6 @@ import { AppError, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { settingsOf } from './ca-config.ts';
 import { CA_ROOTS_TOPIC, type CaTable } from './ca-table.ts';
 import type { CaWriter } from './ca-writer.ts';
 import { rootProblem } from './root-validity.ts';
@@ -12,7 +11,7 @@ export interface CaKeeperDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly state: CatalogState;
-  readonly table: Pick<CaTable, 'state' | 'active' | 'config' | 'rootGiven'>;
+  readonly table: Pick<CaTable, 'state' | 'active' | 'settings' | 'rootGiven'>;
   readonly writer: Pick<CaWriter, 'initialize' | 'prune'>;
   /** Until it resolves there need not be an authority. */
   readonly wanted: Promise<void>;
@@ -84,7 +83,7 @@ export class CaKeeper implements Runnable {
   #sayTime(): void {
     const { table, clock, log } = this.#deps;
     if (!table.active) return;
-    const { leafTtlMs } = settingsOf(table.config?.record.config ?? {});
+    const { leafTtlMs } = table.settings;
     const text = rootProblem(table.active, { leafTtlMs, given: table.rootGiven }, clock.now());
     const atMs = clock.monotonic();
     if (text === this.#said?.text && atMs - (this.#said?.atMs ?? 0) < SAY_EVERY_MS) return;

@@ -117,6 +117,7 @@ describe('certificate authority', () => {
     expect(await refused({ LeafCertTTL: '1s' })).toContain('must be greater or equal than 1h0m0s');
     expect(await refused({ RootCert: 'x' })).toContain('must provide a private key');
     expect(await refused({ PrivateKeyType: 'dsa' })).toContain('PrivateKeyType "dsa"');
+    expect(await refused({ RootCertTTL: 1e300 })).toContain('RootCertTTL must be a duration');
     expect(await refused({ Nope: 1 })).toContain('unknown key "Nope"');
     const PrivateKey = await generateKeyPem({ type: 'ec', bits: 384 });
     expect(await refused({ PrivateKey })).toBeUndefined();

@@ -6,7 +6,6 @@ import type { CounterMetric, Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import { colonHex, newSerial, type SigningKeys, signingKeys } from '../../core/x509/keys.ts';
 import { readCertificate } from '../../core/x509/reading.ts';
-import { settingsOf } from './ca-config.ts';
 import type { CaTable, RootRecord } from './ca-table.ts';
 import { caNotReady } from './ca-writer.ts';
 import { CLOCK_SKEW_MS } from './root-maker.ts';
@@ -45,7 +44,7 @@ export class CaSigner {
   async sign(csr: string): Promise<IssuedCertificate> {
     const { state, table } = this.#deps;
     state.assertLoaded();
-    const settings = settingsOf(table.config?.record.config ?? {});
+    const { settings } = table;
     try {
       const answer = await this.#limit.run(settings, () => this.#issue(csr, settings.leafTtlMs));
       this.#signed.add(1, { outcome: 'signed' });

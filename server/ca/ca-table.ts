@@ -5,6 +5,7 @@ import type { StoreEntry } from '../../store/store.ts';
 import { escapePart } from '../catalog/keys.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+import { type CaSettings, settingsInForce } from './ca-config.ts';
 
 /** Which cluster vouches, and with which root. */
 export interface CaState {
@@ -76,6 +77,10 @@ export class CaTable implements StateTable {
   /** The root that signs; undefined before there is one. */
   get active(): RootRecord | undefined {
     return this.#state && this.root(this.#state.record.activeId)?.record;
+  }
+  /** The configuration in force with its meaning. */
+  get settings(): CaSettings {
+    return settingsInForce(this.#config?.record.config ?? {});
   }
   /** Whether the active root came with the configuration instead of being made here. */
   get rootGiven(): boolean {

@@ -69,9 +69,9 @@ export class CaWriter {
   /** @throws AppError `badRequest` with Consul's text, `notSynced` before there is an authority. */
   async configure(request: CaConfigurationRequest): Promise<void> {
     const config = checkedRequest(request);
-    const settings = settingsOf(config);
     const { table, writer, clock } = this.#deps;
     const { old, oldKey, clusterId } = this.#present();
+    const settings = settingsOf(withKnownKey(config, old, oldKey));
     const named = config.ClusterID;
     if (named !== undefined && named !== clusterId) {
       throw new AppError('badRequest', 'error configuring provider: ClusterID cannot be changed');
@@ -96,7 +96,7 @@ export class CaWriter {
   /** Forgets roots of which no certificate counts any more. */
   async prune(): Promise<void> {
     const { table, writer, clock } = this.#deps;
-    const keepMs = 2 * settingsOf(table.config?.record.config ?? {}).leafTtlMs;
+    const keepMs = 2 * table.settings.leafTtlMs;
     const gone = (root: RootRecord) => root.rotatedOutMs !== undefined && root.rotatedOutMs + keepMs < clock.now();
     if (![...table.roots.values()].some(({ record }) => gone(record))) return;
     await writer.write(() => {
@@ -185,4 +185,15 @@ function asksForAnother(settings: CaSettings, old: RootRecord): boolean {
   }
   if (privateKey !== '') return !belongsTo(readPrivateKey(privateKey), readCertificate(old.pem));
   return key !== undefined && (key.type !== old.key.type || key.bits !== old.key.bits);
+}
+
+/** The key of the active root need not be given with it again: it is shown to nobody. */
+function withKnownKey(config: Record<string, unknown>, { id }: RootRecord, key: string): Record<string, unknown> {
+  const { RootCert: pem, PrivateKey = '' } = config;
+  if (typeof pem !== 'string' || PrivateKey !== '') return config;
+  try {
+    return readCertificate(pem).fingerprint === id ? { ...config, PrivateKey: key } : config;
+  } catch {
+    return config; // what is wrong with it is said where it is checked
+  }
 }
