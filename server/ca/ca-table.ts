@@ -32,6 +32,8 @@ export interface RootRecord {
   readonly notAfterMs: number;
   /** When another one took its place; it is shown until no certificate of it counts any more. */
   readonly rotatedOutMs?: number;
+  /** For how long certificates of it have been signed where that was longer than it is now. */
+  readonly longestLeafMs?: number;
 }
 
 /** The private key of a root: read by signing only. */

@@ -84,10 +84,8 @@ export class CaWriter {
         throw new AppError('conflict', 'the root was changed meanwhile; read the configuration and try again');
       }
       plan.rely(this.#key(caRest.state), table.state);
-      if (made) {
-        this.#putRoot(plan, made, clusterId);
-        plan.put(this.#key(caRest.root(old.id)), table.root(old.id), { ...old, rotatedOutMs: clock.now() });
-      }
+      if (made) this.#putRoot(plan, made, clusterId);
+      this.#putOld(plan, old, settings.leafTtlMs, made ? clock.now() : undefined);
       this.#putConfig(plan, config, request.forceWithoutCrossSigning);
       return plan.build();
     });
@@ -96,8 +94,10 @@ export class CaWriter {
   /** Forgets roots of which no certificate counts any more. */
   async prune(): Promise<void> {
     const { table, writer, clock } = this.#deps;
-    const keepMs = 2 * table.settings.leafTtlMs;
-    const gone = (root: RootRecord) => root.rotatedOutMs !== undefined && root.rotatedOutMs + keepMs < clock.now();
+    const { leafTtlMs } = table.settings;
+    const keepMs = ({ longestLeafMs = 0 }: RootRecord) => 2 * Math.max(leafTtlMs, longestLeafMs);
+    const gone = (root: RootRecord) =>
+      root.rotatedOutMs !== undefined && root.rotatedOutMs + keepMs(root) < clock.now();
     if (![...table.roots.values()].some(({ record }) => gone(record))) return;
     await writer.write(() => {
       const plan = new PlanBuilder();
@@ -153,6 +153,17 @@ export class CaWriter {
     plan.put(this.#key(caRest.root(root.id)), table.root(root.id), root);
     plan.put(this.#key(caRest.key(root.id)), table.key(root.id), { pem: keyPem });
     plan.put(this.#key(caRest.state), table.state, { clusterId, activeId: root.id });
+  }
+
+  /** Notes of the root so far when it was rotated out, and how long its certificates live when those to come live shorter. */
+  #putOld(plan: PlanBuilder, { id }: RootRecord, leafTtlMs: number, rotatedOutMs: number | undefined): void {
+    const { table } = this.#deps;
+    const stored = table.root(id);
+    const isShorter = leafTtlMs < table.settings.leafTtlMs;
+    if (!stored || (rotatedOutMs === undefined && !isShorter)) return;
+    const longestLeafMs = Math.max(stored.record.longestLeafMs ?? 0, table.settings.leafTtlMs);
+    const rotated = rotatedOutMs === undefined ? {} : { rotatedOutMs };
+    plan.put(this.#key(caRest.root(id)), stored, { ...stored.record, ...rotated, longestLeafMs });
   }
 
   /** The private key is the root's; it is not shown with the configuration. */

@@ -124,6 +124,21 @@ describe('certificate authority, as time goes by', () => {
     expect(await seconds()).toBe(0);
   });
 
+  it('shows an old root for as long as its certificates count, also when those that follow live shorter', async () => {
+    const { roots, clock, configure } = await startAuthority(openMemoryStore());
+    const before = await once(roots);
+    await configure({ Provider: 'consul', Config: { LeafCertTTL: '1h' } });
+    await configure({ Provider: 'consul', Config: { LeafCertTTL: '1h', PrivateKeyType: 'ec', PrivateKeyBits: 384 } });
+    await otherRoot(roots, before.ActiveRootID);
+    const shown = async () => (await roots()).Roots.map(({ Active }) => Active);
+    clock.jumpWall(73 * HOUR);
+    await clock.advance(HOUR);
+    expect(await shown()).toEqual([false, true]);
+    clock.jumpWall(72 * HOUR);
+    await clock.advance(HOUR);
+    await once(async () => expect(await shown()).toEqual([true]));
+  });
+
   it('shows no time of a root that is not there', async () => {
     const { metrics } = await startAuthority(openMemoryStore(), {}, true);
     expect(await metrics.text()).toMatch(/^lictor_ca_active_root_expiry_seconds NaN/im);
