@@ -82,7 +82,11 @@ export const SHARED_PARAMETERS = {
   ),
   owner: header('X-Lictor-Owner', text(), 'Who writes, as `kind/name`; the API itself when not given.'),
   epoch: header('X-Lictor-Epoch', count(), 'The owner’s epoch: a deposed writer is refused.'),
-  ref: header('X-Lictor-Ref', text(), 'The object that declares what is written.'),
+  ref: header(
+    'X-Lictor-Ref',
+    text(),
+    'The object that declares what is written; of what it removes only what it has written.',
+  ),
   hash: header('X-Lictor-Hash', text(), 'A digest of what was declared, kept with the instance.'),
   agent: header('X-Lictor-Agent', text(), 'The node (percent-encoded) whose agent handed the request on.'),
 } as const satisfies Record<string, Parameter>;

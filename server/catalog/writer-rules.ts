@@ -47,10 +47,21 @@ export function mayOverwrite(writer: WriterIdentity, current: Ownership | undefi
   throw notOwner(writer, current, what());
 }
 
-/** @throws AppError `notOwner` when an owner deletes what is not its own. */
+/**
+ * @throws AppError `notOwner` when an owner deletes what is not its own, or, when it says for which declaring object it
+ * deletes, what another of its objects has written: that one may have taken the entry over meanwhile.
+ */
 export function mayDelete(writer: WriterIdentity, current: Ownership, what: string): void {
-  if (writer.owner === '' || sameOwner(current.owner, writer.owner)) return;
-  throw notOwner(writer, current, what);
+  if (writer.owner === '') return;
+  if (!sameOwner(current.owner, writer.owner)) throw notOwner(writer, current, what);
+  if (!writer.ref || writer.ref === current.ref) return;
+  throw new AppError(
+    'notOwner',
+    `${what} belongs to ${current.ref || 'no object'} of ${current.owner}, not to ${writer.ref}`,
+    {
+      facts: { owner: current.owner, writer: writer.owner },
+    },
+  );
 }
 
 /**

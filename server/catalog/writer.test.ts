@@ -89,6 +89,24 @@ describe('catalog writer', () => {
       expect(await health('web')).toHaveLength(1);
     });
 
+    it('delete for one of their objects only what that object has written last', async () => {
+      const { catalogClient } = server.composed;
+      const target = { Node: 'n1', ServiceID: 'web-1' };
+      await server.register(web, operator({ ref: 'default/old' }));
+      await server.register(web, operator({ ref: 'default/new' }));
+      for (const one of [target, { Node: 'n1' }]) {
+        await expect(catalogClient.deregister(one, operator({ ref: 'default/old' }))).rejects.toMatchObject({
+          code: 'notOwner',
+        });
+      }
+      expect(await health('web')).toHaveLength(1);
+      await catalogClient.deregister(target, operator({ ref: 'default/new' }));
+      expect(await health('web')).toEqual([]);
+      await server.register(web, operator({ ref: 'default/new' }));
+      await catalogClient.deregister(target, operator());
+      expect(await health('web')).toEqual([]);
+    });
+
     it('keep an entry that the API changes, without its digest', async () => {
       await server.register(web, operator({ hash: 'h1', ref: 'default/web' }));
       await server.register({ ...web, Service: { ...web.Service!, Port: 99 } });

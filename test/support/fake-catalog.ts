@@ -69,6 +69,9 @@ export class FakeCatalog {
     const found = this.instances.get(key);
     if (!found) return;
     if (found.owner !== writer.owner) throw new AppError('notOwner', `${target.ServiceID} belongs to ${found.owner}`);
+    if (writer.ref && found.owned.Ref !== writer.ref) {
+      throw new AppError('notOwner', `${target.ServiceID} belongs to ${found.owned.Ref}`);
+    }
     this.writes.push(`deregister ${target.ServiceID}`);
     this.remove(key);
   }
