@@ -26,14 +26,16 @@ export class HttpCatalogClient implements CatalogClient {
     this.#options = { streamIdleMs: 30_000, maxLineBytes: 2 ** 20, ...options };
   }
 
-  async register(registration: Registration, writer: WriterIdentity): Promise<void> {
+  async register(registration: Registration, writer: WriterIdentity, signal?: AbortSignal): Promise<void> {
     const path = '/v1/catalog/register?replace-existing-checks';
-    await this.#http.call({ method: 'PUT', path, headers: writerHeaders(writer), body: JSON.stringify(registration) });
+    const body = JSON.stringify(registration);
+    await this.#http.call({ method: 'PUT', path, headers: writerHeaders(writer), body, signal });
   }
 
-  async deregister(target: Deregistration, writer: WriterIdentity): Promise<void> {
+  async deregister(target: Deregistration, writer: WriterIdentity, signal?: AbortSignal): Promise<void> {
     const path = '/v1/catalog/deregister';
-    await this.#http.call({ method: 'PUT', path, headers: writerHeaders(writer), body: JSON.stringify(target) });
+    const body = JSON.stringify(target);
+    await this.#http.call({ method: 'PUT', path, headers: writerHeaders(writer), body, signal });
   }
 
   async ownerState(owner: string): Promise<OwnerState> {

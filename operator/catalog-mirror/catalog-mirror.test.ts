@@ -6,6 +6,7 @@ import { CatalogMirror, cutBytes, mirrorKey } from './catalog-mirror.ts';
 
 const owner = 'kubernetes/x';
 const key = (id: string) => mirrorKey('default', 'n1', id);
+const [web, other] = ['Service/default/web', 'Service/default/other'];
 const clock = new FakeClock();
 let catalog: FakeCatalog;
 let mirror: CatalogMirror;
@@ -70,16 +71,50 @@ describe('catalog mirror', () => {
   });
 
   it('counts an acknowledged write as done until its echo comes, or did not for a while', async () => {
-    mirror.expect(key('a'), 'h9');
-    mirror.expect(key('b'), undefined);
-    expect(mirror.hashOf(key('a'), 'Service/default/web')).toBe('h9');
-    expect([...mirror.byRef('Service/default/web')].map(([, { id }]) => id)).toEqual(['a']);
+    await mirror.write(key('a'), { ref: web, hash: 'h9' }, async () => {});
+    await mirror.write(key('b'), { ref: web, hash: undefined }, async () => {});
+    expect(mirror.hashOf(key('a'), web)).toBe('h9');
+    expect([...mirror.byRef(web)].map(([, { id }]) => id)).toEqual(['a']);
     expect(mirror.isPending(key('a'))).toBe(true);
     await register('a', 'h9');
     await clock.advance(0);
     expect(mirror.isPending(key('a'))).toBe(false);
     await clock.advance(15_000);
-    expect([...mirror.byRef('Service/default/web')].map(([, { id }]) => id)).toEqual(['a', 'b']);
+    expect([...mirror.byRef(web)].map(([, { id }]) => id)).toEqual(['a', 'b']);
+  });
+
+  it('goes by what the catalog told while a write was under way, not by its acknowledgement', async () => {
+    await mirror.write(key('c'), { ref: web, hash: 'h1' }, async () => {
+      await register('c', 'h1');
+      catalog.remove(key('c'));
+      await clock.advance(0);
+    });
+    expect([mirror.isPending(key('c')), mirror.hashOf(key('c'), web)]).toEqual([false, undefined]);
+  });
+
+  it('knows the outcome of two writes to one entry at once from the catalog only', async () => {
+    let end: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const first = mirror.write(key('a'), { ref: web, hash: undefined }, () => held);
+    await mirror.write(key('a'), { ref: other, hash: 'h1' }, async () => {});
+    end();
+    await first;
+    expect(mirror.isPending(key('a'))).toBe(false);
+    expect(mirror.hashOf(key('a'), web)).toBe('h1');
+  });
+
+  it('takes the write of one declaring object for no other', async () => {
+    await mirror.write(key('a'), { ref: other, hash: 'h1' }, async () => {});
+    expect([mirror.hashOf(key('a'), web), mirror.hashOf(key('a'), other)]).toEqual([undefined, 'h1']);
+    expect([...mirror.byRef(web)].map(([, { id }]) => id)).toEqual(['b']);
+    await register('a', 'h1'); // of before
+    await clock.advance(0);
+    expect(mirror.isPending(key('a'))).toBe(true);
+    await register('a', 'h1', other);
+    await clock.advance(0);
+    expect(mirror.isPending(key('a'))).toBe(false);
   });
 
   it('keeps no more of an output than a status shows', async () => {

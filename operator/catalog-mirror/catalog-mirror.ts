@@ -11,12 +11,10 @@ import type { Random } from '../../core/random.ts';
 import type { CatalogClient } from '../catalog-client/catalog-client.ts';
 import type { ChangeCause } from '../object-source.ts';
 import { share } from '../workloads/shared-text.ts';
+import { OwnWrites, type WriteOutcome } from './own-writes.ts';
 
 /** Of an output no more is kept than a status may show. */
 const MAX_OUTPUT_BYTES = 256;
-
-/** A write of ours whose echo has not come yet counts as done for so long. */
-const EXPECTED_MS = 15_000;
 
 /** Told that entries of a declaring object changed. `relist`: found by comparing a snapshot with what was known. */
 export type MirrorHandler = (ref: string, cause: ChangeCause) => void;
@@ -34,18 +32,14 @@ export interface MirrorEntry {
   readonly namespace: string;
   readonly node: string;
   readonly id: string;
+  /** The name of its service. */
+  readonly service: string;
   readonly address: string;
   readonly port: number;
   /** The declaring object. */
   readonly ref: string;
   readonly hash: string;
   readonly checks: readonly MirrorCheck[];
-}
-
-interface Expectation {
-  /** Undefined: the entry was removed. */
-  readonly hash: string | undefined;
-  readonly until: number;
 }
 
 /**
@@ -60,7 +54,7 @@ export class CatalogMirror implements Runnable {
   readonly #owner: string;
   readonly #backoff: Backoff;
   readonly #handlers = new Set<MirrorHandler>();
-  readonly #expected = new Map<string, Expectation>();
+  readonly #writes: OwnWrites;
   #entries = new Map<string, MirrorEntry>();
   readonly #byRef = new Map<string, Map<string, MirrorEntry>>();
   /** The entries of a snapshot that is not complete yet. */
@@ -82,6 +76,7 @@ export class CatalogMirror implements Runnable {
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#owner = options.owner;
+    this.#writes = new OwnWrites(deps);
     this.#backoff = new Backoff({ random: deps.random }, { baseMs: 100, maxMs: 5_000, jitter: 0.5 });
     deps.metrics.observedGauge(
       { name: 'lictor_operator_catalog_entries', help: 'Instances of this owner in the catalog.' },
@@ -110,32 +105,25 @@ export class CatalogMirror implements Runnable {
   get(key: string): MirrorEntry | undefined {
     return this.#entries.get(key);
   }
-  /** Entries that this object declared, without those whose removal was just acknowledged. */
+  /** Entries that this object declared, without those whose removal or taking over was just acknowledged. */
   *byRef(ref: string): Iterable<readonly [key: string, entry: MirrorEntry]> {
     for (const entry of this.#byRef.get(ref) ?? []) {
-      const expected = this.#expectation(entry[0]);
-      if (!expected || expected.hash !== undefined) yield entry;
+      const expected = this.#writes.expected(entry[0]);
+      if (!expected || (expected.ref === ref && expected.hash !== undefined)) yield entry;
     }
   }
   /** The digest of what was declared, as the catalog has it or is about to; undefined when there is no such entry. */
   hashOf(key: string, ref: string): string | undefined {
-    const expected = this.#expectation(key);
-    if (expected) return expected.hash;
-    const entry = this.#entries.get(key);
-    return entry?.ref === ref ? entry.hash : undefined;
+    const found = this.#writes.expected(key) ?? this.#entries.get(key);
+    return found?.ref === ref ? found.hash : undefined;
   }
   /** Whether the catalog still has to show a write that was acknowledged. */
   isPending(key: string): boolean {
-    return this.#expectation(key) !== undefined;
+    return this.#writes.expected(key) !== undefined;
   }
-  /** Notes an acknowledged write (`hash`) or removal (undefined), so that it is not repeated before its echo comes. */
-  expect(key: string, hash: string | undefined): void {
-    if (this.#entries.get(key)?.hash === hash) return; // the echo was faster
-    this.#expected.set(key, { hash, until: this.#clock.monotonic() + EXPECTED_MS });
-  }
-  /** Forgets such a note, since the outcome of a newer write is not known. */
-  unexpect(key: string): void {
-    this.#expected.delete(key);
+  /** Sends a write of ours, which counts as done from its acknowledgement on; see OwnWrites.send. */
+  write(key: string, outcome: WriteOutcome, send: () => Promise<void>): Promise<void> {
+    return this.#writes.send(key, outcome, send);
   }
 
   subscribe(handler: MirrorHandler): () => void {
@@ -166,13 +154,6 @@ export class CatalogMirror implements Runnable {
       owner: this.#owner,
       text: errorText(error),
     });
-  }
-
-  #expectation(key: string): Expectation | undefined {
-    const expected = this.#expected.get(key);
-    if (!expected || expected.until > this.#clock.monotonic()) return expected;
-    this.#expected.delete(key);
-    return undefined;
   }
 
   #apply(event: OwnedEvent): void {
@@ -208,8 +189,7 @@ export class CatalogMirror implements Runnable {
     this.#synced = true;
     this.#connected = true;
     this.#backoff.reset();
-    // What was expected is in the snapshot, or was lost with an old server.
-    this.#expected.clear();
+    this.#writes.clear();
     for (const key of [...this.#entries.keys()]) if (!snapshot.has(key)) this.#remove(key, 'relist');
     for (const [key, entry] of snapshot) {
       if (!isDeepStrictEqual(this.#entries.get(key), entry)) this.#put(key, entry, 'relist');
@@ -218,7 +198,7 @@ export class CatalogMirror implements Runnable {
 
   #put(key: string, entry: MirrorEntry, cause: ChangeCause): void {
     const old = this.#entries.get(key);
-    if (this.#expected.get(key)?.hash === entry.hash) this.#expected.delete(key);
+    this.#writes.shown(key, entry);
     this.#entries.set(key, entry);
     if (old && old.ref !== entry.ref) this.#unindex(key, old.ref);
     let entries = this.#byRef.get(entry.ref);
@@ -233,7 +213,7 @@ export class CatalogMirror implements Runnable {
 
   #remove(key: string, cause: ChangeCause): void {
     const old = this.#entries.get(key);
-    if (this.#expected.get(key)?.hash === undefined) this.#expected.delete(key);
+    this.#writes.shown(key, undefined);
     if (!old) return;
     this.#entries.delete(key);
     this.#unindex(key, old.ref);
@@ -261,6 +241,7 @@ function entryOf(instance: OwnedInstance): MirrorEntry {
     namespace: share(instance.Namespace),
     node: share(instance.Node),
     id: instance.ServiceID,
+    service: share(instance.ServiceName),
     address: instance.Address,
     port: instance.Port,
     ref: share(instance.Ref),

@@ -72,9 +72,9 @@ export class Triggers {
       old?.metadata.generation !== current?.metadata.generation || old?.metadata.uid !== current?.metadata.uid;
     if (cause === 'watch' && old && changed) evidence.note(serviceRef(key));
     this.#add(key, cause);
-    // Who wants the same name may get it now, or lose it.
+    // Who wants the same name, or the same instance id, may get it now, or lose it.
     for (const each of [old, current])
-      if (each && changed) for (const other of cluster.sameName(each)) this.#add(other, cause);
+      if (each && changed) for (const other of cluster.rivalsOf(each)) this.#add(other, cause);
   }
 
   /** Its definitions are written with the instances of its Service, which is reconciled even if there is none. */

@@ -25,6 +25,7 @@ export class ClusterView {
   readonly #servicesByLabel: ObjectIndex<Service>;
   readonly #servicesBySlices: ObjectIndex<Service>;
   readonly #servicesByName: ObjectIndex<Service>;
+  readonly #servicesByInstanceId: ObjectIndex<Service>;
   readonly #slicesByService: ObjectIndex<SliceView>;
   readonly #checksByService: ObjectIndex<HealthCheck>;
 
@@ -37,6 +38,7 @@ export class ClusterView {
       spec.kubernetesService ? [objectKey(metadata.namespace ?? 'default', spec.kubernetesService)] : [],
     );
     this.#servicesByName = new ObjectIndex(sources.services, (service) => [this.#nameKey(service)]);
+    this.#servicesByInstanceId = new ObjectIndex(sources.services, (service) => this.#idKeys(service));
     this.#slicesByService = new ObjectIndex(sources.slices, ({ metadata, serviceName }) =>
       serviceName ? [objectKey(metadata.namespace ?? 'default', serviceName)] : [],
     );
@@ -105,6 +107,19 @@ export class ClusterView {
     return this.#servicesByName.get(this.#nameKey(service));
   }
 
+  /** All Services that may want what this one declares: its name, or the ids that it gives its instances. */
+  rivalsOf(service: Service): Set<ObjectKey> {
+    const ids = this.#idKeys(service).flatMap((id) => [...this.#servicesByInstanceId.get(id)]);
+    return new Set([...this.sameName(service), ...ids]);
+  }
+
+  /** All Services that may declare an instance: by its service's name in the catalog, or by its id. */
+  claimants(instance: { namespace: string; service: string; id: string }): Set<ObjectKey> {
+    const { namespace, service, id } = instance;
+    const ofName = this.#servicesByName.get(nameKey(namespace, service));
+    return new Set([...ofName, ...this.#servicesByInstanceId.get(idKey(namespace, id))]);
+  }
+
   /**
    * Who holds the name: of all that want it the oldest, of the same age the first by key. A name is held by one Service
    * and never merged.
@@ -123,13 +138,18 @@ export class ClusterView {
     this.#servicesByLabel.close();
     this.#servicesBySlices.close();
     this.#servicesByName.close();
+    this.#servicesByInstanceId.close();
     this.#slicesByService.close();
     this.#checksByService.close();
   }
 
   #nameKey(service: Service): string {
-    const namespace = this.catalogNamespace(service.metadata.namespace ?? 'default');
-    return `${namespace}\0${catalogName(service).toLowerCase()}`;
+    return nameKey(this.catalogNamespace(service.metadata.namespace ?? 'default'), catalogName(service));
+  }
+
+  #idKeys({ metadata, spec }: Service): string[] {
+    const namespace = this.catalogNamespace(metadata.namespace ?? 'default');
+    return (spec.instances ?? []).flatMap(({ id }) => (id === undefined ? [] : [idKey(namespace, id)]));
   }
 }
 
@@ -147,6 +167,14 @@ export function serviceKeyOf({ metadata, spec }: HealthCheck): ObjectKey {
 export function isBefore(a: KubeObject, b: KubeObject): boolean {
   const [ageA, ageB] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
   return ageA === ageB ? keyOf(a) < keyOf(b) : ageA < ageB;
+}
+
+function nameKey(catalogNamespace: string, name: string): string {
+  return `${catalogNamespace}\0${name.toLowerCase()}`;
+}
+
+function idKey(catalogNamespace: string, id: string): string {
+  return `${catalogNamespace}\0${id}`;
 }
 
 function labelKey(namespace: string, name: string, value = ''): string {

@@ -14,7 +14,7 @@ const object = (failing: HealthCheckStatusFailing[] = []): HealthCheck => ({
   status: { failing },
 });
 const on = (id: string, status: MirrorCheck['status'], output = '') => ({
-  entry: { namespace: 'default', node: 'n1', id, address: '', port: 0, ref: '', hash: '', checks: [] },
+  entry: { namespace: 'default', node: 'n1', id, service: 'web', address: '', port: 0, ref: '', hash: '', checks: [] },
   check: { id: `alive:${id}`, status, output },
 });
 const row = (output: string, status: 'critical' | 'warning' = 'critical') => ({

@@ -1,7 +1,6 @@
-import type { WriterIdentity } from '../../../api/shapes/registration.ts';
 import type { Clock } from '../../../core/clock.ts';
 import { AppError } from '../../../core/errors.ts';
-import type { CounterMetric, Metrics } from '../../../core/metrics.ts';
+import type { Metrics } from '../../../core/metrics.ts';
 import type { Service } from '../../../crds/types/index.ts';
 import type { CatalogClient } from '../../catalog-client/catalog-client.ts';
 import type { CatalogMirror, MirrorEntry } from '../../catalog-mirror/catalog-mirror.ts';
@@ -12,10 +11,12 @@ import type { ConditionWish, ConditionWishes } from '../../status/conditions.ts'
 import type { StatusWriter } from '../../status/status-writer.ts';
 import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
 import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
-import { DONE, type Reconciler, type Result, TerminalError } from '../controller.ts';
+import { DONE, type Reconciler, type Result } from '../controller.ts';
 import { allowsSweep, serviceKeyOfRef, serviceRef } from '../identity.ts';
-import { diffPlan, type PlanDiff, type Removal } from './diff-plan.ts';
+import { diffPlan } from './diff-plan.ts';
+import { InstanceWriter } from './instance-writer.ts';
 import { type PlannedInstance, planRegistrations, type RegistrationPlan } from './plan-registrations.ts';
+import { Rivals } from './rivals.ts';
 import { serviceStatus } from './service-status.ts';
 
 export interface ServiceReconcilerDeps {
@@ -44,24 +45,18 @@ export interface ServiceReconcilerOptions {
 const HELD_MS = 30_000;
 /** An acknowledged write whose echo does not come is looked after again. */
 const AWAITING_ECHO: Result = { requeueAfterMs: 16_000 };
-/** Writes of one Service at the same time; those of all share the client's connections. */
-const PARALLEL = 16;
 
 /** Brings the catalog's entries of one Service to what is declared and seen, then says so in its status. */
 export class ServiceReconciler implements Reconciler {
   readonly kind = 'Service';
   readonly #deps: ServiceReconcilerDeps;
   readonly #options: ServiceReconcilerOptions;
-  readonly #writes: CounterMetric;
+  readonly #writer: InstanceWriter;
 
   constructor(deps: ServiceReconcilerDeps, options: ServiceReconcilerOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#writes = deps.metrics.counter({
-      name: 'lictor_operator_catalog_writes_total',
-      help: 'Registrations and deregistrations sent to the servers.',
-      labels: ['operation'],
-    });
+    this.#writer = new InstanceWriter(deps, options);
   }
 
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Result> {
@@ -83,17 +78,27 @@ export class ServiceReconciler implements Reconciler {
     const holder = service ? cluster.nameHolder(service) : key;
     const plan = service && holder === key ? this.#plan(service, key) : NOTHING;
     const diff = diffPlan(ref, plan.instances, mirror, (subject) => evidence.has(subject));
-    const clash = this.#clashOf(diff.register, key);
-    const inferred = allowsSweep(service) ? [] : diff.remove.filter((removal) => removal.inferred);
+    const rivals = new Rivals(cluster, key, (other) => this.#planOf(other));
+    const clash = this.#clashOf(diff.register, rivals);
+    const surplus = diff.remove.filter(({ key: entry, entry: of }) => !rivals.takes(entry, of));
+    const inferred = allowsSweep(service) ? [] : surplus.filter((removal) => removal.inferred);
     guard.visit(ref, inferred.length);
     const verdict = inferred.length > 0 ? guard.verdict() : 'go';
-    const removable = verdict === 'go' ? diff.remove : diff.remove.filter((removal) => !inferred.includes(removal));
-    const registrable = diff.register.filter((planned) => !clash.has(planned.key));
-    await this.#apply(ref, { register: registrable, remove: removable }, signal);
-    if (verdict === 'go') evidence.forget(ref);
-    if (!service) return verdict === 'go' ? DONE : { requeueAfterMs: HELD_MS };
-    const ready = this.#ready(service, { holder, plan, verdict, held: inferred.length, clash });
-    return this.#report(service, plan, ready, verdict !== 'go', signal);
+    const remove = verdict === 'go' ? surplus : surplus.filter((removal) => !inferred.includes(removal));
+    const register = diff.register.filter((planned) => !clash.has(planned.key));
+    await this.#writer.apply(ref, { register, remove }, signal);
+    const left = surplus.length < diff.remove.length;
+    if (verdict === 'go' && !left) evidence.forget(ref);
+    const again = verdict !== 'go' || left || clash.size > 0;
+    if (!service) return again ? { requeueAfterMs: HELD_MS } : DONE;
+    const settling = plan.instances.some(
+      ({ key: entry, hash }) => mirror.isPending(entry) || (!clash.has(entry) && mirror.hashOf(entry, ref) !== hash),
+    );
+    // The echo of our writes enqueues this key again; a status before it would be out of date at once.
+    if (settling) return AWAITING_ECHO;
+    const Ready = this.#ready(service, { holder, plan, verdict, held: inferred.length, clash });
+    const result = await this.#write(service, verdict === 'go' ? { Ready } : { Ready, Reconciling: SWEEPING }, signal);
+    return again && 'done' in result ? { requeueAfterMs: HELD_MS } : result;
   }
 
   async failed(
@@ -128,85 +133,21 @@ export class ServiceReconciler implements Reconciler {
     );
   }
 
+  /** What another Service declares, as far as it holds its name. */
+  #planOf(key: ObjectKey): readonly PlannedInstance[] {
+    const { cluster } = this.#deps;
+    const service = cluster.sources.services.get(key);
+    return service && cluster.nameHolder(service) === key ? this.#plan(service, key).instances : [];
+  }
+
   /** Planned entries whose identity another living Service of ours holds: only explicit ids can meet so. */
-  #clashOf(planned: readonly PlannedInstance[], key: ObjectKey): Map<string, ObjectKey> {
-    const { mirror, cluster } = this.#deps;
+  #clashOf(planned: readonly PlannedInstance[], rivals: Rivals): Map<string, ObjectKey> {
     const clash = new Map<string, ObjectKey>();
-    for (const { key: entry } of planned) {
-      const holder = serviceKeyOfRef(mirror.get(entry)?.ref ?? '');
-      if (holder === undefined || holder === key) continue;
-      const other = cluster.sources.services.get(holder);
-      if (other && cluster.nameHolder(other) === holder && this.#wants(other, holder, entry)) clash.set(entry, holder);
+    for (const { key } of planned) {
+      const holder = serviceKeyOfRef(this.#deps.mirror.get(key)?.ref ?? '');
+      if (holder !== undefined && rivals.wants(holder, key)) clash.set(key, holder);
     }
     return clash;
-  }
-
-  #wants(service: Service, key: ObjectKey, entry: string): boolean {
-    return this.#plan(service, key).instances.some((planned) => planned.key === entry);
-  }
-
-  /**
-   * Sends all writes, then rejects with a failure, so that one bad instance does not hold up the others: with one that may pass
-   * rather than with one that will not, as only then all is tried again.
-   */
-  async #apply(ref: string, diff: PlanDiff, signal: AbortSignal): Promise<void> {
-    const tasks = [
-      ...diff.register.map((planned) => () => this.#register(ref, planned)),
-      ...diff.remove.map((removal) => () => this.#remove(ref, removal)),
-    ];
-    const failures: unknown[] = [];
-    const next = tasks.values();
-    const lane = async () => {
-      for (const task of next) {
-        if (signal.aborted) throw new AppError('deadline', `the writes of ${ref} were not done in time`);
-        await task().catch((error: unknown) => {
-          failures.push(this.#explained(error));
-        });
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(PARALLEL, tasks.length) }, lane));
-    if (failures.length > 0) throw failures.find((failure) => !(failure instanceof TerminalError)) ?? failures[0];
-  }
-
-  async #register(ref: string, { key, registration, hash }: PlannedInstance): Promise<void> {
-    const { leadership, catalog, mirror } = this.#deps;
-    leadership.check();
-    mirror.unexpect(key);
-    this.#writes.add(1, { operation: 'register' });
-    await catalog.register(registration, this.#writer(ref, hash));
-    mirror.expect(key, hash);
-  }
-
-  async #remove(ref: string, { key, entry }: Removal): Promise<void> {
-    const { leadership, catalog, mirror, evidence } = this.#deps;
-    const { node: Node, id: ServiceID, namespace: Namespace } = entry;
-    leadership.check();
-    mirror.unexpect(key);
-    this.#writes.add(1, { operation: 'deregister' });
-    try {
-      await catalog.deregister(
-        { Node, ServiceID, ...(Namespace === 'default' ? {} : { Namespace }) },
-        this.#writer(ref),
-      );
-    } catch (error) {
-      // Another took the entry over: it is no longer ours to remove, which is as good.
-      if (!(error instanceof AppError && error.code === 'notOwner')) throw error;
-      return;
-    }
-    mirror.expect(key, undefined);
-    evidence.forget(ServiceID);
-  }
-
-  #writer(ref: string, hash?: string): WriterIdentity {
-    const { epoch } = this.#deps.leadership;
-    return { owner: this.#options.owner, epoch, ref, ...(hash === undefined ? {} : { hash }) };
-  }
-
-  #explained(error: unknown): unknown {
-    if (!(error instanceof AppError)) return error;
-    if (error.code === 'staleEpoch') this.#deps.leadership.lost(error.message);
-    if (error.code === 'badRequest' || error.code === 'tooLarge') return new TerminalError('Refused', error.message);
-    return error;
   }
 
   #ready(
@@ -258,23 +199,6 @@ export class ServiceReconciler implements Reconciler {
     return { status: 'True', reason: 'NoInstances', message: `there is no ${what}` };
   }
 
-  async #report(
-    service: Service,
-    plan: RegistrationPlan,
-    Ready: ConditionWish,
-    waiting: boolean,
-    signal: AbortSignal,
-  ): Promise<Result> {
-    const { mirror } = this.#deps;
-    // The echo of our writes enqueues this key again; a status before it would be out of date at once.
-    if (plan.instances.some(({ key }) => mirror.isPending(key))) return AWAITING_ECHO;
-    const wishes: ConditionWishes = waiting
-      ? { Ready, Reconciling: { status: 'True', reason: 'Sweeping', message: 'removals wait for a complete view' } }
-      : { Ready };
-    const result = await this.#write(service, wishes, signal);
-    return waiting && 'done' in result ? { requeueAfterMs: HELD_MS } : result;
-  }
-
   #write(service: Service, wishes: ConditionWishes, signal: AbortSignal): Promise<Result> {
     const { mirror, clock, status } = this.#deps;
     const entries: MirrorEntry[] = [];
@@ -283,6 +207,12 @@ export class ServiceReconciler implements Reconciler {
     return status.write(service, next, signal);
   }
 }
+
+const SWEEPING: ConditionWish = {
+  status: 'True',
+  reason: 'Sweeping',
+  message: 'removals wait for a complete view',
+};
 
 const NOTHING: RegistrationPlan = { instances: [], problems: [] };
 

@@ -1,0 +1,76 @@
+import type { Clock } from '../../core/clock.ts';
+import { SetMap } from '../../core/set-map.ts';
+
+/** A write of ours whose echo has not come yet counts as done for so long. */
+const EXPECTED_MS = 15_000;
+
+/** What a write makes of an entry. */
+export interface WriteOutcome {
+  /** The declaring object that writes. */
+  readonly ref: string;
+  /** The digest of what it declares; undefined: the entry is removed. */
+  readonly hash: string | undefined;
+}
+
+interface Expectation extends WriteOutcome {
+  readonly until: number;
+}
+
+/** A write that was sent and not answered yet. */
+interface UnderWay {
+  /** The catalog told something of the entry meanwhile, or another write of it was under way. */
+  overlapped: boolean;
+}
+
+/** Our own writes to entries that the catalog still has to show. */
+export class OwnWrites {
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #underWay = new SetMap<string, UnderWay>();
+  readonly #expected = new Map<string, Expectation>();
+
+  constructor(deps: { clock: Pick<Clock, 'monotonic'> }) {
+    this.#clock = deps.clock;
+  }
+
+  /** What the catalog is about to show of an entry, as far as known. */
+  expected(key: string): WriteOutcome | undefined {
+    const expected = this.#expected.get(key);
+    if (!expected || expected.until > this.#clock.monotonic()) return expected;
+    this.#expected.delete(key);
+    return undefined;
+  }
+
+  /**
+   * Sends a write. Once it is acknowledged, its outcome is expected until it shows. But not when the catalog told of the entry
+   * meanwhile, or another write of it was under way: which came last is not known then, and what the catalog tells counts.
+   * Rejects as the write does, whose outcome is not known then.
+   */
+  async send(key: string, outcome: WriteOutcome, write: () => Promise<void>): Promise<void> {
+    const own: UnderWay = { overlapped: this.#underWay.has(key) };
+    this.#overlap(key);
+    this.#expected.delete(key);
+    this.#underWay.add(key, own);
+    try {
+      await write();
+    } finally {
+      this.#underWay.delete(key, own);
+    }
+    if (!own.overlapped) this.#expected.set(key, { ...outcome, until: this.#clock.monotonic() + EXPECTED_MS });
+  }
+
+  /** To be called with what the catalog shows of an entry now; undefined: it is gone. */
+  shown(key: string, entry: { readonly ref: string; readonly hash: string } | undefined): void {
+    this.#overlap(key);
+    const expected = this.#expected.get(key);
+    if (expected?.hash === entry?.hash && (!entry || expected?.ref === entry.ref)) this.#expected.delete(key);
+  }
+
+  /** Forgets what is expected: a complete snapshot shows it, or it was lost with an old server. */
+  clear(): void {
+    this.#expected.clear();
+  }
+
+  #overlap(key: string): void {
+    for (const own of this.#underWay.get(key)) own.overlapped = true;
+  }
+}
