@@ -14,11 +14,11 @@ describe('sweep guard', () => {
     one.onSettled((refs) => settled.push([...refs]));
     for (const ref of ['a', 'b', 'c']) one.expectVisit(ref);
     one.visit('a', 1);
-    expect(one.verdict()).toBe('wait');
+    expect(one.verdict('a')).toBe('wait');
     one.visit('b', 0);
     expect(settled).toEqual([]);
     one.visit('c', 2);
-    expect(one.verdict()).toBe('go');
+    expect(one.verdict('c')).toBe('go');
     expect(settled).toEqual([['a', 'c']]);
   });
 
@@ -32,21 +32,60 @@ describe('sweep guard', () => {
   ])('%d of %d inferred deletes: %s', (wanted, total, expected) => {
     const one = guard(total);
     for (let i = 0; i < wanted; i++) one.visit(`ref-${i}`, 1);
-    expect(one.verdict()).toBe(expected);
+    expect(one.verdict('ref-0')).toBe(expected);
   });
 
   it('goes on once fewer are wanted', () => {
     const one = guard(20);
     one.visit('a', 15);
-    expect(one.verdict()).toBe('held');
+    expect(one.verdict('a')).toBe('held');
     one.visit('a', 0);
-    expect(one.verdict()).toBe('go');
+    expect(one.verdict('a')).toBe('go');
+  });
+
+  describe('of a sweep that was let through', () => {
+    let total: number;
+    let one: SweepGuard;
+    beforeEach(() => {
+      total = 40;
+      one = new SweepGuard({ total: () => total, log: silentLogger, metrics: new Metrics() });
+      for (const ref of ['a', 'b']) one.expectVisit(ref);
+      one.visit('a', 10);
+      one.visit('b', 10);
+    });
+
+    it('lets the rest go, however few entries are left', () => {
+      for (const ref of ['a', 'b']) {
+        one.visit(ref, 10);
+        expect(one.verdict(ref)).toBe('go');
+        total -= 10; // what goes is known to be gone before its object is looked at again
+      }
+      one.visit('b', 3);
+      expect(one.verdict('b')).toBe('go');
+    });
+
+    it('judges what comes on top of it against what will be left', () => {
+      one.visit('c', 10);
+      expect(one.verdict('c')).toBe('go');
+      one.visit('d', 11);
+      expect([one.verdict('d'), one.verdict('a')]).toEqual(['held', 'go']);
+      expect(one.describe()).toBe('11 of 11 instances would be removed at once, more than 50 %');
+    });
+
+    it('asks again for more of the same object, and for what comes after it', () => {
+      one.visit('a', 21);
+      expect(one.verdict('a')).toBe('held');
+      one.visit('a', 0);
+      one.visit('b', 0);
+      one.visit('a', 21);
+      expect(one.verdict('a')).toBe('held');
+    });
   });
 
   it('lets all through with a share of 1', () => {
     const one = guard(20, { maxSweepShare: 1 });
     one.visit('a', 20);
-    expect(one.verdict()).toBe('go');
+    expect(one.verdict('a')).toBe('go');
   });
 });
 

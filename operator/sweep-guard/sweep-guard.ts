@@ -31,7 +31,8 @@ export interface SweepGuardOptions {
  * Holds back deletes that nobody was seen to ask for. At start, or after a gap in a watch, objects that are missing from
  * a list are taken to be deleted; when the list is wrong, so would be the sweep. So these deletes wait until every
  * object concerned was looked at, and then go all or none: none when they are more than `minSweep` and more than the
- * set share of all entries. Deletes that were seen happening are not counted.
+ * set share of all entries. Deletes that were seen happening are not counted. What was let through stays so until it is
+ * carried out, however the entries grow fewer meanwhile; only what is wanted beyond it is judged anew, against what will be left.
  */
 export class SweepGuard {
   readonly #total: () => number;
@@ -44,6 +45,8 @@ export class SweepGuard {
   readonly #toVisit = new Set<string>();
   /** How many inferred deletes each declaring object wants. */
   readonly #wanted = new Map<string, number>();
+  /** How many of them were let through and are still wanted. */
+  readonly #permitted = new Map<string, number>();
   readonly #settled = new Set<(refs: readonly string[]) => void>();
   #held = false;
 
@@ -74,15 +77,17 @@ export class SweepGuard {
     const last = this.#toVisit.delete(ref) && this.#toVisit.size === 0;
     if (wanted > 0) this.#wanted.set(ref, wanted);
     else this.#wanted.delete(ref);
+    this.#permit(ref, Math.min(wanted, this.#permitted.get(ref) ?? 0));
     if (!last) return;
     this.#judge();
     const refs = [...this.#wanted.keys()];
     if (refs.length > 0) for (const handler of this.#settled) handler(refs);
   }
 
-  /** Whether inferred deletes may go now: `wait` until all was looked at, `held` when they are too many. */
-  verdict(): 'go' | 'wait' | 'held' {
+  /** Whether the inferred deletes of an object may go now: `wait` until all was looked at, `held` when they are too many. */
+  verdict(ref: string): 'go' | 'wait' | 'held' {
     if (this.#toVisit.size > 0) return 'wait';
+    if ((this.#wanted.get(ref) ?? 0) <= (this.#permitted.get(ref) ?? 0)) return 'go';
     return this.#judge() ? 'held' : 'go';
   }
 
@@ -95,18 +100,20 @@ export class SweepGuard {
   /** For people: how many of how many, and the limit. */
   describe(): string {
     const share = `${Math.round(this.#maxSweepShare * 100)} %`;
-    return `${this.#sum()} of ${this.#total()} ${this.#subject.entries} would be removed at once, more than ${share}`;
+    const { wanted, total } = this.#counted();
+    return `${wanted} of ${total} ${this.#subject.entries} would be removed at once, more than ${share}`;
   }
 
   #judge(): boolean {
-    const wanted = this.#sum();
-    const held = wanted > this.#minSweep && wanted > this.#maxSweepShare * this.#total();
+    const { wanted, permitted, total } = this.#counted();
+    const held = wanted + permitted > this.#minSweep && wanted > this.#maxSweepShare * total;
+    if (!held) for (const [ref, each] of this.#wanted) this.#permit(ref, each);
     if (held && !this.#held) {
       const { entries, objects } = this.#subject;
       this.#log.error('a sweep is held back', {
         entries,
         wanted,
-        total: this.#total(),
+        total,
         maxSweepShare: this.#maxSweepShare,
         advice:
           `if it is right, set the annotation lictor.dev/allow-sweep=true on the ${objects} or restart with ` +
@@ -118,9 +125,19 @@ export class SweepGuard {
     return held;
   }
 
-  #sum(): number {
-    let sum = 0;
-    for (const wanted of this.#wanted.values()) sum += wanted;
-    return sum;
+  /** What is wanted beyond what was let through, and how many entries there are besides that. */
+  #counted(): { wanted: number; permitted: number; total: number } {
+    let [wanted, permitted] = [0, 0];
+    for (const [ref, each] of this.#wanted) {
+      const through = this.#permitted.get(ref) ?? 0;
+      wanted += each - through;
+      permitted += through;
+    }
+    return { wanted, permitted, total: Math.max(wanted, this.#total() - permitted) };
+  }
+
+  #permit(ref: string, count: number): void {
+    if (count > 0) this.#permitted.set(ref, count);
+    else this.#permitted.delete(ref);
   }
 }

@@ -85,7 +85,7 @@ export class IntentionReconciler implements Reconciler {
     const surplus = surplusEntries(mirror.byRef(ref), planned?.entry.Name, (name) => view.holder(name));
     const inferred = allowsSweep(intention) || evidence.has(ref) ? 0 : surplus.length;
     guard.visit(ref, inferred);
-    const verdict = inferred > 0 ? guard.verdict() : 'go';
+    const verdict = inferred > 0 ? guard.verdict(ref) : 'go';
     const written = planned && (await this.#write(planned));
     if (verdict === 'go') {
       for (const [at, { destination: name }] of surplus.entries()) {

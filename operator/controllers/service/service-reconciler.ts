@@ -83,7 +83,7 @@ export class ServiceReconciler implements Reconciler {
     const surplus = diff.remove.filter(({ key: entry, entry: of }) => !rivals.takes(entry, of));
     const inferred = allowsSweep(service) ? [] : surplus.filter((removal) => removal.inferred);
     guard.visit(ref, inferred.length);
-    const verdict = inferred.length > 0 ? guard.verdict() : 'go';
+    const verdict = inferred.length > 0 ? guard.verdict(ref) : 'go';
     const remove = verdict === 'go' ? surplus : surplus.filter((removal) => !inferred.includes(removal));
     const register = diff.register.filter((planned) => !clash.has(planned.key));
     await this.#writer.apply(ref, { register, remove }, signal);
