@@ -125,9 +125,10 @@ function registerParts(container: DependencyContainer, config: OperatorConfig, p
     slices: c.resolve(tokens.SLICES).source,
   }));
   register(tokens.CONTROLLERS, (c) => {
-    const target = (resource: ResourceKind, set: { offer(object: KubeObject): void }) => ({
+    const target = (resource: ResourceKind, set: Pick<InformerSet<KubeObject>, 'offer' | 'renew'>) => ({
       resource,
       offer: (object: KubeObject) => set.offer(object),
+      renew: (object: KubeObject) => set.renew(object),
     });
     const sink = new KubeStatusSink({
       api: parts.api,

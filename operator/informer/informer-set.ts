@@ -29,12 +29,20 @@ export class InformerSet<T extends KubeObject> {
 
   /** See Informer.offer. */
   offer(object: KubeObject): void {
-    const informer = this.#byNamespace.get(object.metadata.namespace ?? 'default') ?? this.informers[0]!;
-    informer.offer(object);
+    this.#of(object).offer(object);
+  }
+
+  /** See Informer.renew. */
+  renew(object: KubeObject): void {
+    this.#of(object).renew(object);
   }
 
   /** Age of the oldest of the informers' last contacts with the API server. */
   staleMs(): number {
     return Math.max(...this.informers.map((informer) => informer.staleMs()));
+  }
+
+  #of({ metadata }: KubeObject): Informer<T> {
+    return this.#byNamespace.get(metadata.namespace ?? 'default') ?? this.informers[0]!;
   }
 }

@@ -108,6 +108,10 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
   offer(object: KubeObject): void {
     this.#cache.offer(this.#options.strip(object));
   }
+  /** Takes in an object that was read by itself; see ObjectCache.renew. */
+  renew(object: KubeObject): void {
+    this.#cache.renew(this.#options.strip(object));
+  }
   /** Milliseconds since the API server last said anything about this kind. */
   staleMs(): number {
     return this.#deps.clock.monotonic() - this.#contactAt;

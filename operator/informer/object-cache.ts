@@ -77,6 +77,11 @@ export class ObjectCache<T extends KubeObject> implements ObjectSource<T> {
     if (old && old.metadata.uid === object.metadata.uid && isNewer(object, old)) this.#objects.set(key, object);
   }
 
+  /** Takes in what was read besides the watch, and tells. An object that was deleted or replaced meanwhile stays so. */
+  renew(object: T): void {
+    if (this.#objects.get(keyOf(object))?.metadata.uid === object.metadata.uid) this.put(object, 'watch');
+  }
+
   #tell(key: ObjectKey, old: T | undefined, current: T | undefined, cause: ChangeCause): void {
     for (const handler of this.#handlers) {
       try {

@@ -137,6 +137,20 @@ export class HttpKubeApi implements KubeApi {
     }
   }
 
+  async readObject(resource: ResourceKind, target: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined> {
+    const query = new URLSearchParams({ fieldSelector: `metadata.name=${target.name}` });
+    const path = `${collectionPath(resource, target.namespace)}?${query}`;
+    const { items } = await this.#json<{ items?: KubeObject[] }>({
+      method: 'GET',
+      path,
+      ms: this.#options.writeMs,
+      signal,
+    });
+    if (!Array.isArray(items)) throw new AppError('decode', `the list of ${resource.plural} has no items`);
+    // A server that passes over the selector gives others, too.
+    return items.find(({ metadata }) => metadata.name === target.name);
+  }
+
   patchStatus(
     resource: ResourceKind,
     target: ObjectRef & { resourceVersion: string },

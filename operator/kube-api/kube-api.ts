@@ -59,8 +59,10 @@ export interface ObjectRef {
   readonly name: string;
 }
 
-/** Writes the status subresource. */
+/** Writes the status subresource, and reads what it belongs to. */
 export interface StatusPatcher {
+  /** One object as it is now (by quorum); undefined when the API server says that there is none. Needs the right to list only. */
+  readObject(resource: ResourceKind, target: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined>;
   /**
    * Merge patch of `.status`, refused when the object is no longer at `resourceVersion`. Gives the object as it is now.
    * @throws AppError `conflict`, `notFound`, `badRequest`.

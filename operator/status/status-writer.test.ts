@@ -30,6 +30,7 @@ function setup() {
     leadership: { epoch: 1, check() {} } as never,
     events: { record: (_object, type) => void events.push(type) },
     clock,
+    random: { next: () => 0 },
     metrics: new Metrics(),
   });
   const object = (kind: string): WithStatus => ({
@@ -65,10 +66,30 @@ describe('status writer', () => {
   });
 
   it('looks again soon after a conflict, and is done when the object is gone', async () => {
-    const { fails, writer, object } = setup();
+    const { clock, fails, writer, object } = setup();
     fails.push(new AppError('conflict', 'older'), new AppError('notFound', 'gone'));
     expect(await writer.write(object('Service'), ready('True'))).toEqual({ requeueAfterMs: 100 });
+    await clock.advance(100);
     expect(await writer.write(object('Service'), ready('True'))).toEqual({ done: true });
+  });
+
+  it('waits longer after each conflict in a row, whoever asks for the next try', async () => {
+    const { clock, fails, writer, written, object } = setup();
+    const waits: number[] = [];
+    for (let conflicts = 0; conflicts < 10; conflicts++) {
+      fails.push(new AppError('conflict', 'older'));
+      const result = await writer.write(object('Service'), ready('True'));
+      waits.push((result as { requeueAfterMs: number }).requeueAfterMs);
+      await clock.advance(waits.at(-1)! - 1);
+      expect(await writer.write(object('Service'), ready('True'))).toEqual({ requeueAfterMs: 1 });
+      await clock.advance(1);
+    }
+    expect(waits).toEqual([100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000]);
+    await writer.write(object('Service'), ready('True'));
+    await clock.advance(500);
+    fails.push(new AppError('conflict', 'older'));
+    expect(await writer.write(object('Service'), ready('False'))).toEqual({ requeueAfterMs: 100 });
+    expect(written).toHaveLength(1);
   });
 
   it('records an Event when Ready changes, not for a new object that is well', async () => {

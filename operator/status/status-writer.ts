@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
+import { type BackoffOptions, backoffMs } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import type { CounterMetric, Metrics } from '../../core/metrics.ts';
+import type { Random } from '../../core/random.ts';
 import type { Condition } from '../../crds/types/index.ts';
 import { DONE, type Result } from '../controllers/controller.ts';
 import type { EventRecorder } from '../events/event-recorder.ts';
@@ -22,13 +24,28 @@ export interface StatusSink {
 
 /** At most two writes a second for each object: status is for people, and they read no faster. */
 const MIN_INTERVAL_MS = 500;
-/** A conflict means that our copy is old; its update is on the way. */
-const CONFLICT_MS = 100;
+/** A conflict means that our copy is old; its update is on the way. One after another means that somebody else keeps writing. */
+const CONFLICT: BackoffOptions = { baseMs: 100, maxMs: 30_000, jitter: 0.5 };
+/** A conflict that long ago says nothing about the next write. */
+const FORGET_MS = 60_000;
+
+/** What holds the next write of an object back. */
+interface Hold {
+  readonly until: number;
+  /** In a row, up to now. */
+  readonly conflicts: number;
+}
 
 /** Writes a status when it says something else than before, and records an Event when Ready changes. */
 export class StatusWriter {
-  readonly #deps: { sink: StatusSink; leadership: Leadership; events: EventRecorder; clock: Clock };
-  readonly #writtenAt = new Map<string, number>();
+  readonly #deps: {
+    sink: StatusSink;
+    leadership: Leadership;
+    events: EventRecorder;
+    clock: Clock;
+    random: Pick<Random, 'next'>;
+  };
+  readonly #holds = new Map<string, Hold>();
   readonly #writes: CounterMetric;
 
   constructor(deps: {
@@ -36,6 +53,7 @@ export class StatusWriter {
     leadership: Leadership;
     events: EventRecorder;
     clock: Clock;
+    random: Pick<Random, 'next'>;
     metrics: Metrics;
   }) {
     this.#deps = deps;
@@ -50,18 +68,20 @@ export class StatusWriter {
     if (isDeepStrictEqual(plain(object.status), plain(status))) return DONE;
     // A Service and its HealthCheck often have one name; each has an interval of its own.
     const key = `${object.kind}/${keyOf(object)}`;
+    const { until, conflicts } = this.#holds.get(key) ?? { until: 0, conflicts: 0 };
     const now = this.#deps.clock.monotonic();
-    const wait = (this.#writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) + MIN_INTERVAL_MS - now;
-    if (wait > 0) return { requeueAfterMs: wait };
+    if (until > now) return { requeueAfterMs: until - now };
     this.#deps.leadership.check();
-    this.#noteWrite(key, now);
+    this.#hold(key, MIN_INTERVAL_MS, 0);
     try {
       await this.#deps.sink.write(object, status, signal);
     } catch (error) {
       if (error instanceof AppError && error.code === 'notFound') return DONE; // deleted meanwhile
-      this.#writtenAt.delete(key);
-      if (error instanceof AppError && error.code === 'conflict') return { requeueAfterMs: CONFLICT_MS };
-      throw error;
+      this.#holds.delete(key);
+      if (!(error instanceof AppError && error.code === 'conflict')) throw error;
+      const requeueAfterMs = backoffMs(conflicts, CONFLICT, this.#deps.random);
+      this.#hold(key, requeueAfterMs, conflicts + 1);
+      return { requeueAfterMs };
     }
     this.#writes.add();
     this.#recordTransition(object, status);
@@ -78,13 +98,14 @@ export class StatusWriter {
     this.#deps.events.record(object, type, after.reason, after.message);
   }
 
-  /** Keeps times only as long as they can hold a write back. */
-  #noteWrite(key: string, now: number): void {
-    this.#writtenAt.delete(key);
-    this.#writtenAt.set(key, now);
-    for (const [oldest, at] of this.#writtenAt) {
-      if (now - at < MIN_INTERVAL_MS) break;
-      this.#writtenAt.delete(oldest);
+  /** Holds are kept only as long as they can say something. */
+  #hold(key: string, ms: number, conflicts: number): void {
+    const now = this.#deps.clock.monotonic();
+    this.#holds.delete(key);
+    this.#holds.set(key, { until: now + ms, conflicts });
+    for (const [oldest, hold] of this.#holds) {
+      if (now - hold.until < (hold.conflicts > 0 ? FORGET_MS : 0)) break;
+      this.#holds.delete(oldest);
     }
   }
 }

@@ -282,8 +282,10 @@ export class FakeKubeApi {
       version = tokenVersion;
       from = tokenKey;
     }
+    const name = query.get('fieldSelector')?.replace('metadata.name=', '');
     const all = [...this.#stateAt(target.collection, version)]
       .filter(([key]) => target.namespace === undefined || key.startsWith(`${target.namespace}/`))
+      .filter(([, object]) => !name || object.metadata.name === name)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .filter(([key]) => key > from);
     const limit = Number(query.get('limit') ?? 0) || all.length;
