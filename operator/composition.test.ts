@@ -326,6 +326,25 @@ describe('operator on Kubernetes', () => {
     );
   });
 
+  it('takes no address of an endpoint for its node, and that of the host once a pod tells it', async () => {
+    kube.put('services', service('web', { kubernetesService: 'web-core' }));
+    kube.put('endpointslices', {
+      metadata: { name: 'web-core-x', labels: { 'kubernetes.io/service-name': 'web-core' } },
+      ports: [{ name: 'http', port: 8080 }],
+      endpoints: [{ addresses: ['10.0.0.1'], nodeName: 'n1', targetRef: { kind: 'Pod', name: 'a', uid: 'uid-a' } }],
+    });
+    start();
+    const address = () => [...server.catalog.instances.values()].map(({ registration }) => registration.Address);
+    await soon(() => expect(address()).toEqual(['']));
+    kube.put('pods', pod('a'));
+    await soon(() => expect(address()).toEqual(['192.168.0.1']));
+    kube.put('pods', pod('b'));
+    kube.remove('pods', 'default/a');
+    kube.put('services', service('last', { instances: [{ address: '10.0.0.9', port: 80 }] }));
+    await soon(() => expect(ids()).toEqual(['last-10.0.0.9-80', 'web-uid-a']));
+    expect(server.catalog.writes).toEqual(['register web-uid-a', 'register web-uid-a', 'register last-10.0.0.9-80']);
+  });
+
   it('says in the status what a server refused, without trying again and again', async () => {
     kube.put('services', service('db', { instances: [{ address: '10.0.0.1', port: 80 }] }));
     const { AppError } = await import('../core/errors.ts');

@@ -49,7 +49,7 @@ export interface Registration {
   Service?: ServiceRegistration;
   Check?: CheckRegistration;
   Checks?: CheckRegistration[];
-  /** The node is created when absent, and left as it is when present. */
+  /** The node is created when absent, and left as it is when present; a node made so without an address takes one. */
   SkipNodeUpdate?: boolean;
   Namespace?: string;
 }

@@ -95,6 +95,9 @@ export class Triggers {
       this.#add(key, cause);
     }
     for (const key of after) if (!before.has(key)) this.#add(key, cause);
+    // Endpoints may come before the first pod that tells the address of their node.
+    if (current && current.hostIP !== old?.hostIP)
+      for (const key of cluster.servicesToldHost(current)) this.#add(key, cause);
   }
 
   #slice(old: SliceView | undefined, current: SliceView | undefined, cause: ChangeCause): void {

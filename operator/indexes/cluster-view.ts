@@ -22,17 +22,20 @@ export class ClusterView {
   readonly sources: ClusterSources;
   readonly #mapping: NamespaceMapping;
   readonly #podsByLabel: ObjectIndex<PodView>;
+  readonly #podsByNode: ObjectIndex<PodView>;
   readonly #servicesByLabel: ObjectIndex<Service>;
   readonly #servicesBySlices: ObjectIndex<Service>;
   readonly #servicesByName: ObjectIndex<Service>;
   readonly #servicesByInstanceId: ObjectIndex<Service>;
   readonly #slicesByService: ObjectIndex<SliceView>;
+  readonly #slicesByNode: ObjectIndex<SliceView>;
   readonly #checksByService: ObjectIndex<HealthCheck>;
 
   constructor(sources: ClusterSources, options: { namespaces: NamespaceMapping }) {
     this.sources = sources;
     this.#mapping = options.namespaces;
     this.#podsByLabel = new ObjectIndex(sources.pods, podLabels);
+    this.#podsByNode = new ObjectIndex(sources.pods, ({ nodeName, hostIP }) => (nodeName && hostIP ? [nodeName] : []));
     this.#servicesByLabel = new ObjectIndex(sources.services, leadingLabel);
     this.#servicesBySlices = new ObjectIndex(sources.services, ({ metadata, spec }) =>
       spec.kubernetesService ? [objectKey(metadata.namespace ?? 'default', spec.kubernetesService)] : [],
@@ -41,6 +44,10 @@ export class ClusterView {
     this.#servicesByInstanceId = new ObjectIndex(sources.services, (service) => this.#idKeys(service));
     this.#slicesByService = new ObjectIndex(sources.slices, ({ metadata, serviceName }) =>
       serviceName ? [objectKey(metadata.namespace ?? 'default', serviceName)] : [],
+    );
+    this.#slicesByNode = new ObjectIndex(
+      sources.slices,
+      ({ endpoints }) => new Set(endpoints.flatMap(({ nodeName }) => (nodeName ? [nodeName] : []))),
     );
     this.#checksByService = new ObjectIndex(sources.healthChecks, (check) => [serviceKeyOf(check)]);
   }
@@ -102,6 +109,19 @@ export class ClusterView {
     return this.#servicesBySlices.get(objectKey(metadata.namespace ?? 'default', serviceName));
   }
 
+  /** Address of a node, as any pod on it tells it; '' when not known. */
+  hostAddress(node: string): string {
+    for (const key of this.#podsByNode.get(node)) return this.sources.pods.get(key)?.hostIP ?? '';
+    return '';
+  }
+
+  /** The Services with endpoints on the node of this pod, if it is the only one that tells the node's address. */
+  servicesToldHost({ nodeName, hostIP }: PodView): Set<ObjectKey> {
+    if (hostIP === '' || this.#podsByNode.count(nodeName) !== 1) return new Set();
+    const slices = [...this.#slicesByNode.get(nodeName)].flatMap((key) => this.sources.slices.get(key) ?? []);
+    return new Set(slices.flatMap((slice) => [...this.servicesOfSlice(slice)]));
+  }
+
   /** All Services that want the catalog name of this one, itself included. */
   sameName(service: Service): ReadonlySet<ObjectKey> {
     return this.#servicesByName.get(this.#nameKey(service));
@@ -135,11 +155,13 @@ export class ClusterView {
 
   close(): void {
     this.#podsByLabel.close();
+    this.#podsByNode.close();
     this.#servicesByLabel.close();
     this.#servicesBySlices.close();
     this.#servicesByName.close();
     this.#servicesByInstanceId.close();
     this.#slicesByService.close();
+    this.#slicesByNode.close();
     this.#checksByService.close();
   }
 

@@ -59,11 +59,15 @@ function planNode(
 ): void {
   const node = state.node(registration.node);
   const key = state.keys.node(registration.node);
+  const current = node?.stored?.record;
   if (node && registration.skipNodeUpdate) {
-    plan.rely(key, node.stored);
+    const { address } = registration;
+    // Who made it for an instance did not know its address yet.
+    if (current?.implicit && current.address === '' && address !== '')
+      plan.put(key, node.stored, { ...current, address });
+    else plan.rely(key, node.stored);
     return;
   }
-  const current = node?.stored?.record;
   const id = registration.nodeId || current?.id || '';
   if (id !== '' && id !== current?.id) planNodeId(state, plan, registration, node, id);
   const record: NodeRecord = {

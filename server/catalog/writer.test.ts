@@ -175,6 +175,25 @@ describe('catalog writer', () => {
       expect(await nodes()).not.toContain('n1');
     });
 
+    it('give a node that they made without an address the first that they know', async () => {
+      const address = async () => {
+        const { json } = await server.get<{ Node: string; Address: string }[]>('/v1/catalog/nodes');
+        return json.find(({ Node }) => Node === 'n1')?.Address;
+      };
+      const at = (Address: string, ID: string) =>
+        server.register({ ...web, Address, Service: { ID, Service: 'web' } }, operator());
+      await at('', 'web-1');
+      expect(await address()).toBe('');
+      await at('192.168.0.1', 'web-2');
+      expect(await address()).toBe('192.168.0.1');
+      await at('192.168.0.2', 'web-3');
+      await at('', 'web-4');
+      expect(await address()).toBe('192.168.0.1');
+      const { catalogClient } = server.composed;
+      for (const n of [1, 2, 3, 4]) await catalogClient.deregister({ Node: 'n1', ServiceID: `web-${n}` }, operator());
+      expect(await nodes()).not.toContain('n1'); // still one that goes with its instances
+    });
+
     it('leave a node that was registered for its own sake, or has an agent', async () => {
       await server.register({ Node: 'n2', Address: '10.0.0.2' });
       await server.register({ ...web, Node: 'n2' }, operator());

@@ -18,8 +18,8 @@ export interface PlanInput {
   readonly slices: readonly SliceView[];
   /** Its HealthChecks, in a stable order. */
   readonly healthChecks: readonly HealthCheck[];
-  /** Address of the node that a pod runs on, '' when not known. */
-  readonly hostAddress: (namespace: string, podName: string | undefined, podUid: string | undefined) => string;
+  /** Address of a node of the cluster, '' when not known. */
+  readonly hostAddress: (node: string) => string;
 }
 
 export interface PlanOptions {
@@ -47,6 +47,7 @@ export interface RegistrationPlan {
 interface Candidate {
   readonly id: string;
   readonly node: string;
+  /** '' when not known yet. */
   readonly nodeAddress: string;
   readonly address: string;
   readonly ports: readonly NamedNumber[];
@@ -75,10 +76,10 @@ function candidates(input: PlanInput, options: PlanOptions, problems: Set<string
       slice.endpoints.flatMap((each) => endpointCandidate(input, slice, each, options, problems)),
     );
   }
-  return pods.flatMap((pod) => podCandidate(service, pod, problems));
+  return pods.flatMap((pod) => podCandidate(input, pod, problems));
 }
 
-function podCandidate(service: Service, pod: PodView, problems: Set<string>): Candidate[] {
+function podCandidate({ service, hostAddress }: PlanInput, pod: PodView, problems: Set<string>): Candidate[] {
   const readiness = podReadiness(pod);
   // Without a node and an address there is nothing to reach yet; the change that brings them brings us back here.
   if (!readiness || pod.podIP === '' || pod.nodeName === '') return [];
@@ -88,7 +89,7 @@ function podCandidate(service: Service, pod: PodView, problems: Set<string>): Ca
     {
       id: instanceId(catalogName(service), pod.metadata.uid ?? pod.podIP),
       node: pod.nodeName,
-      nodeAddress: pod.hostIP || pod.podIP,
+      nodeAddress: pod.hostIP || hostAddress(pod.nodeName),
       address: pod.podIP,
       ports,
       readiness,
@@ -115,7 +116,8 @@ function endpointCandidate(
     {
       id: instanceId(catalogName(input.service), endpoint.podUid ?? endpoint.address),
       node: endpoint.nodeName || options.externalNode,
-      nodeAddress: input.hostAddress(namespace, endpoint.podName, endpoint.podUid) || endpoint.address,
+      // A node of the cluster never has the address of one of its endpoints, which would stay its own.
+      nodeAddress: endpoint.nodeName ? input.hostAddress(endpoint.nodeName) : endpoint.address,
       address: endpoint.address,
       ports,
       readiness,

@@ -124,10 +124,7 @@ export class ServiceReconciler implements Reconciler {
         pods: cluster.podsOf(service),
         slices: cluster.slicesOf(service),
         healthChecks: cluster.checksOf(key),
-        hostAddress: (namespace, name, uid) => {
-          const pod = name === undefined ? undefined : cluster.sources.pods.get(objectKey(namespace, name));
-          return pod && pod.metadata.uid === uid ? pod.hostIP : '';
-        },
+        hostAddress: (node) => cluster.hostAddress(node),
       },
       { namespace: cluster.catalogNamespace(splitKey(key).namespace), externalNode: this.#options.externalNode },
     );
