@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '../core/clock.ts';
@@ -139,6 +139,53 @@ describe('operator on a folder', () => {
     await rm(folder, { recursive: true });
     await soon(() => expect(operator.manifests.kept).toEqual([folder]));
     expect(ids()).toEqual(['web-127.0.0.1-8001']);
+  });
+
+  it('holds back what goes with most of the folder at once, and says what to do', async () => {
+    const [sub, away] = [join(folder, 'sub'), `${folder}-away`];
+    await mkdir(sub);
+    await file(
+      'sub/web.yaml',
+      service(
+        'web',
+        Array.from({ length: 12 }, (_, at) => 8001 + at),
+      ),
+    );
+    start();
+    await soon(() => expect(ids()).toHaveLength(12));
+    catalog.writes.length = 0;
+    await rename(sub, away); // as when it is not mounted any more
+    try {
+      await soon(() =>
+        expect(operator.heldSweeps()).toEqual(['12 of 12 instances would be removed at once, more than 50 %']),
+      );
+      expect(operator.manifests.objects()).toEqual([]);
+      expect(operator.manifests.problems).toEqual([
+        `${folder}: the files of 1 of 1 objects are gone or empty at once; if that is wrong, put them back, as what they declared is removed`,
+      ]);
+    } finally {
+      await rename(away, sub);
+    }
+    await soon(() => expect([operator.heldSweeps(), operator.manifests.problems]).toEqual([[], []]));
+    expect(catalog.writes).toEqual([]);
+  });
+
+  it('removes what goes with one file of several, and with all when they are few', async () => {
+    await file(
+      'web.yaml',
+      service(
+        'web',
+        Array.from({ length: 12 }, (_, at) => 8001 + at),
+      ),
+    );
+    for (const name of ['db', 'cache']) await file(`${name}.yaml`, service(name, [5432]));
+    start();
+    await soon(() => expect(ids()).toHaveLength(14));
+    await rm(join(folder, 'web.yaml'));
+    await soon(() => expect(ids()).toHaveLength(2));
+    expect(operator.manifests.problems).toEqual([]);
+    for (const name of ['db', 'cache']) await rm(join(folder, `${name}.yaml`));
+    await soon(() => expect(ids()).toEqual([]));
   });
 
   it('removes after a restart what was removed meanwhile, and touches nothing else', async () => {

@@ -11,6 +11,7 @@ import { IntentionMirror } from './intention-mirror/intention-mirror.ts';
 import { ControllerSet } from './manager/controller-set.ts';
 import { SoleLeader } from './manager/sole-leader.ts';
 import { ManifestFolder } from './manifests/manifest-folder.ts';
+import type { SweepSubject } from './sweep-guard/sweep-guard.ts';
 
 export interface FileOperatorParts {
   /** Folder of manifests, or one file. */
@@ -33,6 +34,8 @@ export interface FileOperator {
   readonly runnable: Runnable;
   /** Objects with their statuses, and what is wrong with the files. */
   readonly manifests: ManifestFolder;
+  /** What is not removed because it would be too much at once, one line each. */
+  readonly heldSweeps: () => string[];
 }
 
 /** The operator of `lictor dev`: the reconcilers of the Kubernetes operator, fed from a folder; no Kubernetes client. */
@@ -42,6 +45,7 @@ export function composeFileOperator(parts: FileOperatorParts): FileOperator {
   const manifests = new ManifestFolder({ clock, log }, { path: parts.folder });
   const mirror = new CatalogMirror({ client: catalog, clock, random, log, metrics }, { owner });
   const intentionMirror = new IntentionMirror({ client: intentionClient, clock, random, log, metrics }, { owner });
+  const held = new Map<SweepSubject, string>();
   const controllers = new ControllerSet(
     {
       sources: manifests.sources,
@@ -62,6 +66,7 @@ export function composeFileOperator(parts: FileOperatorParts): FileOperator {
       source: 'folder',
       workers: 4,
       maxSweepShare: parts.maxSweepShare,
+      onHeld: (subject, text) => void (text === undefined ? held.delete(subject) : held.set(subject, text)),
     },
   );
   const leader = new SoleLeader(
@@ -72,5 +77,5 @@ export function composeFileOperator(parts: FileOperatorParts): FileOperator {
     { clock, log },
     { name: 'file operator', members: [manifests, mirror, intentionMirror, leader] },
   );
-  return { runnable, manifests };
+  return { runnable, manifests, heldSweeps: () => [...held.values()] };
 }

@@ -12,6 +12,7 @@ interface DevFlags {
   node?: string;
   datacenter: string;
   domain: string;
+  maxSweepShare: string;
   logLevel?: string;
 }
 
@@ -41,6 +42,11 @@ export const devCommand = command({
       .option('--node <name>', 'name of this node (default: the host name)')
       .option('--datacenter <name>', 'name of the datacenter', 'dc1')
       .option('--domain <name>', 'DNS domain', 'consul')
+      .option(
+        '--max-sweep-share <share>',
+        'largest share (0 to 1) of the instances that may go at once when most files vanish, or between two runs',
+        '0.5',
+      )
       .option('--log-level <level>', `${LOG_LEVELS.join(', ')}`)
       .action((flags: DevFlags) =>
         runDev(
@@ -52,6 +58,7 @@ export const devCommand = command({
             nodeName: flags.node,
             datacenter: flags.datacenter,
             domain: flags.domain,
+            maxSweepShare: shareOf(flags.maxSweepShare),
             logLevel: logLevelOf(flags.logLevel),
           },
           io,
@@ -75,6 +82,13 @@ export function portOf(flag: string, text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
   throw new AppError('config', `${flag} ${text}: give a port from 0 to 65535`);
+}
+
+/** @throws AppError `config` naming the flag. */
+function shareOf(text: string): number {
+  const share = Number(text);
+  if (text.trim() !== '' && share >= 0 && share <= 1) return share;
+  throw new AppError('config', `-max-sweep-share ${text}: give a number from 0 to 1`);
 }
 
 function logLevelOf(text: string | undefined): LogLevel | undefined {

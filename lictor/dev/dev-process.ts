@@ -45,14 +45,23 @@ function keptText(path: string): string {
   return `${path}: the last good version still serves; it is replaced once this one is right`;
 }
 
+function heldText(sweep: string): string {
+  return `${sweep}; they are kept; if it is right that they go, start again with -max-sweep-share=1`;
+}
+
 /** Puts a server-mode agent and the reconcilers of a folder of manifests into one process. */
-export function composeDev(folder: string, config: AgentConfig, place: NodePlace, deps: ServerAgentDeps): DevProcess {
+export function composeDev(
+  options: { readonly folder: string; readonly maxSweepShare?: number },
+  config: AgentConfig,
+  place: NodePlace,
+  deps: ServerAgentDeps,
+): DevProcess {
   const whyNoInstance = (namespace: string, name: string) =>
     namespace === NAMESPACE ? whyNone(operator.manifests.objects(), name) : undefined;
   const roles = composeServerAgent(config, place, { ...deps, caOnDemand: true, whyNoInstance });
   const operator = composeFileOperator({
     ...deps,
-    folder,
+    ...options,
     catalogClient: roles.server.catalogClient,
     intentionClient: roles.server.intentionClient,
     externalNode: config.nodeName,
@@ -66,6 +75,7 @@ export function composeDev(folder: string, config: AgentConfig, place: NodePlace
     problems: () => [
       ...operator.manifests.problems,
       ...operator.manifests.kept.map(keptText),
+      ...operator.heldSweeps().map(heldText),
       ...operator.manifests.objects().flatMap(notReady),
     ],
     async services() {

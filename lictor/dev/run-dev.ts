@@ -28,6 +28,8 @@ export interface DevOptions {
   /** Where the catalog is kept; 'temporary' for a folder that is removed at the end. */
   readonly dataDir?: string;
   readonly logLevel?: LogLevel;
+  /** See SweepGuardOptions. */
+  readonly maxSweepShare?: number;
   /** No screen. */
   readonly quiet?: boolean;
   /** Further lines to try in another terminal. */
@@ -62,7 +64,15 @@ export async function runDev(options: DevOptions, io: CommandIo): Promise<void> 
     try {
       const config = devConfig(options, dataDir);
       const place = { nodeId: stableNodeId(dataDir, random), address: config.bindAddress };
-      const dev = composeDev(options.folder, config, place, { clock, log, logs: log, metrics, random, store });
+      const { folder, maxSweepShare } = options;
+      const dev = composeDev({ folder, maxSweepShare }, config, place, {
+        clock,
+        log,
+        logs: log,
+        metrics,
+        random,
+        store,
+      });
       await runUntilStopped(dev, options, io, { clock, screen });
     } finally {
       await store.close();

@@ -20,6 +20,8 @@ export interface FolderContent {
   readonly problems: readonly ManifestProblem[];
   /** Files with a problem whose last good version counts. */
   readonly kept: readonly string[];
+  /** Says so when the files of more than half of the objects are gone, or hold nothing any more, at once. */
+  readonly vanished?: string;
   /** A file was emptied: it may be about to be written, so it has to be looked at again. */
   readonly unsettled: boolean;
 }
@@ -60,8 +62,9 @@ export class ManifestFiles {
       if (read.text.trim() !== '') this.#emptiedAt.delete(file);
       next.set(file, read);
     }
+    const vanished = vanishedOf(this.#files, next);
     this.#files = next;
-    return { ...merge(next), unsettled };
+    return { ...merge(next), unsettled, ...(vanished ? { vanished } : {}) };
   }
 
   async #list(): Promise<string[]> {
@@ -105,6 +108,16 @@ export class ManifestFiles {
   }
 }
 
+function vanishedOf(before: ReadonlyMap<string, ReadFile>, after: ReadonlyMap<string, ReadFile>): string | undefined {
+  let [gone, of] = [0, 0];
+  for (const [path, { objects }] of before) {
+    of += objects.length;
+    const now = after.get(path);
+    if (!now || (now.objects.length === 0 && now.problems.length === 0)) gone += objects.length;
+  }
+  return gone * 2 > of ? `the files of ${gone} of ${of} objects are gone or empty at once` : undefined;
+}
+
 function isManifest(name: string): boolean {
   const hidden = name.split(/[/\\]/).some((part) => part.startsWith('.') || part === 'node_modules');
   return !hidden && /\.ya?ml$/.test(basename(name));
@@ -119,7 +132,7 @@ function withProblem(file: string, known: ReadFile | undefined, stamp: string, t
 }
 
 /** All objects; of two documents for one object the first counts. */
-function merge(files: ReadonlyMap<string, ReadFile>): Omit<FolderContent, 'unsettled'> {
+function merge(files: ReadonlyMap<string, ReadFile>): Omit<FolderContent, 'unsettled' | 'vanished'> {
   const objects = new Map<string, ManifestObject>();
   const problems: ManifestProblem[] = [];
   const kept: string[] = [];

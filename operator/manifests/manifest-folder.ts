@@ -45,7 +45,7 @@ interface Caches {
 /**
  * A folder of manifests in the place of an API server: the same sources, fed from files, and statuses kept in memory. A
  * file with a problem keeps its last good objects; what vanishes from the folder is deleted once the whole folder was
- * read.
+ * read, and as far as the sweep guard lets it when most of it vanishes at once.
  */
 export class ManifestFolder implements Runnable, StatusSink {
   readonly name = 'manifests';
@@ -59,6 +59,7 @@ export class ManifestFolder implements Runnable, StatusSink {
   readonly #changed = new Set<() => void>();
   #problems: readonly string[] = [];
   #kept: readonly string[] = [];
+  #vanished: { readonly left: number; readonly text: string } | undefined;
   #version = 0;
   #timer: Timer | undefined;
   #reading = false;
@@ -84,7 +85,7 @@ export class ManifestFolder implements Runnable, StatusSink {
 
   /** What is wrong with the files now, one line each. */
   get problems(): readonly string[] {
-    return this.#problems;
+    return this.#vanished ? [...this.#problems, this.#vanished.text] : this.#problems;
   }
 
   /** Files (or the folder) with a problem whose last good version still counts. */
@@ -155,7 +156,9 @@ export class ManifestFolder implements Runnable, StatusSink {
     try {
       const content = await this.#files.read(this.#clock.monotonic());
       if (content.unsettled) next = 250;
-      this.#apply(content, 'watch');
+      this.#note(content);
+      // What an unmounted or half-written folder looks like is not taken for what somebody was seen asking for.
+      this.#apply(content, content.vanished ? 'relist' : 'watch');
     } catch (error) {
       this.#setProblems([errorText(error)], [this.#options.path]);
     } finally {
@@ -164,6 +167,15 @@ export class ManifestFolder implements Runnable, StatusSink {
       this.#again = false;
       if (this.#timer) this.#schedule(next);
     }
+  }
+
+  /** Says that most of the folder went at once, for as long as nothing came after it. */
+  #note({ objects, vanished }: FolderContent): void {
+    if (this.#vanished && objects.length > this.#vanished.left) this.#vanished = undefined;
+    if (!vanished) return;
+    const text = `${this.#options.path}: ${vanished}; if that is wrong, put them back, as what they declared is removed`;
+    this.#vanished = { left: objects.length, text };
+    this.#log.warn('most of the folder is gone', { text });
   }
 
   #apply(content: FolderContent, cause: ChangeCause): void {

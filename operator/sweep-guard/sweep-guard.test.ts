@@ -2,7 +2,7 @@ import { FakeClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { DeleteEvidence } from './delete-evidence.ts';
-import { SweepGuard } from './sweep-guard.ts';
+import { SweepGuard, type SweepSubject } from './sweep-guard.ts';
 
 const guard = (total: number, options = {}) =>
   new SweepGuard({ total: () => total, log: silentLogger, metrics: new Metrics() }, options);
@@ -35,11 +35,13 @@ describe('sweep guard', () => {
     expect(one.verdict('ref-0')).toBe(expected);
   });
 
-  it('goes on once fewer are wanted', () => {
-    const one = guard(20);
+  it('goes on once fewer are wanted, and tells that nothing is held any more', () => {
+    const told: (string | undefined)[] = [];
+    const one = guard(20, { onHeld: (_: SweepSubject, text?: string) => told.push(text) });
     one.visit('a', 15);
     expect(one.verdict('a')).toBe('held');
     one.visit('a', 0);
+    expect(told).toEqual(['15 of 20 instances would be removed at once, more than 50 %', undefined]);
     expect(one.verdict('a')).toBe('go');
   });
 

@@ -25,6 +25,8 @@ export interface SweepGuardOptions {
   readonly maxSweepShare?: number;
   /** So many may always go. @default 10 */
   readonly minSweep?: number;
+  /** Told, for people, of each sweep that is held back, and with undefined when it no longer is. */
+  readonly onHeld?: (subject: SweepSubject, text: string | undefined) => void;
 }
 
 /**
@@ -41,6 +43,7 @@ export class SweepGuard {
   readonly #heldEntries: GaugeMetric;
   readonly #maxSweepShare: number;
   readonly #minSweep: number;
+  readonly #onHeld: NonNullable<SweepGuardOptions['onHeld']>;
   /** Declaring objects that still have to be looked at. */
   readonly #toVisit = new Set<string>();
   /** How many inferred deletes each declaring object wants. */
@@ -60,6 +63,7 @@ export class SweepGuard {
     this.#log = deps.log;
     this.#maxSweepShare = options.maxSweepShare ?? 0.5;
     this.#minSweep = options.minSweep ?? 10;
+    this.#onHeld = options.onHeld ?? (() => {});
     this.#heldEntries = deps.metrics.gauge({
       name: subject.metric,
       help: `The ${subject.entries} whose inferred delete is held back because too many would go at once.`,
@@ -78,6 +82,8 @@ export class SweepGuard {
     if (wanted > 0) this.#wanted.set(ref, wanted);
     else this.#wanted.delete(ref);
     this.#permit(ref, Math.min(wanted, this.#permitted.get(ref) ?? 0));
+    // What is held may be less now, or nothing.
+    if (!last && this.#held && this.#toVisit.size === 0) this.#judge();
     if (!last) return;
     this.#judge();
     const refs = [...this.#wanted.keys()];
@@ -120,6 +126,7 @@ export class SweepGuard {
           '--max-sweep-share=1',
       });
     } else if (!held && this.#held) this.#log.info('the sweep is no longer held back', {});
+    if (held || this.#held) this.#onHeld(this.#subject, held ? this.describe() : undefined);
     this.#held = held;
     this.#heldEntries.set(held ? wanted : 0);
     return held;
