@@ -245,6 +245,57 @@ describe('operator on Kubernetes', () => {
     expect(ids()).toHaveLength(12);
   });
 
+  it.each(['before', 'after'])(
+    'takes a move to another EndpointSlice, %s it left the first, for no delete',
+    async (order) => {
+      const slice = (name: string, endpoints: number[]) =>
+        kube.put('endpointslices', {
+          metadata: { name, labels: { 'kubernetes.io/service-name': 'web-core' } },
+          ports: [{ name: 'http', port: 8080 }],
+          endpoints: endpoints.map((at) => ({
+            addresses: [`10.0.0.${at}`],
+            nodeName: 'n1',
+            targetRef: { kind: 'Pod', name: `p${at}`, uid: `u${at}` },
+          })),
+        });
+      const all = Array.from({ length: 12 }, (_, at) => at);
+      kube.put('services', service('web', { kubernetesService: 'web-core' }));
+      slice('one', all);
+      start();
+      await soon(() => expect(ids()).toHaveLength(12));
+      const move = [() => slice('one', [99]), () => slice('two', all)];
+      for (const step of order === 'after' ? move : move.reverse()) step();
+      await soon(() => expect(ids()).toHaveLength(13));
+      kube.faults.hang = true;
+      kube.dropConnections();
+      kube.remove('endpointslices', 'default/two');
+      kube.compact();
+      kube.faults.hang = false;
+      await soon(() =>
+        expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }),
+      );
+      expect(ids()).toHaveLength(13);
+    },
+  );
+
+  it('holds it back also when a pod was relabelled and came back', async () => {
+    kube.put('services', web());
+    for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`));
+    start();
+    await soon(() => expect(ids()).toHaveLength(12));
+    for (const app of ['elsewhere', 'web'])
+      for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`, { labels: { app } }));
+    kube.put('pods', pod('last'));
+    await soon(() => expect(ids()).toHaveLength(13));
+    kube.faults.hang = true;
+    kube.dropConnections();
+    for (let i = 0; i < 12; i++) kube.remove('pods', `default/p${i}`);
+    kube.compact();
+    kube.faults.hang = false;
+    await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
+    expect(ids()).toHaveLength(13);
+  });
+
   it('lets deletes that it saw happening go at once, however many', async () => {
     kube.put('services', web());
     for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`));

@@ -90,31 +90,50 @@ export class Triggers {
     for (const key of before) {
       const service = cluster.sources.services.get(key);
       if (cause === 'watch' && service && old && !(current && after.has(key) && stays(current))) {
-        evidence.note(instanceId(catalogName(service), old.metadata.uid ?? old.podIP));
+        evidence.note(instanceOf(service, old));
       }
       this.#add(key, cause);
     }
-    for (const key of after) if (!before.has(key)) this.#add(key, cause);
+    for (const key of after) {
+      const service = cluster.sources.services.get(key);
+      // It is here to stay, whatever was seen before.
+      if (service && current && stays(current)) evidence.forget(instanceOf(service, current));
+      if (!before.has(key)) this.#add(key, cause);
+    }
     // Endpoints may come before the first pod that tells the address of their node.
     if (current && current.hostIP !== old?.hostIP)
       for (const key of cluster.servicesToldHost(current)) this.#add(key, cause);
   }
 
   #slice(old: SliceView | undefined, current: SliceView | undefined, cause: ChangeCause): void {
-    const { cluster, evidence } = this.#deps;
+    const { cluster } = this.#deps;
     for (const slice of [old, current]) {
       if (!slice) continue;
       for (const key of cluster.servicesOfSlice(slice)) {
         const service = cluster.sources.services.get(key);
-        if (cause === 'watch' && service && slice === old) {
-          const name = catalogName(service);
-          const left = new Set((current?.endpoints ?? []).flatMap((each) => (each.terminating ? [] : [subject(each)])));
-          for (const each of slice.endpoints)
-            if (!left.has(subject(each))) evidence.note(instanceId(name, subject(each)));
-        }
+        if (service && slice === current) this.#stayed(service, slice);
+        else if (service && cause === 'watch') this.#left(service, slice, current);
         this.#add(key, cause);
       }
     }
+  }
+
+  /** Notes which of the endpoints that a slice had are in no slice of the Service any more. */
+  #left(service: Service, old: SliceView, current: SliceView | undefined): void {
+    const { cluster, evidence } = this.#deps;
+    const gone = new Set(old.endpoints.map(subject));
+    const keep = ({ endpoints }: SliceView) => {
+      for (const each of endpoints) if (!each.terminating) gone.delete(subject(each));
+    };
+    if (current) keep(current);
+    if (gone.size > 0) for (const slice of cluster.slicesOf(service)) keep(slice);
+    for (const each of gone) evidence.note(instanceId(catalogName(service), each));
+  }
+
+  /** What is in a slice is here to stay, whatever was seen before. */
+  #stayed(service: Service, { endpoints }: SliceView): void {
+    const name = catalogName(service);
+    for (const each of endpoints) if (!each.terminating) this.#deps.evidence.forget(instanceId(name, subject(each)));
   }
 
   #entry(ref: string, cause: ChangeCause): void {
@@ -136,6 +155,10 @@ export class Triggers {
 /** Whether a pod will be an instance for as long as nothing more happens to it. */
 function stays(pod: PodView): boolean {
   return pod.metadata.deletionTimestamp === undefined && pod.podIP !== '' && podReadiness(pod) !== undefined;
+}
+
+function instanceOf(service: Service, { metadata, podIP }: PodView): string {
+  return instanceId(catalogName(service), metadata.uid ?? podIP);
 }
 
 /** What an endpoint's instance is called by. */
