@@ -146,6 +146,20 @@ describe('operator on Kubernetes', () => {
     await soon(() => expect(ids()).toEqual(['web-uid-new']));
   });
 
+  it('writes the status once the kind is served again, as a 404 does not say that the object is gone', async () => {
+    kube.put('services', web());
+    kube.put('pods', pod('a'));
+    start();
+    await soon(() => expect(statusOf('services', 'default/web')).toMatchObject({ total: 1 }));
+    const refused = kube.requests.get('PATCH services') ?? 0;
+    kube.faults.notServed.add('services');
+    kube.put('pods', pod('b'));
+    await soon(() => expect(kube.requests.get('PATCH services')).toBeGreaterThan(refused));
+    await soon(() => expect(ids()).toHaveLength(2));
+    kube.faults.notServed.clear();
+    await soon(() => expect(statusOf('services', 'default/web')).toMatchObject({ total: 2 }));
+  });
+
   it('writes nothing when nothing changed: after a restart, a relist and cut streams', async () => {
     kube.put('services', web());
     kube.put('healthchecks', {

@@ -1,4 +1,4 @@
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorText } from '../../core/errors.ts';
 import type { KubeObject, ResourceKind, StatusPatcher } from '../kube-api/kube-api.ts';
 import type { StatusSink, WithStatus } from './status-writer.ts';
 
@@ -26,17 +26,34 @@ export class KubeStatusSink implements StatusSink {
   }
 
   async write(object: WithStatus, status: object, signal?: AbortSignal): Promise<void> {
-    const { resource, offer, renew } = this.#targets[object.kind ?? '']!;
+    const { resource, offer } = this.#targets[object.kind ?? '']!;
     const { name, namespace = 'default', resourceVersion = '' } = object.metadata;
     try {
       offer(await this.#api.patchStatus(resource, { name, namespace, resourceVersion }, status, signal));
     } catch (error) {
-      if (error instanceof AppError && error.code === 'conflict') {
-        // When it cannot be read either, the watch or the next try brings it.
-        const found = await this.#api.readObject(resource, { name, namespace }, signal).catch(() => undefined);
-        if (found) renew(found);
-      }
+      if (!(error instanceof AppError)) throw error;
+      if (error.code === 'conflict') await this.#renew(object, signal).catch(() => {}); // the watch, or the next try, brings it
+      if (error.code === 'notFound') await this.#assertGone(object, error, signal);
       throw error;
     }
+  }
+
+  /** Reads the object and takes it in. Gives whether there is one. */
+  async #renew({ kind, metadata }: WithStatus, signal?: AbortSignal): Promise<boolean> {
+    const { resource, renew } = this.#targets[kind ?? '']!;
+    const { name, namespace = 'default' } = metadata;
+    const found = await this.#api.readObject(resource, { name, namespace }, signal);
+    if (found) renew(found);
+    return found !== undefined;
+  }
+
+  /** A kind that is not served for a while is not found either. @throws AppError `unavailable` unless there is no object. */
+  async #assertGone(object: WithStatus, refusal: AppError, signal?: AbortSignal): Promise<void> {
+    const there = await this.#renew(object, signal).catch((cause: unknown) => {
+      throw new AppError('unavailable', `${refusal.message}; nor can the object be read: ${errorText(cause)}`, {
+        cause,
+      });
+    });
+    if (there) throw new AppError('unavailable', `${refusal.message}, yet the object is there`);
   }
 }

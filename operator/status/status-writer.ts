@@ -17,7 +17,10 @@ export interface WithStatus extends KubeObject {
   status?: { conditions?: Condition[] };
 }
 
-/** Where statuses are kept. `write` is refused with `conflict` when the object is no longer the one given. */
+/**
+ * Where statuses are kept. `write` is refused with `conflict` when the object is no longer the one given, and with `notFound`
+ * only when it is known to be gone.
+ */
 export interface StatusSink {
   write(object: WithStatus, status: object, signal?: AbortSignal): Promise<void>;
 }
