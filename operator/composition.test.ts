@@ -310,6 +310,29 @@ describe('operator on Kubernetes', () => {
     expect(ids()).toHaveLength(13);
   });
 
+  it('holds it back also when the Service was edited before, and a server refused one instance', async () => {
+    const { AppError } = await import('../core/errors.ts');
+    server.catalog.failing = (registration) =>
+      registration?.Service?.ID === 'web-uid-p0' ? new AppError('badRequest', 'refused') : undefined;
+    kube.put('services', web());
+    for (let i = 0; i < 13; i++) kube.put('pods', pod(`p${i}`));
+    start();
+    await soon(() => expect(ids()).toHaveLength(12));
+    kube.put('services', service('web', { ...web().spec, tags: ['edited'] }));
+    const tagged = () =>
+      [...server.catalog.instances.values()].filter(({ registration }) =>
+        registration.Service?.Tags?.includes('edited'),
+      );
+    await soon(() => expect(tagged()).toHaveLength(12));
+    kube.faults.hang = true;
+    kube.dropConnections();
+    for (let i = 0; i < 13; i++) kube.remove('pods', `default/p${i}`);
+    kube.compact();
+    kube.faults.hang = false;
+    await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
+    expect(ids()).toHaveLength(12);
+  });
+
   it('lets deletes that it saw happening go at once, however many', async () => {
     kube.put('services', web());
     for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`));

@@ -86,6 +86,8 @@ export class ServiceReconciler implements Reconciler {
     const verdict = inferred.length > 0 ? guard.verdict(ref) : 'go';
     const remove = verdict === 'go' ? surplus : surplus.filter((removal) => !inferred.includes(removal));
     const register = diff.register.filter((planned) => !clash.has(planned.key));
+    // What was seen took nothing away: it is no evidence for what comes later, however the registrations end.
+    if (diff.remove.length === 0) evidence.forget(ref);
     await this.#writer.apply(ref, { register, remove }, signal);
     const left = surplus.length < diff.remove.length;
     if (verdict === 'go' && !left) evidence.forget(ref);
