@@ -11,6 +11,8 @@ import type { Leadership } from './leadership.ts';
 class FakeLeases implements LeaseApi {
   lease: Lease | undefined;
   failing = false;
+  /** Updates are not answered before their signal aborts. */
+  hanging = false;
   #version = 0;
 
   async getLease(): Promise<Lease | undefined> {
@@ -22,8 +24,9 @@ class FakeLeases implements LeaseApi {
     if (this.lease) throw new AppError('conflict', 'exists');
     return this.#store(lease);
   }
-  async updateLease(lease: Lease): Promise<Lease> {
+  async updateLease(lease: Lease, signal?: AbortSignal): Promise<Lease> {
     this.#admit();
+    if (this.hanging) await new Promise((_, reject) => signal?.addEventListener('abort', reject));
     if (lease.metadata.resourceVersion !== this.lease?.metadata.resourceVersion)
       throw new AppError('conflict', 'changed');
     return this.#store(lease);
@@ -125,6 +128,20 @@ describe('leader election', () => {
     await clock.advance(2_000);
     expect(b.terms.map(({ leadership }) => leadership.epoch)).toEqual([2]);
     await b.stop();
+  });
+
+  it('stops in order also when the API server does not answer, and lets the lease run out then', async () => {
+    const [clock, shared, catalog] = [new FakeClock(), leases(), new FakeCatalog()];
+    const a = elector(clock, shared, catalog, 'a');
+    await clock.advance(10);
+    shared.hanging = true;
+    let stopped = false;
+    const stopping = a.stop().then(() => {
+      stopped = true;
+    });
+    await clock.advance(3_000);
+    expect([stopped, a.one.leading]).toEqual([true, false]);
+    await stopping;
   });
 
   it('stops the leader before others may start, when the API server is away', async () => {

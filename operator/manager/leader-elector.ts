@@ -4,7 +4,9 @@ import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { CatalogClient } from '../catalog-client/catalog-client.ts';
+import { withDeadline } from '../deadline.ts';
 import type { Lease, LeaseApi, ObjectRef } from '../kube-api/kube-api.ts';
+import { HeldLease } from './held-lease.ts';
 import type { Leadership } from './leadership.ts';
 
 export interface LeaderElectorDeps {
@@ -30,6 +32,9 @@ export interface LeaderElectorOptions {
   /** @default 2,000 */
   readonly retryMs?: number;
 }
+
+/** A process that ends waits no longer for its lease to be let go: well within what RunGroup grants. */
+const RELEASE_MS = 3_000;
 
 /**
  * Leads while it holds a Lease, stands by otherwise, and goes on doing so. The lease's transition count is the owner's
@@ -59,7 +64,7 @@ export class LeaderElector implements Runnable {
     const { clock, log } = this.#deps;
     ctx.ready();
     while (!ctx.signal.aborted) {
-      let held: Held | undefined;
+      let held: HeldLease | undefined;
       try {
         held = await this.#acquire(ctx.signal);
       } catch (error) {
@@ -74,7 +79,7 @@ export class LeaderElector implements Runnable {
   }
 
   /** The lease, when it could be taken; undefined when another holds it. */
-  async #acquire(signal: AbortSignal): Promise<Held | undefined> {
+  async #acquire(signal: AbortSignal): Promise<HeldLease | undefined> {
     const { leases, catalog, clock } = this.#deps;
     const { lease: target, owner } = this.#options;
     const current = await leases.getLease(target, signal);
@@ -85,7 +90,7 @@ export class LeaderElector implements Runnable {
     const wish = this.#leaseFor(current, epoch);
     const lease = current ? await leases.updateLease(wish, signal) : await leases.createLease(wish, signal);
     await catalog.claimEpoch({ Owner: owner, Epoch: epoch });
-    return new Held({ lease, epoch, clock, renewMs: this.#options.renewMs, startedAt });
+    return new HeldLease({ lease, epoch, clock, renewMs: this.#options.renewMs, startedAt });
   }
 
   /**
@@ -124,7 +129,7 @@ export class LeaderElector implements Runnable {
     };
   }
 
-  async #term(held: Held, signal: AbortSignal): Promise<void> {
+  async #term(held: HeldLease, signal: AbortSignal): Promise<void> {
     const { log, lead } = this.#deps;
     const term = new AbortController();
     const onAbort = () => term.abort();
@@ -146,7 +151,7 @@ export class LeaderElector implements Runnable {
     }
   }
 
-  async #renewUntil(held: Held, signal: AbortSignal): Promise<void> {
+  async #renewUntil(held: HeldLease, signal: AbortSignal): Promise<void> {
     const { clock, leases, log } = this.#deps;
     for (;;) {
       await clock.sleep(this.#options.retryMs, signal);
@@ -165,7 +170,7 @@ export class LeaderElector implements Runnable {
   }
 
   /** Another has written the lease: the loss is certain only if it is not ours any more. */
-  async #afterConflict(held: Held, signal: AbortSignal): Promise<void> {
+  async #afterConflict(held: HeldLease, signal: AbortSignal): Promise<void> {
     const current = await this.#deps.leases.getLease(this.#options.lease, signal).catch(() => undefined);
     if (!current) return;
     const ours = current.spec.holderIdentity === this.#options.identity && current.spec.leaseTransitions === held.epoch;
@@ -174,72 +179,20 @@ export class LeaderElector implements Runnable {
   }
 
   /** Lets another take over at once. The epoch stays. */
-  async #release(held: Held): Promise<void> {
+  async #release(held: HeldLease): Promise<void> {
     const spec = {
       ...held.lease.spec,
       holderIdentity: '',
       leaseDurationSeconds: 1,
       renewTime: microTime(this.#deps.clock.now()),
     };
+    const { clock, leases } = this.#deps;
     try {
-      await this.#deps.leases.updateLease({ ...held.lease, spec });
+      const limit = { what: `letting go of the lease ${this.#options.lease.name}`, ms: RELEASE_MS };
+      await withDeadline(clock, limit, (signal) => leases.updateLease({ ...held.lease, spec }, signal));
     } catch (error) {
       this.#deps.log.debug('the lease could not be released; it runs out by itself', { text: errorText(error) });
     }
-  }
-}
-
-/** A lease in our hands. Its age is taken from the monotonic clock, which goes on while the process is paused. */
-class Held implements Leadership {
-  readonly epoch: number;
-  readonly #clock: Clock;
-  readonly #renewMs: number;
-  readonly #lost: (() => void)[] = [];
-  #lease: Lease;
-  #validUntil: number;
-  lostReason: string | undefined;
-
-  constructor(from: { lease: Lease; epoch: number; clock: Clock; renewMs: number; startedAt: number }) {
-    this.epoch = from.epoch;
-    this.#lease = from.lease;
-    this.#clock = from.clock;
-    this.#renewMs = from.renewMs;
-    this.#validUntil = from.startedAt + from.renewMs;
-  }
-
-  get lease(): Lease {
-    return this.#lease;
-  }
-  get valid(): boolean {
-    return this.lostReason === undefined && this.#clock.monotonic() < this.#validUntil;
-  }
-
-  check(): void {
-    if (this.valid) return;
-    const reason = this.lostReason ?? 'the lease was not renewed in time';
-    this.lost(reason);
-    throw new AppError('staleEpoch', `this operator does not lead any more: ${reason}`);
-  }
-
-  lost(reason: string): void {
-    if (this.lostReason !== undefined) return;
-    this.lostReason = reason;
-    for (const handler of this.#lost) handler();
-  }
-
-  onLost(handler: () => void): void {
-    this.#lost.push(handler);
-    if (this.lostReason !== undefined) handler();
-  }
-
-  /** A renewal counts from when it was asked for. */
-  renewed(lease: Lease, startedAt: number): void {
-    this.#lease = lease;
-    this.#validUntil = startedAt + this.#renewMs;
-  }
-
-  replaced(lease: Lease): void {
-    this.#lease = lease;
   }
 }
 
