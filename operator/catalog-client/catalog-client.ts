@@ -18,7 +18,7 @@ export interface CatalogClient {
   /** GET /v1/stream/owned: ends (or rejects) when the link breaks; the caller starts again and gets a new snapshot. */
   followOwned(owner: string, signal: AbortSignal): AsyncIterable<OwnedEvent>;
   /** GET /v1/owner/:kind/:name; epoch 0 for an owner never seen. */
-  ownerState(owner: string): Promise<OwnerState>;
+  ownerState(owner: string, signal?: AbortSignal): Promise<OwnerState>;
   /** PUT /v1/owner/:kind/:name: from now on lower epochs are refused. @throws AppError `staleEpoch`. */
   claimEpoch(state: OwnerState): Promise<void>;
 }

@@ -38,8 +38,8 @@ export class HttpCatalogClient implements CatalogClient {
     await this.#http.call({ method: 'PUT', path, headers: writerHeaders(writer), body, signal });
   }
 
-  async ownerState(owner: string): Promise<OwnerState> {
-    const { text } = await this.#http.call({ method: 'GET', path: ownerPath(owner) });
+  async ownerState(owner: string, signal?: AbortSignal): Promise<OwnerState> {
+    const { text } = await this.#http.call({ method: 'GET', path: ownerPath(owner), signal });
     const state = parseLine<OwnerState>(text, 'the server');
     if (!Number.isSafeInteger(state.Epoch)) throw new AppError('decode', 'the server sent an owner without an epoch');
     return state;

@@ -49,6 +49,21 @@ afterEach(async () => {
 });
 
 describe('intention client over HTTP', () => {
+  it('ends a call when it is told to', async () => {
+    const { client } = await against({ text: 'true', afterMs: 500 });
+    const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
+      (given) => client.read('db', given),
+      (given) => client.put(ENTRY, 1, given),
+      (given) => client.delete('db', 1, given),
+    ];
+    for (const call of calls) {
+      const stop = new AbortController();
+      const called = call(stop.signal);
+      stop.abort();
+      await expect(called).rejects.toMatchObject({ code: 'unavailable' });
+    }
+  });
+
   it('lists at once, then waits for what is newer', async () => {
     const list = JSON.stringify([{ Name: 'db', ModifyIndex: 7 }]);
     const { client, asked } = await against({ text: list, headers: { 'x-consul-index': '9' } });

@@ -35,9 +35,9 @@ export class HttpIntentionClient implements IntentionClient {
     return { index: next, entries: entries.map(shown) };
   }
 
-  async read(destination: string): Promise<ShownEntry | undefined> {
+  async read(destination: string, signal?: AbortSignal): Promise<ShownEntry | undefined> {
     try {
-      const { text } = await this.#http.call({ method: 'GET', path: entryPath(destination) });
+      const { text } = await this.#http.call({ method: 'GET', path: entryPath(destination), signal });
       return shown(parse(text));
     } catch (error) {
       if (error instanceof AppError && error.code === 'notFound' && NO_ENTRY.test(error.message)) return undefined;
@@ -45,14 +45,15 @@ export class HttpIntentionClient implements IntentionClient {
     }
   }
 
-  async put(entry: IntentionEntry, cas: number): Promise<boolean> {
+  async put(entry: IntentionEntry, cas: number, signal?: AbortSignal): Promise<boolean> {
     const path = `/v1/config?cas=${cas}`;
-    const { text } = await this.#http.call({ method: 'PUT', path, body: JSON.stringify(entry) });
+    const { text } = await this.#http.call({ method: 'PUT', path, body: JSON.stringify(entry), signal });
     return done(text);
   }
 
-  async delete(destination: string, cas: number): Promise<boolean> {
-    const { text } = await this.#http.call({ method: 'DELETE', path: `${entryPath(destination)}?cas=${cas}` });
+  async delete(destination: string, cas: number, signal?: AbortSignal): Promise<boolean> {
+    const path = `${entryPath(destination)}?cas=${cas}`;
+    const { text } = await this.#http.call({ method: 'DELETE', path, signal });
     return done(text);
   }
 }

@@ -30,7 +30,8 @@ export interface ShownEntry {
 
 /**
  * What the operator asks of the servers about intentions. `http-intention-client.ts` speaks their public HTTP API; a
- * process that holds both roles gives an adapter instead. Every call has a deadline and rejects with an AppError.
+ * process that holds both roles gives an adapter instead. Every call has a deadline and rejects with an AppError; a signal
+ * that aborts may end it earlier, with an outcome that is not known.
  *
  * Writes compare and set: `cas` is the ModifyIndex that the entry was seen with, 0 for none. They give whether they were
  * done; false also when a first answer was lost and the write was done already.
@@ -42,8 +43,8 @@ export interface IntentionClient {
     signal: AbortSignal,
   ): Promise<{ readonly index: number; readonly entries: readonly ShownEntry[] }>;
   /** The entry of a destination now; undefined when the servers say that there is none. */
-  read(destination: string): Promise<ShownEntry | undefined>;
+  read(destination: string, signal?: AbortSignal): Promise<ShownEntry | undefined>;
   /** @throws AppError `badRequest` with the servers' text when the entry breaks a rule. */
-  put(entry: IntentionEntry, cas: number): Promise<boolean>;
-  delete(destination: string, cas: number): Promise<boolean>;
+  put(entry: IntentionEntry, cas: number, signal?: AbortSignal): Promise<boolean>;
+  delete(destination: string, cas: number, signal?: AbortSignal): Promise<boolean>;
 }

@@ -86,10 +86,10 @@ export class IntentionReconciler implements Reconciler {
     const inferred = allowsSweep(intention) || evidence.has(ref) ? 0 : surplus.length;
     guard.visit(ref, inferred);
     const verdict = inferred > 0 ? guard.verdict(ref) : 'go';
-    const written = planned && (await this.#write(planned));
+    const written = planned && (await this.#write(planned, signal));
     if (verdict === 'go') {
       for (const [at, { destination: name }] of surplus.entries()) {
-        await this.#remove(name, ref);
+        await this.#remove(name, ref, signal);
         // Counted down with the entries themselves, so that the share of those who wait does not grow by it.
         guard.visit(ref, inferred > 0 ? surplus.length - at - 1 : 0);
       }
@@ -118,21 +118,21 @@ export class IntentionReconciler implements Reconciler {
   }
 
   /** Writes a planned entry unless the servers have it. What is theirs now decides, not what the mirror last saw. */
-  async #write({ entry, digest }: PlannedEntry): Promise<Written> {
+  async #write({ entry, digest }: PlannedEntry, signal: AbortSignal): Promise<Written> {
     const { mirror, client } = this.#deps;
     const isOwn = (found: MirroredEntry) => mirror.isOwn(found);
     const seen = mirror.get(entry.Name);
     if (seen && decideEntry(digest, seen, isOwn).do === 'nothing') return { as: 'declared' };
-    const shown = await client.read(entry.Name);
+    const shown = await client.read(entry.Name, signal);
     const found = shown && mirrored(shown);
     const ahead = mirror.get(entry.Name)?.version !== found?.version;
     const decision = decideEntry(digest, found, isOwn);
     if (decision.do === 'nothing') return { as: 'declared', ahead };
     if (decision.do === 'leave') return { as: 'foreign', entry: decision.foreign, ahead };
-    await this.#assertLeading();
+    await this.#assertLeading(signal);
     this.#writes.add(1, { operation: 'put' });
     try {
-      if (!(await client.put(entry, decision.cas))) throw changedMeanwhile(entry.Name);
+      if (!(await client.put(entry, decision.cas, signal))) throw changedMeanwhile(entry.Name);
     } catch (error) {
       if (!(error instanceof AppError) || (error.code !== 'badRequest' && error.code !== 'tooLarge')) throw error;
       return { as: 'refused', text: error.message };
@@ -142,21 +142,21 @@ export class IntentionReconciler implements Reconciler {
   }
 
   /** Deletes an entry that this object declared, if it still did. */
-  async #remove(destination: string, ref: string): Promise<void> {
+  async #remove(destination: string, ref: string, signal: AbortSignal): Promise<void> {
     const { mirror, client } = this.#deps;
-    const shown = await client.read(destination);
+    const shown = await client.read(destination, signal);
     if (!shown) return;
     const found = mirrored(shown);
     if (!mirror.isOwn(found) || found.ref !== ref) return; // another took it over, which is as good
-    await this.#assertLeading();
+    await this.#assertLeading(signal);
     this.#writes.add(1, { operation: 'delete' });
-    if (!(await client.delete(destination, found.modifyIndex))) throw changedMeanwhile(destination);
+    if (!(await client.delete(destination, found.modifyIndex, signal))) throw changedMeanwhile(destination);
     mirror.deleted(destination);
   }
 
-  async #assertLeading(): Promise<void> {
+  async #assertLeading(signal: AbortSignal): Promise<void> {
     const { catalog, leadership } = this.#deps;
-    const { Epoch: epoch } = await catalog.ownerState(this.#owner);
+    const { Epoch: epoch } = await catalog.ownerState(this.#owner, signal);
     if (epoch > leadership.epoch) leadership.lost(`epoch ${leadership.epoch} is below ${epoch}`);
     leadership.check();
   }
