@@ -13,6 +13,7 @@ import { localKey } from '../local-state/local-records.ts';
 import type { ServerCatalog } from '../server-pool/server-catalog.ts';
 import {
   differences,
+  hasHadTags,
   type NodeIdentity,
   nodeRegistration,
   type OwnedState,
@@ -243,11 +244,15 @@ export class AntiEntropySyncer implements Runnable {
     this.#nextFullAtMs = this.#deps.clock.monotonic() + this.#fullSyncMs * (1 + this.#deps.random.next() / 8);
   }
 
-  /** What was declared anew and is still to be written, or was refused, counts for more than what the catalog has. */
+  /**
+   * What was declared anew and is still to be written, or was refused, counts for more than what the catalog has, also when
+   * it was declared before this start.
+   */
   #adoptTags({ Services }: AgentEntries): void {
-    for (const { Namespace, ServiceID, Tags } of Services) {
+    const { local } = this.#deps;
+    for (const { Namespace, ServiceID, Tags, Hash } of Services) {
       const key = localKey(Namespace, ServiceID);
-      if (Tags && !this.#isBehind(`service ${key}`)) this.#deps.local.adoptTags(key, Tags);
+      if (Tags && !this.#isBehind(`service ${key}`) && hasHadTags(local, key, Hash)) local.adoptTags(key, Tags);
     }
   }
 

@@ -74,9 +74,7 @@ describe('anti-entropy', () => {
   /** Starts all parts, then moves time. */
   let begin: (ms: number) => Promise<void>;
 
-  beforeEach(() => {
-    clock = new FakeClock();
-    catalog = new FakeServerCatalog();
+  const compose = () => {
     local = new LocalState({ files: noStateFiles, clock, log: silentLogger });
     stop = new AbortController();
     const deps = { local, catalog, clock, log: silentLogger, metrics: new Metrics(), random: new SeededRandom(1) };
@@ -100,13 +98,19 @@ describe('anti-entropy', () => {
       running = Promise.all(members.map((member) => member.run({ signal: stop.signal, ready: () => {} })));
       return clock.advance(ms);
     };
-  });
-  afterEach(async () => {
+  };
+  const end = async () => {
     stop.abort();
     catalog.wake();
     await clock.advance(1);
     await running;
+  };
+  beforeEach(() => {
+    clock = new FakeClock();
+    catalog = new FakeServerCatalog();
+    compose();
   });
+  afterEach(end);
 
   it('registers the node first and reports that it lives', async () => {
     await begin(1);
@@ -231,6 +235,49 @@ describe('anti-entropy', () => {
       await local.registerService(declared(['v2']), [], keep);
       await clock.advance(1);
       expect([shown(), tagsInCatalog()]).toEqual([['v2'], ['v2']]);
+    });
+
+    /** Another run of the agent, which finds `declared` in its files or its configuration. */
+    const restart = async (declared: LocalService, checks: CheckToRegister[] = []) => {
+      await end();
+      compose();
+      await local.registerService(declared, checks, keep);
+      await begin(70_000);
+    };
+
+    it.each(['api', 'config'] as const)('writes tags declared anew while it was stopped (%s)', async (origin) => {
+      await begin(1);
+      await local.registerService(shared('web-1', ['v1'], { origin }), [], keep);
+      await clock.advance(1);
+      setInCatalog(['primary']);
+      await restart(shared('web-1', ['v2'], { origin }));
+      expect([shown(), tagsInCatalog()]).toEqual([['v2'], ['v2']]);
+    });
+
+    it('keeps those of others over a restart, also when something else is declared anew', async () => {
+      await begin(1);
+      await local.registerService(shared('web-1', ['v1']), [], keep);
+      await clock.advance(1);
+      setInCatalog(['primary']);
+      await restart(shared('web-1', ['v1']));
+      expect([shown(), tagsInCatalog()]).toEqual([['primary'], ['primary']]);
+      await restart(shared('web-1', ['v1']), [check('c1', 'web-1')]);
+      expect(catalog.services.get('web-1')!.registration.Checks).toHaveLength(1);
+      expect([shown(), tagsInCatalog()]).toEqual([['primary'], ['primary']]);
+    });
+
+    it('keeps them over the upgrade from a version that has written one digest for all', async () => {
+      await begin(1);
+      await local.registerService(shared('web-1', ['v1']), [], keep);
+      await clock.advance(1);
+      setInCatalog(['primary']);
+      const entry = catalog.services.get('web-1')!;
+      entry.hash = entry.hash.slice(0, 32);
+      await restart(shared('web-1', ['v1']));
+      expect(tagsInCatalog()).toEqual(['primary']);
+      entry.hash = entry.hash.slice(0, 32);
+      await restart(shared('web-1', ['v2']));
+      expect(tagsInCatalog()).toEqual(['v2']);
     });
 
     it('shows its own with servers that do not give them', async () => {

@@ -79,6 +79,21 @@ export interface SyncDifference {
   readonly verdicts: Map<string, { readonly statusDiffers: boolean }>;
 }
 
+/**
+ * Whether the catalog has had the tags that are declared now, so that others which it shows were set since. `hash`: that of
+ * its entry.
+ */
+export function hasHadTags(state: OwnedState, key: string, hash: string): boolean {
+  // Who changes more than tags takes the digest away: nothing tells any more what had been declared.
+  if (hash === '') return true;
+  const service = state.serviceByKey(key);
+  if (!service) return false;
+  const [whole, tags] = serviceHash(service, ownedChecksOf(state, service)).split('-');
+  const [writtenWhole, writtenTags] = hash.split('-');
+  // Earlier versions have written the whole alone.
+  return writtenTags === undefined ? writtenWhole === whole : writtenTags === tags;
+}
+
 export function differences(state: OwnedState, entries: AgentEntries): SyncDifference {
   const units = new Set<SyncUnit>();
   const verdicts: SyncDifference['verdicts'] = new Map();
@@ -151,9 +166,19 @@ function ownedChecksOf(state: OwnedState, service: LocalService): LocalCheck[] {
 }
 
 /** Of tags, those that are declared: tags that were taken over from the catalog are no reason to write. */
-function serviceHash({ instance, declaredTags }: LocalService, checks: readonly LocalCheck[]): string {
-  const declaredInstance = declaredTags ? { ...instance, Tags: declaredTags } : instance;
-  return digest({ instance: declaredInstance, checks: checks.map(declared) });
+function serviceHash(service: LocalService, checks: readonly LocalCheck[]): string {
+  const { instance } = service;
+  const whole = digest({ instance: { ...instance, Tags: declaredTagsOf(service) }, checks: checks.map(declared) });
+  return instance.EnableTagOverride ? `${whole}-${tagsHash(service)}` : whole;
+}
+
+/** Beside the whole: whether tags that others have set stay must not depend on what else is declared anew. */
+function tagsHash(service: LocalService): string {
+  return digest(declaredTagsOf(service)).slice(0, 16);
+}
+
+function declaredTagsOf({ instance, declaredTags }: LocalService): readonly string[] {
+  return declaredTags ?? instance.Tags;
 }
 
 function checkHash(check: LocalCheck): string {
