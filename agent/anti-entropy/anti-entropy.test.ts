@@ -646,6 +646,55 @@ describe('anti-entropy', () => {
     expect(refused).toBeLessThan(8);
   });
 
+  describe('with as many verdicts as a report holds', () => {
+    const ids = Array.from({ length: 500 }, (_, i) => `a${i}`);
+    let tries: number;
+    /** What the servers say to a report. */
+    let answer: (checkIds: readonly string[]) => AppError | undefined;
+    const told = () => new Set(catalog.reports.flatMap(({ Verdicts }) => Verdicts).map(({ CheckID }) => CheckID));
+    beforeEach(async () => {
+      await begin(1);
+      catalog.assign(
+        2,
+        ids.map((id) => assigned(id)),
+      );
+      await clock.advance(1);
+      const { report } = catalog;
+      tries = 0;
+      catalog.report = async (node, sent) => {
+        tries++;
+        const refusal = answer(sent.Verdicts.map(({ CheckID }) => CheckID));
+        if (refusal) throw refusal;
+        return report.call(catalog, node, sent);
+      };
+    });
+
+    it('keeps them where the servers refuse a report without any, too, and tries seldom', async () => {
+      answer = () => new AppError('badRequest', 'HeartbeatMs: no');
+      for (const id of ids) void local.setVerdict(`default/${id}`, 'passing', 'ok');
+      await clock.advance(60_000);
+      // Each time with the verdicts and without them, at most 5 s apart.
+      expect(tries).toBeGreaterThan(2 * 10);
+      expect(tries).toBeLessThan(2 * 30);
+      answer = () => undefined;
+      await clock.advance(10_000);
+      expect(told()).toEqual(new Set(ids));
+    });
+
+    it('gives the servers time where they refuse nearly all, and brings what they take', async () => {
+      answer = (checkIds) =>
+        checkIds.some((id) => id !== 'a250') ? new AppError('badRequest', 'Verdicts: no') : undefined;
+      catalog.reports.length = 0;
+      for (const id of ids) void local.setVerdict(`default/${id}`, 'passing', 'ok');
+      await clock.advance(500);
+      expect(tries).toBeLessThan(40);
+      await clock.advance(50_000);
+      expect(told()).toEqual(new Set(['a250']));
+      // Signs of life came all the while.
+      expect(catalog.reports.length).toBeGreaterThan(10);
+    });
+  });
+
   it('gives a sign of life, too, while all that it has to say is refused', async () => {
     await begin(1);
     catalog.assign(2, [assigned('a')]);

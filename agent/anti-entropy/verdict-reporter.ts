@@ -1,13 +1,14 @@
-import type { Verdict, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import type { VerdictReport } from '../../api/shapes/agent-sync.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
-import { AppError, errorRow, errorText } from '../../core/errors.ts';
+import { errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
 import type { LocalChange } from '../local-state/local-changes.ts';
 import { type LocalCheck, localKey } from '../local-state/local-records.ts';
+import { type DueVerdict, VerdictSender } from './verdict-sender.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface VerdictReporterDeps {
@@ -44,8 +45,8 @@ const MAX_BATCH = 500;
 const MAX_BATCH_BYTES = 512 * 1024;
 const RETRY = { baseMs: 200, maxMs: 5000, jitter: 0.5 };
 
-/** A check whose verdict is to be sent, with its key. */
-type Due = readonly [string, LocalCheck, Mark];
+/** Where so much is refused that a report does not come to its end, the servers have this time for others. */
+const REFUSED_REST_MS = 1000;
 
 interface Mark {
   readonly dueAtMs: number;
@@ -60,27 +61,24 @@ interface Mark {
 export class VerdictReporter implements Runnable {
   readonly name = 'verdict-reporter';
   readonly #deps: VerdictReporterDeps;
-  readonly #nodeName: string;
+  readonly #sender: VerdictSender;
   readonly #heartbeatMs: number;
   readonly #outputDelayMs: number;
   readonly #wakeup: Wakeup;
   readonly #backoff: Backoff;
   readonly #marks = new Map<string, Mark>();
-  readonly #reports;
   #changes = 0;
 
   constructor(deps: VerdictReporterDeps, options: VerdictReporterOptions) {
     this.#deps = deps;
-    this.#nodeName = options.nodeName;
     this.#heartbeatMs = options.heartbeatMs ?? 5000;
     this.#outputDelayMs = options.outputDelayMs ?? 300_000;
     this.#wakeup = new Wakeup(deps);
     this.#backoff = new Backoff(deps, RETRY);
-    this.#reports = deps.metrics.counter({
-      name: 'lictor_agent_reports_total',
-      help: 'Reports of check states to the servers, by result',
-      labels: ['result'],
-    });
+    this.#sender = new VerdictSender(
+      { ...deps, settled: (due) => this.#forget(due) },
+      { nodeName: options.nodeName, heartbeatMs: this.#heartbeatMs },
+    );
   }
 
   /** The catalog shows another state than this agent knows. An output alone waits as one that has just changed. */
@@ -134,8 +132,8 @@ export class VerdictReporter implements Runnable {
     if (dueAtMs <= now) this.#wakeup.wake();
   }
 
-  #due(now: number): Due[] {
-    const due: Due[] = [];
+  #due(now: number): DueVerdict[] {
+    const due: DueVerdict[] = [];
     let bytes = 0;
     for (const [key, mark] of this.#marks) {
       if (mark.dueAtMs > now) continue;
@@ -147,7 +145,7 @@ export class VerdictReporter implements Runnable {
       if (this.#held(key, check)) continue;
       bytes += bytesAtMost(check);
       if (due.length === MAX_BATCH || (due.length > 0 && bytes > MAX_BATCH_BYTES)) break;
-      due.push([key, check, mark]);
+      due.push({ key, check, change: mark.change });
     }
     return due;
   }
@@ -165,13 +163,11 @@ export class VerdictReporter implements Runnable {
     return next;
   }
 
-  async #report(due: readonly Due[], signal: AbortSignal): Promise<boolean> {
+  async #report(due: readonly DueVerdict[], signal: AbortSignal): Promise<boolean> {
     try {
-      // Whatever is refused, the servers hear that this agent lives.
-      if (!(await this.#send(due, signal))) await this.#send([], signal);
+      if (!(await this.#sender.send(due, signal))) await this.#deps.clock.sleep(REFUSED_REST_MS, signal);
     } catch (error) {
       if (signal.aborted) return false; // nobody waits for this report any more
-      this.#reports.add(1, { result: 'failed' });
       const fields = { text: errorText(error), verdicts: due.length };
       if (this.#backoff.failures === 0) this.#deps.log.warn('check states could not be reported; trying again', fields);
       return false;
@@ -184,54 +180,12 @@ export class VerdictReporter implements Runnable {
     return true;
   }
 
-  /**
-   * One report, or its halves when the servers refuse it for what is in it: a verdict that they do not take keeps back no
-   * other, and sent again would be refused again. Gives whether they took any. @throws what may succeed later.
-   */
-  async #send(due: readonly Due[], signal: AbortSignal): Promise<boolean> {
-    const verdicts: Verdict[] = due.map(([, check]) => ({
-      Namespace: check.namespace,
-      CheckID: check.checkId,
-      Status: check.status,
-      Output: check.output,
-    }));
-    try {
-      await this.#deps.catalog.report(this.#nodeName, { Verdicts: verdicts, HeartbeatMs: this.#heartbeatMs });
-    } catch (error) {
-      if (signal.aborted || due.length === 0 || !isRefusal(error)) throw error;
-      if (due.length > 1 && isAboutContent(error)) {
-        const half = Math.ceil(due.length / 2);
-        const first = await this.#send(due.slice(0, half), signal);
-        return (await this.#send(due.slice(half), signal)) || first;
-      }
-      this.#reports.add(1, { result: 'refused' });
-      const checks = due.map(([key]) => key);
-      this.#deps.log.error('the servers refuse check states', { text: errorText(error), checks });
-      this.#forget(due);
-      return false;
-    }
-    this.#reports.add(1, { result: 'ok' });
-    this.#forget(due);
-    return true;
-  }
-
-  #forget(due: readonly Due[]): void {
-    for (const [key, , mark] of due) if (this.#marks.get(key)?.change === mark.change) this.#marks.delete(key);
+  #forget(due: readonly DueVerdict[]): void {
+    for (const { key, change } of due) if (this.#marks.get(key)?.change === change) this.#marks.delete(key);
   }
 }
 
 /** What a verdict takes in a report: six bytes of JSON at most for one of a text. */
 function bytesAtMost({ namespace, checkId, output }: LocalCheck): number {
   return 100 + 6 * (namespace.length + checkId.length + output.length);
-}
-
-/** Whether the servers refuse for good what was sent. */
-function isRefusal(error: unknown): boolean {
-  const row = errorRow(error);
-  return !row.retryable && row !== errorRow(undefined);
-}
-
-/** Whether a part of what was sent may be taken without the rest. */
-function isAboutContent(error: unknown): boolean {
-  return error instanceof AppError && (error.code === 'tooLarge' || error.code === 'badRequest');
 }
