@@ -31,7 +31,7 @@ export function probeDocker(
     status: 'critical',
     output: `Timed out (${plan.timeoutMs / 1000}s) running check in container ${plan.container}`,
   };
-  return oneAttempt(deps, { ...plan, onTimeout }, signal, (settle) => {
+  return oneAttempt(deps, { ...plan, onTimeout: () => onTimeout }, signal, (settle) => {
     const stop = new AbortController();
     runInContainer(plan, { place, signal: stop.signal }).then(
       ({ status, output }) => settle(status, output),

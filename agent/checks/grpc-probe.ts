@@ -23,7 +23,7 @@ export function probeGrpc(deps: { clock: Clock }, plan: GrpcPlan, signal: AbortS
     status: 'critical',
     output: `gRPC check ${plan.target}: rpc error: code = DeadlineExceeded desc = context deadline exceeded`,
   };
-  return oneAttempt(deps, { ...plan, onTimeout }, signal, (settle) => {
+  return oneAttempt(deps, { ...plan, onTimeout: () => onTimeout }, signal, (settle) => {
     const session = openHttp2(plan);
     const fail = (text: string) => settle('critical', `gRPC check ${plan.target}: ${text}`);
     const broken = (error: unknown) =>

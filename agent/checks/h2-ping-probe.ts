@@ -10,7 +10,7 @@ import type { GrpcPlan, H2PingPlan } from './probe-plan.ts';
 /** Opens an HTTP/2 connection and sends a PING (RFC 9113 section 6.7). Passing when it is acknowledged in time. */
 export function probeH2Ping(deps: { clock: Clock }, plan: H2PingPlan, signal: AbortSignal): Promise<CheckResult> {
   const onTimeout: CheckResult = { status: 'critical', output: `HTTP2 ping failed: ${plan.target}: i/o timeout` };
-  return oneAttempt(deps, { ...plan, onTimeout }, signal, (settle) => {
+  return oneAttempt(deps, { ...plan, onTimeout: () => onTimeout }, signal, (settle) => {
     const session = openHttp2(plan);
     const fail = (error: unknown) => settle('critical', `HTTP2 ping failed: ${dialErrorText(error, plan.target)}`);
     session.on('error', fail);

@@ -6,11 +6,11 @@ export type Settle = (status: CheckResult['status'], output: string) => void;
 
 /**
  * One attempt of a probe: `begin` starts it and gives what frees its resources. The first call of `settle` counts; at
- * the deadline `onTimeout` is the result. What `begin` throws is a critical result.
+ * the deadline `onTimeout` gives the result. What `begin` throws is a critical result.
  */
 export function oneAttempt(
   deps: { readonly clock: Clock },
-  limits: { readonly timeoutMs: number; readonly outputMaxBytes: number; readonly onTimeout: CheckResult },
+  limits: { readonly timeoutMs: number; readonly outputMaxBytes: number; readonly onTimeout: () => CheckResult },
   signal: AbortSignal,
   begin: (settle: Settle) => () => void,
 ): Promise<CheckResult> {
@@ -26,8 +26,10 @@ export function oneAttempt(
       resolve({ status, output: cutOutput(output, limits.outputMaxBytes) });
     };
     const onAbort = () => settle('critical', 'stopped');
-    const { status, output } = limits.onTimeout;
-    const deadline = deps.clock.after(limits.timeoutMs, () => settle(status, output));
+    const deadline = deps.clock.after(limits.timeoutMs, () => {
+      const { status, output } = limits.onTimeout();
+      settle(status, output);
+    });
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) return onAbort();
     try {

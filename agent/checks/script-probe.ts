@@ -14,7 +14,7 @@ export function probeScript(deps: { clock: Clock }, plan: ScriptPlan, signal: Ab
     status: 'critical',
     output: `Timed out (${plan.timeoutMs / 1000}s) running check`,
   };
-  return oneAttempt(deps, { ...plan, onTimeout }, signal, (settle) => {
+  return oneAttempt(deps, { ...plan, onTimeout: () => onTimeout }, signal, (settle) => {
     const [command = '', ...args] = plan.args;
     const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const output = new BoundedOutput({ maxBytes: plan.outputMaxBytes });

@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { closeSync, openSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -18,6 +21,20 @@ afterEach(() => {
 });
 
 const plan = (definition: object) => planProbe({ Interval: '1s', Timeout: '10s', ...definition }) as ProbedPlan;
+
+/** Takes every thread that Node.js resolves names on, until what it gives is called: opening a pipe waits for its other end. */
+function holdThreads(): () => Promise<void> {
+  const folder = tempFolder('threads');
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const held = Array.from({ length: Number(process.env.UV_THREADPOOL_SIZE ?? 4) }, () => open(pipe, 'r'));
+  return async () => {
+    const otherEnd = openSync(pipe, 'r+');
+    for (const file of await Promise.all(held)) await file.close();
+    closeSync(otherEnd);
+    removeFolder(folder);
+  };
+}
 
 async function http2Server(status: number): Promise<number> {
   const server: Http2Server = createServer();
@@ -102,6 +119,12 @@ describe('udp probe', () => {
     // One for examples (RFC 5737): nothing comes back, or that there is no way to it.
     const { output } = await probe(plan({ UDP: '198.51.100.1:9', Timeout: '200ms' }), never);
     expect(output).not.toMatch(/bind/);
+  });
+  it('fails while a name is not resolved in time', async () => {
+    const release = holdThreads();
+    const result = await probe(plan({ UDP: 'localhost:53', Timeout: '200ms' }), never);
+    await release();
+    expect(result).toEqual({ status: 'critical', output: 'dial udp localhost:53: i/o timeout' });
   });
   it('asks a name at the address that it has, of either family', async () => {
     const socket = createSocket('udp6');

@@ -12,11 +12,13 @@ const PROBE = Buffer.from('ping');
 
 /**
  * Sends a datagram. Passing when something comes back, and also when nothing does: many UDP services keep silent on what
- * they do not understand. Critical when the port is refused or cannot be reached.
+ * they do not understand. Critical when the port is refused or cannot be reached, or when nothing could be sent in time.
  */
 export function probeUdp(deps: { clock: Clock }, plan: UdpPlan, signal: AbortSignal): Promise<CheckResult> {
   const passing: CheckResult = { status: 'passing', output: `UDP connect ${plan.target}: Success` };
-  return oneAttempt(deps, { ...plan, onTimeout: passing }, signal, (settle) => {
+  const unsent: CheckResult = { status: 'critical', output: `dial udp ${plan.target}: i/o timeout` };
+  let sent = false;
+  return oneAttempt(deps, { ...plan, onTimeout: () => (sent ? passing : unsent) }, signal, (settle) => {
     const fail = (error: unknown) => settle('critical', dialErrorText(error, plan.target).replaceAll(' tcp', ' udp'));
     let socket: Socket | undefined;
     let over = false;
@@ -31,7 +33,9 @@ export function probeUdp(deps: { clock: Clock }, plan: UdpPlan, signal: AbortSig
       });
       socket.on('error', fail);
       socket.on('message', () => settle(passing.status, passing.output));
-      sendConnected(socket, { address, port: plan.port }, PROBE, fail);
+      sendConnected(socket, { address, port: plan.port }, PROBE, fail, () => {
+        sent = true;
+      });
     });
     return () => {
       over = true;
