@@ -17,7 +17,16 @@ export interface DeclaredFilesDeps {
   readonly log: Logger;
 }
 
-/** The files of what clients have declared. What the configuration declares needs none, and takes the place of theirs. */
+/** A change of one file, and what brings back what counts now. */
+interface Step {
+  readonly change: () => Promise<void>;
+  readonly undo: () => Promise<void>;
+}
+
+/**
+ * The files of what clients have declared. What the configuration declares needs none, and takes the place of theirs. When
+ * something cannot be written, what counts now is written again: else a restart would show a part of what was refused.
+ */
 export class DeclaredFiles {
   readonly #deps: DeclaredFilesDeps;
 
@@ -25,49 +34,64 @@ export class DeclaredFiles {
     this.#deps = deps;
   }
 
-  /**
-   * Writes services and checks that are to count, and forgets `replaced`. When something cannot be written, what counts
-   * now is written again: else a restart would bring back a registration that was refused.
-   */
+  /** Writes services and checks that are to count, and forgets `replaced`: all or none. */
   async save(
     services: readonly LocalService[],
     checks: readonly LocalCheckDeclaration[],
     replaced: readonly LocalCheckDeclaration[],
   ): Promise<void> {
-    const undo: (() => Promise<void>)[] = [];
+    // Services after their checks: a crash on the way leaves checks without their service, which a start drops.
+    await this.#allOrNone([
+      ...checks.map((check) => this.#ofCheck(check, () => this.#saveCheck(check))),
+      ...services.map((service) => this.#ofService(service, () => this.#saveService(service))),
+      ...replaced.map((check) => this.#ofCheck(check, () => this.#forgetCheck(check))),
+    ]);
+  }
+
+  /** Forgets services and checks: all or none. */
+  async forget(services: readonly LocalService[], checks: readonly LocalCheckDeclaration[]): Promise<void> {
+    // Services before their checks, for the same reason: no crash leaves a service without what tells that it is ill.
+    await this.#allOrNone([
+      ...services.map((service) => this.#ofService(service, () => this.#forgetService(service))),
+      ...checks.map((check) => this.#ofCheck(check, () => this.#forgetCheck(check))),
+    ]);
+  }
+
+  async #allOrNone(steps: readonly Step[]): Promise<void> {
+    const begun: Step[] = [];
     try {
-      // Services after their checks: a crash on the way leaves checks without their service, which a start drops.
-      for (const check of checks) {
-        undo.push(() => this.#saveKnownCheck(check));
-        await this.saveCheck(check);
-      }
-      for (const service of services) {
-        undo.push(() => this.#saveKnownService(service));
-        await this.#saveService(service);
-      }
-      for (const check of replaced) {
-        undo.push(() => this.#saveKnownCheck(check));
-        await this.forgetCheck(check);
+      for (const step of steps) {
+        begun.push(step);
+        await step.change();
       }
     } catch (error) {
-      for (const revert of undo.reverse()) await revert().catch((failure: unknown) => this.#leftBehind(failure));
+      // The one that has failed, too: it may have done its work but for the last sync.
+      for (const { undo } of begun.reverse()) await undo().catch((failure: unknown) => this.#leftBehind(failure));
       throw error;
     }
   }
 
-  async saveCheck(check: LocalCheckDeclaration): Promise<void> {
+  #ofCheck(check: LocalCheckDeclaration, change: () => Promise<void>): Step {
+    return { change, undo: () => this.#saveKnownCheck(check) };
+  }
+
+  #ofService(service: LocalService, change: () => Promise<void>): Step {
+    return { change, undo: () => this.#saveKnownService(service) };
+  }
+
+  async #saveCheck(check: LocalCheckDeclaration): Promise<void> {
     const { files, checks } = this.#deps;
     const key = localKey(check.namespace, check.checkId);
     if (check.origin === 'api') await files.saveCheck(key, check);
     else if (checks.get(key)?.origin === 'api') await files.saveCheck(key, undefined);
   }
 
-  async forgetCheck(check: LocalCheckDeclaration): Promise<void> {
+  async #forgetCheck(check: LocalCheckDeclaration): Promise<void> {
     if (check.origin === 'config') return;
     await this.#deps.files.saveCheck(localKey(check.namespace, check.checkId), undefined);
   }
 
-  async forgetService({ namespace, instance }: LocalService): Promise<void> {
+  async #forgetService({ namespace, instance }: LocalService): Promise<void> {
     await this.#deps.files.saveService(localKey(namespace, instance.ID), undefined);
   }
 
@@ -91,7 +115,7 @@ export class DeclaredFiles {
   }
 
   #leftBehind(failure: unknown): void {
-    this.#deps.log.error('a registration that failed could not be undone on disk; a restart may show a part of it', {
+    this.#deps.log.error('a change that failed could not be undone on disk; a restart may show a part of it', {
       text: errorText(failure),
     });
   }

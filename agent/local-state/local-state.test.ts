@@ -188,6 +188,94 @@ describe('local state over a restart', () => {
     expect([...after.checks()].map(({ checkId }) => checkId)).toEqual(['c1']);
   });
 
+  describe('when the last step of saving fails', () => {
+    /** What is changed while this holds is on disk, and yet reported as failed: so it is where the folder cannot be synced. */
+    let failing: (key: string) => boolean;
+    const openFailing = async () => {
+      const files = new FolderStateFiles({ dataDir });
+      failing = () => false;
+      const failed = async (key: string, saved: Promise<void>) => {
+        await saved;
+        if (failing(key)) throw new Error('EIO');
+      };
+      const state = new LocalState({
+        files: {
+          load: () => files.load(),
+          saveService: (key, value) => failed(`service ${key}`, files.saveService(key, value)),
+          saveCheck: (key, value) => failed(`check ${key}`, files.saveCheck(key, value)),
+          saveVerdicts: (verdicts) => files.saveVerdicts(verdicts),
+        },
+        clock,
+        log: silentLogger,
+      });
+      await state.load();
+      return state;
+    };
+    /** Fails once: what is written to undo it succeeds. */
+    const failOnce = (wanted: string) => {
+      let isDone = false;
+      failing = (key) => {
+        const fails = key === wanted && !isDone;
+        isDone ||= fails;
+        return fails;
+      };
+    };
+
+    it.each([
+      ['a check', 'check default/c2'],
+      ['the service', 'service default/web-1'],
+      ['its sidecar', 'service default/web-1-sidecar-proxy'],
+    ])('keeps a service whole that could not be removed for %s, and removes it when asked again', async (_, key) => {
+      const before = await openFailing();
+      const sidecar = { ...service('web-1-sidecar-proxy'), sidecarOf: 'web-1' };
+      const checks = [check('c1', { serviceId: 'web-1' }), check('c2', { serviceId: 'web-1' })];
+      const keeping = { replaceExistingChecks: false };
+      await before.registerServices(
+        () => [
+          { service: service('web-1'), checks },
+          { service: sidecar, checks: [] },
+        ],
+        keeping,
+      );
+      const changes: string[] = [];
+      before.onChange((change) => changes.push(`${change.kind} ${change.key}`));
+      failOnce(key);
+      await expect(before.deregisterService('default', 'web-1')).rejects.toThrow('EIO');
+      const sorted = (state: LocalState) =>
+        state
+          .services()
+          .map(({ instance }) => instance.ID)
+          .sort();
+      for (const state of [before, await open()]) {
+        expect(sorted(state)).toEqual(['web-1', 'web-1-sidecar-proxy']);
+        expect(state.checksOf('default', 'web-1').map(({ checkId }) => checkId)).toEqual(['c1', 'c2']);
+      }
+      expect(changes).toEqual([]);
+      expect(await before.deregisterService('default', 'web-1')).toBe(true);
+      for (const state of [before, await open()]) expect([state.services(), [...state.checks()]]).toEqual([[], []]);
+      expect(changes.sort()).toEqual([
+        'check default/c1',
+        'check default/c2',
+        'service default/web-1',
+        'service default/web-1-sidecar-proxy',
+      ]);
+    });
+
+    it('brings back no check that was refused, and loses none that stays', async () => {
+      const before = await openFailing();
+      await before.registerCheck(check('known', { name: 'first' }));
+      failOnce('check default/new');
+      await expect(before.registerCheck(check('new'))).rejects.toThrow('EIO');
+      failOnce('check default/known');
+      await expect(before.registerCheck(check('known', { name: 'second' }))).rejects.toThrow('EIO');
+      failOnce('check default/known');
+      await expect(before.deregisterCheck('default', 'known')).rejects.toThrow('EIO');
+      for (const state of [before, await open()]) {
+        expect([...state.checks()]).toMatchObject([{ checkId: 'known', name: 'first' }]);
+      }
+    });
+  });
+
   it('takes the state of a check of its configuration from the last run', async () => {
     const before = await open();
     await before.registerCheck(check('disk', { origin: 'config' }));

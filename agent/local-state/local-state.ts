@@ -129,13 +129,15 @@ export class LocalState {
     return this.registerServices(() => [{ service, checks }], options);
   }
 
-  /** Removes a service with its checks and the sidecars that came with it. False when there is none. */
+  /**
+   * Removes a service with its checks and the sidecars that came with it, all or, when something cannot be saved, none.
+   * False when there is none.
+   */
   deregisterService(namespace: string, id: string): Promise<boolean> {
     return this.#serially(async () => {
       const service = this.#services.get(localKey(namespace, id));
       if (!service) return false;
-      // The service itself goes last: what fails before that can be asked for again.
-      for (const one of [...this.#sidecarsOf(service), service]) await this.#removeService(one);
+      await this.#removeServices([...this.#sidecarsOf(service), service]);
       return true;
     });
   }
@@ -152,6 +154,7 @@ export class LocalState {
     this.#emit({ kind: 'service', key, fromCatalog: true });
   }
 
+  /** Adds or replaces a check, or, when it cannot be saved, leaves what was there. */
   registerCheck(check: CheckToRegister): Promise<void> {
     return this.#serially(() => this.#register(check));
   }
@@ -189,7 +192,7 @@ export class LocalState {
   }
 
   async #register(check: CheckToRegister): Promise<void> {
-    await this.#declared.saveCheck(check.declaration);
+    await this.#declared.save([], [check.declaration], []);
     const verdicts: Verdicts = new Map();
     const change = this.#checks.apply(check, verdicts);
     if (change) this.#emit(change);
@@ -207,14 +210,18 @@ export class LocalState {
     this.#services.set(keyOf(service), shown);
   }
 
-  async #removeService(service: LocalService): Promise<void> {
-    const key = keyOf(service);
-    await this.#declared.forgetService(service);
-    this.#services.delete(key);
-    for (const check of this.checksOf(service.namespace, service.instance.ID)) {
-      if (check.origin !== 'assigned') await this.#remove(localKey(check.namespace, check.checkId));
-    }
-    this.#emit({ kind: 'service', key });
+  async #removeServices(services: readonly LocalService[]): Promise<void> {
+    const checks = services
+      .flatMap(({ namespace, instance }) => this.checksOf(namespace, instance.ID))
+      .filter(({ origin }) => origin !== 'assigned');
+    await this.#declared.forget(services, checks);
+    // From here on nothing waits: nobody may see a service with a part of its checks.
+    const verdicts: Verdicts = new Map();
+    for (const service of services) this.#services.delete(keyOf(service));
+    const changes = checks.map(({ namespace, checkId }) => this.#checks.forget(localKey(namespace, checkId), verdicts));
+    for (const change of changes) this.#emit(change);
+    for (const service of services) this.#emit({ kind: 'service', key: keyOf(service) });
+    await this.#persist(verdicts);
   }
 
   #sidecarsOf({ namespace, instance }: LocalService): LocalService[] {
@@ -234,7 +241,7 @@ export class LocalState {
   async #remove(key: string): Promise<void> {
     const check = this.#checks.byKey.get(key);
     if (!check) return;
-    await this.#declared.forgetCheck(check);
+    await this.#declared.forget([], [check]);
     const verdicts: Verdicts = new Map();
     this.#emit(this.#checks.forget(key, verdicts));
     await this.#persist(verdicts);
