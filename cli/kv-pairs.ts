@@ -31,15 +31,36 @@ export function parsePairs(text: string): KvPair[] {
  * for another one, and what is done to it would be done to another key.
  */
 export function kvPath(key: string): string {
-  const parts = key.replace(/^\//, '').split('/');
-  const wrong = parts.find((part, at) => part === '.' || part === '..' || (part === '' && at < parts.length - 1));
+  const wrong = pathFault(key);
   if (wrong !== undefined) {
-    const what = wrong === '' ? 'two slashes in a row' : `a part ${JSON.stringify(wrong)}`;
-    throw new AppError('config', `the key ${JSON.stringify(key)} has ${what}; servers would take it for another one`);
+    throw new AppError('config', `the key ${JSON.stringify(key)} has ${wrong}; servers would take it for another one`);
   }
-  return `/v1/kv/${parts.map(encodeURIComponent).join('/')}`;
+  return `/v1/kv/${partsOf(key).map(encodeURIComponent).join('/')}`;
+}
+
+/** What a key has that no path can name; undefined when there is nothing of that kind. */
+export function pathFault(key: string): string | undefined {
+  const parts = partsOf(key);
+  const wrong = parts.find((part, at) => part === '.' || part === '..' || (part === '' && at < parts.length - 1));
+  if (wrong === undefined) return undefined;
+  return wrong === '' ? 'two slashes in a row' : `a part ${JSON.stringify(wrong)}`;
+}
+
+function partsOf(key: string): string[] {
+  return key.replace(/^\//, '').split('/');
+}
+
+/** @throws AppError `config` for a text that is no whole number; larger ones than JavaScript holds stay exact. */
+export function digitsOf(name: string, text: string): string {
+  if (/^\d{1,20}$/.test(text)) return text;
+  throw new AppError('config', `${name}: ${JSON.stringify(text)} is no whole number from 0`);
 }
 
 export function valueBytes({ Value }: Pick<KvPair, 'Value'>): Buffer {
   return Buffer.from(Value ?? '', 'base64');
+}
+
+/** Undefined when it is no base64. */
+export function fromBase64(text: string): Buffer | undefined {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text) ? Buffer.from(text, 'base64') : undefined;
 }

@@ -1,8 +1,8 @@
 import type { Command as Program } from 'commander';
-import { AppError } from '../core/errors.ts';
 import { CommandExit, type CommandIo } from './command.ts';
 import type { HttpApi } from './http-api.ts';
-import { type KvPair, kvPath, parsePairs, readPairs, valueBytes } from './kv-pairs.ts';
+import { digitsOf, fromBase64, type KvPair, kvPath, readPairs, valueBytes } from './kv-pairs.ts';
+import { addExport, addImport } from './kv-transfer.ts';
 import { json } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
 import { readValue } from './values.ts';
@@ -143,11 +143,9 @@ function addPut(kv: Program, io: CommandIo): void {
 async function valueFor(value: string | undefined, { base64 }: PutFlags, io: CommandIo): Promise<Buffer> {
   const given = value === undefined ? Buffer.alloc(0) : await readValue(value, io);
   if (!base64) return given;
-  const text = given.toString().trim();
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) {
-    throw new CommandExit(1, 'Error! Cannot base 64 decode data');
-  }
-  return Buffer.from(text, 'base64');
+  const bytes = fromBase64(given.toString().trim());
+  if (bytes === undefined) throw new CommandExit(1, 'Error! Cannot base 64 decode data');
+  return bytes;
 }
 
 async function put(api: HttpApi, given: string, body: Buffer, flags: PutFlags, io: CommandIo): Promise<void> {
@@ -161,8 +159,8 @@ async function put(api: HttpApi, given: string, body: Buffer, flags: PutFlags, i
   }
   const done = await api.put<boolean>(kvPath(key), {
     query: {
-      flags: number('-flags', flags.flags),
-      cas: cas ? number('-modify-index', flags.modifyIndex ?? '0') : undefined,
+      flags: digitsOf('-flags', flags.flags),
+      cas: cas ? digitsOf('-modify-index', flags.modifyIndex ?? '0') : undefined,
       acquire: acquire ? session : undefined,
       release: release ? session : undefined,
     },
@@ -200,75 +198,9 @@ async function remove(api: HttpApi, given: string, flags: DeleteFlags, io: Comma
   if (cas && recurse) throw new CommandExit(1, 'Cannot specify both -cas and -recurse!');
   if (cas && !modifyIndex) throw new CommandExit(1, 'Must specify -modify-index with -cas!');
   if (!cas && modifyIndex) throw new CommandExit(1, 'Cannot specify -modify-index without -cas!');
-  const query = { recurse: recurse ? '' : undefined, cas: cas ? number('-modify-index', modifyIndex!) : undefined };
+  const query = { recurse: recurse ? '' : undefined, cas: cas ? digitsOf('-modify-index', modifyIndex!) : undefined };
   const done = await api.delete<boolean>(kvPath(key), { query });
   if (!done) throw new CommandExit(1, `Error! Did not delete key ${key}: CAS failed`);
   const text = recurse ? `Success! Deleted keys with prefix: ${key}\n` : `Success! Deleted key: ${key}\n`;
   io.stdout.write(flags.format === 'json' ? json(recurse ? { DeletedPrefix: key } : { Deleted: key }) : text);
-}
-
-function addExport(kv: Program, io: CommandIo): void {
-  const examples = ['lictor kv export > all.json', 'lictor kv export app/'];
-  withClientFlags(subProgram(kv, 'export', 'Prints all keys with a prefix as JSON for kv import.', examples, io))
-    .argument('[prefix]', 'all keys when not given', '')
-    .action(async (prefix: string, flags: ClientFlags) => {
-      const pairs = await withApi(flags, io, (api) => readPairs(api, prefix, { recurse: '' }));
-      const rows = pairs.map(({ Key, Flags, Value }) => {
-        const fields = [
-          `"key": ${JSON.stringify(Key)}`,
-          `"flags": ${Flags}`,
-          `"value": ${JSON.stringify(Value ?? '')}`,
-        ];
-        return `\t{\n\t\t${fields.join(',\n\t\t')}\n\t}`;
-      });
-      io.stdout.write(rows.length === 0 ? '[]\n' : `[\n${rows.join(',\n')}\n]\n`);
-    });
-}
-
-interface Exported {
-  key?: unknown;
-  flags?: unknown;
-  value?: unknown;
-}
-
-function addImport(kv: Program, io: CommandIo): void {
-  const examples = ['lictor kv import @all.json', 'lictor kv import -prefix=copy/ -'];
-  withClientFlags(subProgram(kv, 'import', 'Writes the keys of an export: JSON itself, @FILE or -.', examples, io))
-    .argument('<data>')
-    .option('--prefix <prefix>', 'put before each key', '')
-    .action(async (data: string, flags: ClientFlags & { prefix: string }) => {
-      const entries = exported((await readValue(data, io)).toString());
-      await withApi(flags, io, async (api) => {
-        for (const { key, flags: number, body } of entries) {
-          const target = `${flags.prefix}${key}`;
-          if (!(await api.put<boolean>(kvPath(target), { query: { flags: number }, body }))) {
-            throw new CommandExit(1, `Error! Failed writing data for key ${target}`);
-          }
-          if (flags.format !== 'json') io.stdout.write(`Imported: ${target}\n`);
-        }
-      });
-      if (flags.format === 'json')
-        io.stdout.write(json({ Imported: entries.map(({ key }) => `${flags.prefix}${key}`) }));
-    });
-}
-
-function exported(text: string): { key: string; flags: string; body: Buffer }[] {
-  let entries: unknown;
-  try {
-    entries = parsePairs(text);
-  } catch (cause) {
-    throw new AppError('config', `the data is no JSON: ${(cause as Error).message}`, { cause });
-  }
-  if (!Array.isArray(entries)) throw new AppError('config', 'the data must be a list, as kv export prints it');
-  return entries.map((entry: Exported, at) => {
-    const { key, flags = '0', value = '' } = entry ?? {};
-    if (typeof key !== 'string' || key === '') throw new AppError('config', `[${at}].key: must be a text`);
-    if (typeof value !== 'string') throw new AppError('config', `[${at}].value: must be base64 text`);
-    return { key, flags: number(`[${at}].flags`, String(flags)), body: Buffer.from(value, 'base64') };
-  });
-}
-
-function number(name: string, text: string): string {
-  if (/^\d{1,20}$/.test(text)) return text;
-  throw new AppError('config', `${name}: ${JSON.stringify(text)} is no whole number from 0`);
 }

@@ -29,6 +29,10 @@ it('has Consul’s defaults', () => {
   });
 });
 
+it('takes a lock key with slashes at its ends', () => {
+  expect(settings({ lockKey: '/backup/lock/' }).lockKey).toBe('backup/lock');
+});
+
 it('reads Consul’s keys from HCL and JSON; flags win, then files, then the environment', async () => {
   const text = `
     consul { http_addr = "10.0.0.1:8500"  token = "t" }
@@ -64,6 +68,8 @@ it.each([
 it.each([
   [{ interval: '1ms' }, /-interval: from 1s on/],
   [{ retain: 'x' }, /-retain = "x"/],
+  [{ lockKey: 'a//b' }, /snapshot\.lock_key \(-lock-key\): the key "a\/\/b" has two slashes in a row/],
+  [{ lockKey: 'a/../b' }, /-lock-key\): the key "a\/\.\.\/b" has a part "\.\."/],
   [{ awsS3Region: 'r' }, /s3_bucket \(-aws-s3-bucket\): name the bucket/],
   [{ awsS3Bucket: 'b' }, /AWS_ACCESS_KEY_ID/],
   [{ awsS3Bucket: 'b', awsS3Endpoint: 'minio:9000' }, /s3_endpoint = minio:9000: use a URL/],

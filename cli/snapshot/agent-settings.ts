@@ -5,6 +5,7 @@ import { AppError, errorText } from '../../core/errors.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { CommandIo } from '../command.ts';
 import { readDefinitionFile } from '../definition-file.ts';
+import { kvPath } from '../kv-pairs.ts';
 import type { ClientFlags } from '../program.ts';
 import type { S3Settings } from './s3-target.ts';
 
@@ -17,6 +18,7 @@ export interface AgentSettings {
   readonly service: string;
   /** A duration of Consul's; '' or 0 never. */
   readonly deregisterAfter: string;
+  /** The lock lies at `.lock` below it. Without slashes at its ends. */
   readonly lockKey: string;
   /** Failed snapshots in a row after which another agent may take over. */
   readonly maxFailures: number;
@@ -265,7 +267,7 @@ export function agentSettings(
     retain: number('snapshot.retain', 30),
     service: text('snapshot.service', 'consul-snapshot'),
     deregisterAfter: text('snapshot.deregister_after', '72h'),
-    lockKey: text('snapshot.lock_key', 'consul-snapshot/lock'),
+    lockKey: lockKey(text('snapshot.lock_key', 'consul-snapshot/lock')),
     maxFailures: Math.max(1, number('snapshot.max_failures', 3)),
     scratchPath: text('snapshot.local_scratch_path', ''),
     namePrefix: text('snapshot.name_prefix', 'consul'),
@@ -273,6 +275,17 @@ export function agentSettings(
     s3: s3Settings(given, env),
     client: clientFlags(flags, given),
   };
+}
+
+/** @throws AppError `config` for one that no path can name: the lock could never be taken. */
+function lockKey(given: string): string {
+  const key = given.replace(/^\/+|\/+$/g, '');
+  try {
+    kvPath(key);
+  } catch (cause) {
+    throw new AppError('config', `snapshot.lock_key (-lock-key): ${errorText(cause)}`, { cause });
+  }
+  return key;
 }
 
 function s3Settings(given: Given, env: CommandIo['env']): S3Settings | undefined {

@@ -108,7 +108,7 @@ async function daemon(
     const lock = new HeldLock(
       { api: own, say, clock },
       {
-        prefix: settings.lockKey.replace(/^\/+|\/+$/g, ''),
+        prefix: settings.lockKey,
         limit: 1,
         retries: 3,
         timeoutMs: 0,

@@ -162,4 +162,34 @@ describe('the commands for keys and sessions, against a server', () => {
     expect((await kv('export', 'e/')).out).toBe(out);
     await expect(kv('import', '[{"value": ""}]')).rejects.toThrow('[0].key');
   });
+
+  it('import keys that no path can name, which transactions may have written', async () => {
+    await kv('delete', '-recurse');
+    const keys = ['/p', 'p', 'p/../a', 'p//a', 'p/a', 'p/b/'];
+    const entries = keys.map((key) => ({ key, value: Buffer.from(`of ${key}`).toString('base64') }));
+    const data = JSON.stringify(entries).replace('{"key":"p//a"', '{"key":"p//a","flags":18446744073709551615');
+    const imported = ok(keys.map((key) => `Imported: ${key}\n`).join(''));
+    expect(await kv('import', data)).toEqual(imported);
+    const { out } = await kv('export');
+    expect(out).toContain('"flags": 18446744073709551615');
+    expect(JSON.parse(out)).toMatchObject(entries);
+    await kv('delete', '-recurse');
+    expect(await run(kvCommand, ['import', '-'], out)).toEqual(imported);
+    expect((await kv('export')).out).toBe(out);
+    await kv('delete', '-recurse');
+  });
+
+  it('import nothing where one of the entries cannot be', async () => {
+    await kv('delete', '-recurse');
+    for (const wrong of [
+      '{"key":""}',
+      '{"key":"\\ud800"}',
+      '{"key":"b","flags":-1}',
+      '{"key":"b","value":1}',
+      '{"key":"b","value":"%"}',
+    ]) {
+      await expect(kv('import', `[{"key":"w","value":""},${wrong}]`)).rejects.toThrow(/^\[1\]\./);
+    }
+    expect(await kv('export')).toEqual(ok('[]\n'));
+  });
 });
