@@ -342,6 +342,43 @@ describe('operator on Kubernetes', () => {
     await soon(() => expect(ids()).toEqual([]));
   });
 
+  describe('of a slice with many endpoints', () => {
+    const slice = (coreService: string, port: string) => ({
+      metadata: { name: 'x', labels: { 'kubernetes.io/service-name': coreService } },
+      ports: [{ name: port, port: 8080 }],
+      endpoints: Array.from({ length: 12 }, (_, i) => ({
+        addresses: [`10.0.0.${i}`],
+        nodeName: 'n1',
+        targetRef: { kind: 'Pod', name: `p${i}`, uid: `u${i}` },
+      })),
+    });
+    beforeEach(async () => {
+      const ports = [{ name: 'http', port: 'http' }];
+      kube.put('services', service('web', { kubernetesService: 'web-core', ports }));
+      kube.put('endpointslices', slice('web-core', 'http'));
+      start();
+      await soon(() => expect(ids()).toHaveLength(12));
+    });
+
+    it('lets them go at once when it saw the slice move to another Service', async () => {
+      kube.put('endpointslices', slice('other', 'http'));
+      await soon(() => expect(ids()).toEqual([]));
+      await soon(() => expect(ready('services', 'default/web')).toMatchObject({ reason: 'NoInstances' }));
+    });
+
+    it('says which port is missing while it holds them back, and goes on once it is there', async () => {
+      kube.put('endpointslices', slice('web-core', 'web'));
+      await soon(() => expect(ready('services', 'default/web')).toMatchObject({ reason: 'PortNotFound' }));
+      const { message } = ready('services', 'default/web');
+      expect(message).toContain('"http" is not the name of a port of its EndpointSlices');
+      expect(message).toContain('12 instances stay meanwhile');
+      expect(ids()).toHaveLength(12);
+      kube.put('endpointslices', slice('web-core', 'http'));
+      await soon(() => expect(ready('services', 'default/web')).toMatchObject({ reason: 'Registered' }));
+      expect(ids()).toHaveLength(12);
+    });
+  });
+
   it('gives a name to the older of two Services and tells the other', async () => {
     const spec = (address: string) => ({ serviceName: 'shop', instances: [{ address, port: 80 }] });
     kube.put(

@@ -111,8 +111,9 @@ export class Triggers {
       if (!slice) continue;
       for (const key of cluster.servicesOfSlice(slice)) {
         const service = cluster.sources.services.get(key);
+        const stays = current && cluster.servicesOfSlice(current).has(key) ? current : undefined;
         if (service && slice === current) this.#stayed(service, slice);
-        else if (service && cause === 'watch') this.#left(service, slice, current);
+        else if (service && cause === 'watch') this.#left(service, slice, stays);
         this.#add(key, cause);
       }
     }

@@ -164,18 +164,24 @@ export class ServiceReconciler implements Reconciler {
       const message = `the name ${name} is held by Service ${found.holder}, which is older; choose another spec.serviceName`;
       return { status: 'False', reason: 'NameTaken', message };
     }
-    if (found.verdict === 'held') {
-      const message =
-        `${found.held} instances are no longer there, but ${this.#deps.guard.describe()}; if that is right, annotate ` +
-        'this Service with lictor.dev/allow-sweep=true';
+    const held = found.verdict === 'held';
+    const [problem] = found.plan.problems;
+    if (problem !== undefined) {
+      // Before a sweep that is held back, of which it may be the cause: what goes then has not gone.
+      const advice = 'give that port the name, or spec.ports the name or number that it has';
+      const rest = held
+        ? `; ${found.held} instances stay meanwhile: ${this.#deps.guard.describe()}; if they shall go, ${ALLOW_SWEEP}`
+        : '';
+      return { status: 'False', reason: 'PortNotFound', message: `${problem}; ${advice}${rest}` };
+    }
+    if (held) {
+      const message = `${found.held} instances are no longer there, but ${this.#deps.guard.describe()}; if that is right, ${ALLOW_SWEEP}`;
       return { status: 'False', reason: 'SweepHeld', message };
     }
     for (const [, holder] of found.clash) {
       const message = `an instance id is used by Service ${holder} on the same node; give spec.instances other ids`;
       return { status: 'False', reason: 'InstanceIdTaken', message };
     }
-    const [problem] = found.plan.problems;
-    if (problem !== undefined) return { status: 'False', reason: 'PortNotFound', message: problem };
     const count = found.plan.instances.length;
     if (count === 0) return this.#noInstances(service);
     return {
@@ -214,6 +220,8 @@ const SWEEPING: ConditionWish = {
 };
 
 const NOTHING: RegistrationPlan = { instances: [], problems: [] };
+
+const ALLOW_SWEEP = 'annotate this Service with lictor.dev/allow-sweep=true';
 
 function keyOfService({ metadata }: Service): ObjectKey {
   return objectKey(metadata.namespace ?? 'default', metadata.name);
