@@ -29,8 +29,11 @@ let running: Promise<void>;
 const label = (object: KubeObject | undefined) => object?.metadata.labels?.v;
 const pod = (name: string, v: string, uid?: string) => ({ metadata: { name, uid, labels: { v } } });
 
-function start(options: { pageSize?: number; watchIdleMs?: number; believeOlderAfterMs?: number } = {}): void {
-  api = new HttpKubeApi({ auth: staticAuth(fake.url), clock, random: new SeededRandom(1) }, { listMs: 2_000 });
+function start(
+  options: { pageSize?: number; watchIdleMs?: number; believeOlderAfterMs?: number } = {},
+  { listMs = 2_000 } = {},
+): void {
+  api = new HttpKubeApi({ auth: staticAuth(fake.url), clock, random: new SeededRandom(1) }, { listMs });
   const log = createLogger({ sink: { write: (line) => logged.push(line) } });
   informer = new Informer(
     { api, clock, random: new SeededRandom(2), log, metrics: new Metrics() },
@@ -196,6 +199,19 @@ describe('informer', () => {
     fake.faults.hang = false;
     fake.put('pods', pod('b', '1'));
     await settles({ a: '1', b: '1' });
+  });
+
+  it('lists nothing anew while no watch can be opened in time', async () => {
+    fake.put('pods', pod('a', '1'));
+    start({}, { listMs: 150 });
+    await watching();
+    fake.faults.hang = true;
+    fake.dropConnections();
+    await eventually(() => fake.requests.get('WATCH pods')! >= 4, { withinMs: 30_000, everyMs: 5 });
+    fake.faults.hang = false;
+    fake.put('pods', pod('a', '2'));
+    await settles({ a: '2' });
+    expect(fake.requests.get('GET pods')).toBe(1);
   });
 
   it('reads the list in one piece when its pages expire', async () => {

@@ -59,7 +59,7 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
   /** The newest resource version seen; events up to it are old. */
   #seen = '';
   #olderSince: number | undefined;
-  /** Watches one after another that told nothing for all of their time. */
+  /** Watches one after another that were open and told nothing for all of their time. */
   #silent = 0;
   /** Whether the last list expired between its pages; the next one is then read in one piece. */
   #unpaged = false;
@@ -149,7 +149,7 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
       failures: this.#backoff.failures + 1,
     });
     const code = error instanceof AppError ? error.code : undefined;
-    if (code === 'deadline' && position) this.#silent++;
+    if (error instanceof AppError && error.facts.silentMs !== undefined) this.#silent++;
     // A broken link or a silent server says nothing about the history: the watch goes on where it was. One that tells nothing
     // again, not even how far it is, may have gone back in time: then nothing ever comes that is after what was seen.
     const resumable = code === 'unavailable' || (code === 'deadline' && this.#silent < 2) || code === 'rateLimited';

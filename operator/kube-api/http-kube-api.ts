@@ -120,7 +120,9 @@ export class HttpKubeApi implements KubeApi {
       timer = deadman();
     };
     const silent = () =>
-      new AppError('deadline', `${what} was silent for ${options.idleMs} ms, not even a bookmark came`);
+      new AppError('deadline', `${what} was silent for ${options.idleMs} ms, not even a bookmark came`, {
+        facts: { silentMs: options.idleMs },
+      });
     try {
       for await (const line of lines(eachChunk(body, alive), { maxLineBytes: this.#options.maxLineBytes, what })) {
         yield watchEvent(parseLine(line, what), what);

@@ -44,7 +44,7 @@ export interface KubeReader {
   /**
    * The changes after `resourceVersion`, with bookmarks. Ends when the server closes the stream.
    * @throws AppError `compacted` when that version is no longer kept, `deadline` when nothing (not even a bookmark)
-   * came for `idleMs`, `decode`, `tooLarge`, `unavailable`.
+   * came for `idleMs` (the fact `silentMs` says so) or it was not opened in time, `decode`, `tooLarge`, `unavailable`.
    */
   watch(
     resource: ResourceKind,
