@@ -47,14 +47,24 @@ export class Triggers {
    * the begin, when all sources and the mirror are synced, since only then a reconcile can say what is missing.
    */
   all(): void {
-    const { cluster, mirror, guard, services } = this.#deps;
-    for (const ref of mirror.refs()) {
-      if (serviceKeyOfRef(ref) === undefined) continue;
-      guard.expectVisit(ref);
-      this.#addRef(ref);
+    const { mirror, guard, services } = this.#deps;
+    for (const ref of mirror.refs()) if (serviceKeyOfRef(ref) !== undefined) guard.expectVisit(ref);
+    for (const key of this.serviceKeys()) services.add(key);
+  }
+
+  /** Every Service that is declared, or that the catalog holds entries or a HealthCheck is there for. */
+  *serviceKeys(): Generator<ObjectKey> {
+    const { services, healthChecks } = this.#deps.cluster.sources;
+    for (const service of services.list()) yield keyOf(service);
+    for (const ref of this.#deps.mirror.refs()) {
+      const key = serviceKeyOfRef(ref);
+      if (key !== undefined && !services.get(key)) yield key;
     }
-    for (const service of cluster.sources.services.list()) services.add(keyOf(service));
-    for (const check of cluster.sources.healthChecks.list()) services.add(serviceKeyOf(check));
+    for (const check of healthChecks.list()) if (!services.get(serviceKeyOf(check))) yield serviceKeyOf(check);
+  }
+
+  *healthCheckKeys(): Generator<ObjectKey> {
+    for (const check of this.#deps.cluster.sources.healthChecks.list()) yield keyOf(check);
   }
 
   /** A Service was worked on: the statuses of its HealthChecks follow. */

@@ -80,8 +80,8 @@ export class ControllerSet {
     const guard = new SweepGuard({ total: () => mirror.size, log, metrics }, this.#options);
     const evidence = new DeleteEvidence({ clock });
     const queues = {
-      services: this.#queue('service', () => triggers.all()),
-      healthChecks: this.#queue('health-check'),
+      services: this.#queue('service', () => triggers.serviceKeys()),
+      healthChecks: this.#queue('health-check', () => triggers.healthCheckKeys()),
     };
     const triggers = new Triggers({ cluster, mirror, guard, evidence, ...queues });
     const services = new ServiceReconciler(
@@ -105,8 +105,8 @@ export class ControllerSet {
     }
   }
 
-  #queue(name: string, onOverflow?: () => void): WorkQueue {
-    return new WorkQueue(this.#deps, { name, onOverflow });
+  #queue(name: string, allKeys: () => Iterable<string>): WorkQueue {
+    return new WorkQueue(this.#deps, { name, allKeys });
   }
 
   #controller(reconciler: Reconciler, queue: WorkQueue): Controller {

@@ -67,7 +67,7 @@ export class IntentionControllers implements Runnable {
     const view = new IntentionView(source, this.#options);
     const guard = new SweepGuard({ total: () => mirror.size, log, metrics }, this.#options, INTENTION_ENTRIES);
     const evidence = new DeleteEvidence({ clock });
-    const queue = new WorkQueue(this.#deps, { name: 'intention', onOverflow: () => triggers.all() });
+    const queue = new WorkQueue(this.#deps, { name: 'intention', allKeys: () => triggers.keys() });
     const triggers = new IntentionTriggers({ view, mirror, guard, evidence, queue });
     const reconciler = new IntentionReconciler({ ...this.#deps, view, guard, evidence }, this.#options);
     const controller = new Controller({ ...this.#deps, reconciler, queue }, { workers: this.#options.workers });

@@ -75,23 +75,93 @@ describe('work queue', () => {
     expect(queue.failures('a')).toBe(0);
   });
 
-  it('refuses keys beyond its capacity and asks for a full pass when it is empty again', async () => {
-    let passes = 0;
-    const { queue } = make({ capacity: 2, onOverflow: () => passes++ });
+  it('refuses keys beyond its capacity and gives them in a full pass a while later', async () => {
+    const { clock, queue } = make({ capacity: 2, allKeys: () => ['a', 'b', 'c', 'd'] });
     for (const key of ['a', 'b', 'c']) queue.add(key);
     queue.addAfter('d', 10);
-    for (let i = 0; i < 2; i++) queue.done((await queue.take())!);
-    expect(passes).toBe(1);
-    expect(queue.size).toBe(0);
+    for (const key of ['a', 'b']) expect(await queue.take()).toBe(key);
+    for (const key of ['a', 'b']) queue.done(key);
+    const taken = Array.from({ length: 5 }, () => queue.take());
+    await clock.advance(999);
+    expect(queue.idle).toBe(true);
+    await clock.advance(1);
+    expect(await Promise.all(taken.slice(0, 4))).toEqual(['a', 'b', 'c', 'd']);
+    expect(clock.pending).toBe(0);
   });
 
-  it('asks for it also while a key fails again and again', async () => {
-    let passes = 0;
-    const { queue } = make({ capacity: 2, onOverflow: () => passes++ });
-    queue.retry('failing');
+  it('gives what waits and a full pass by turns', async () => {
+    const { clock, queue } = make({ capacity: 2, allKeys: () => ['a', 'x', 'b', 'y', 'z'] });
     for (const key of ['a', 'b', 'c']) queue.add(key);
-    while (queue.size > 1) queue.done((await queue.take())!);
-    expect(passes).toBe(1);
+    await clock.advance(1_000);
+    const taken: (string | undefined)[] = [];
+    for (let i = 0; i < 5; i++) taken.push(await queue.take());
+    expect(taken).toEqual(['x', 'a', 'y', 'b', 'z']);
+  });
+
+  it('holds nothing up for those that failed, however many they are, nor tries them sooner', async () => {
+    const backoff = { baseMs: 30_000, maxMs: 30_000, jitter: 0 };
+    const { clock, queue } = make({ capacity: 2, backoff, allKeys: () => ['failed', 'failed-too', 'a'] });
+    for (const key of ['failed', 'failed-too']) queue.retry(key);
+    queue.add('a');
+    const taken: string[] = [];
+    const take = async () => void taken.push((await queue.take())!);
+    for (let i = 0; i < 4; i++) void take();
+    await clock.advance(1_000);
+    expect(taken).toEqual(['a']);
+    queue.add('b'); // a worker has nothing else to do
+    await clock.advance(28_999);
+    expect(taken).toEqual(['a', 'b']);
+    await clock.advance(1);
+    expect(taken).toEqual(['a', 'b', 'failed', 'failed-too']);
+  });
+
+  describe('with more keys than it takes', () => {
+    const keys = Array.from({ length: 120 }, (_, i) => `k${i}`);
+
+    async function work(succeeds: () => boolean) {
+      const { clock, queue } = make({ capacity: 100, allKeys: () => keys });
+      const tries = new Map<string, number>();
+      const worker = async () => {
+        for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+          tries.set(key, (tries.get(key) ?? 0) + 1);
+          await clock.sleep(10);
+          if (succeeds()) queue.forget(key);
+          else queue.retry(key);
+          queue.done(key);
+        }
+      };
+      for (const key of keys) queue.add(key);
+      for (let i = 0; i < 4; i++) void worker();
+      return { clock, queue, tries };
+    }
+    const fewest = (tries: Map<string, number>) => Math.min(...keys.map((key) => tries.get(key) ?? 0));
+    const most = (tries: Map<string, number>) => Math.max(...tries.values());
+
+    it('gives each of them, and is done', async () => {
+      const { clock, queue, tries } = await work(() => true);
+      await clock.advance(10_000);
+      expect([fewest(tries), most(tries)]).toEqual([1, 2]);
+      expect([queue.size, clock.pending]).toEqual([0, 0]);
+    });
+
+    it('tries each of them again and again, but none too often, while all fail', async () => {
+      const { clock, queue, tries } = await work(() => false);
+      await clock.advance(60_000);
+      expect(fewest(tries)).toBeGreaterThanOrEqual(5);
+      expect(most(tries)).toBeLessThanOrEqual(12);
+      expect(queue.size).toBeLessThanOrEqual(100);
+    });
+
+    it('gives each of them once the failures end', async () => {
+      let away = true;
+      const { clock, queue, tries } = await work(() => !away);
+      await clock.advance(60_000);
+      away = false;
+      tries.clear();
+      await clock.advance(60_000);
+      expect(fewest(tries)).toBeGreaterThanOrEqual(1);
+      expect([queue.size, clock.pending]).toEqual([0, 0]);
+    });
   });
 
   it('lets waiting workers end when it is closed', async () => {

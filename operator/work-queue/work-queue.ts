@@ -2,19 +2,20 @@ import { type BackoffOptions, backoffMs } from '../../core/backoff.ts';
 import type { Clock, Timer } from '../../core/clock.ts';
 import type { CounterMetric, HistogramMetric, Metrics } from '../../core/metrics.ts';
 import type { Random } from '../../core/random.ts';
+import { FullPass } from './full-pass.ts';
 
 export interface WorkQueueOptions {
   /** The controller's name, a metric label. */
   readonly name: string;
-  /** Most keys waiting, in work or delayed. @default 200,000 */
+  /** Most keys waiting, in work or delayed; beyond it, idle workers are given keys at once. @default 200,000 */
   readonly capacity?: number;
   /** Wait before a retry. @default 50 ms doubling to 30 s, half of it random */
   readonly backoff?: BackoffOptions;
   /**
-   * Called once the queue is empty again after keys had to be refused: whoever feeds it then adds every key, so that
-   * nothing is lost.
+   * Every key there is: after keys had to be refused, workers are given all that are not queued anyway, so that nothing
+   * is lost. @default none
    */
-  readonly onOverflow?: () => void;
+  readonly allKeys?: () => Iterable<string>;
 }
 
 /**
@@ -33,8 +34,9 @@ export class WorkQueue {
   readonly #delayed = new Map<string, { readonly at: number; readonly timer: Timer }>();
   readonly #failures = new Map<string, number>();
   readonly #idle: ((key: string | undefined) => void)[] = [];
+  readonly #pass: FullPass;
   readonly #metrics: { added: CounterMetric; retried: CounterMetric; refused: CounterMetric; waited: HistogramMetric };
-  #overflowed = false;
+  #passFirst = false;
   #closed = false;
 
   constructor(deps: { clock: Clock; random: Pick<Random, 'next'>; metrics: Metrics }, options: WorkQueueOptions) {
@@ -43,9 +45,10 @@ export class WorkQueue {
     this.#options = {
       capacity: 200_000,
       backoff: { baseMs: 50, maxMs: 30_000, jitter: 0.5 },
-      onOverflow: () => {},
+      allKeys: () => [],
       ...options,
     };
+    this.#pass = new FullPass(deps, { allKeys: this.#options.allKeys, begun: () => this.#giveToIdle() });
     this.#metrics = queueMetrics(deps.metrics, options.name);
   }
 
@@ -67,9 +70,10 @@ export class WorkQueue {
       this.#again.add(key);
       return;
     }
-    if (this.#waiting.has(key) || !this.#hasRoom()) return;
-    this.#metrics.added.add();
+    if (this.#waiting.has(key)) return;
     const worker = this.#idle.shift();
+    if (!worker && !this.#hasRoom()) return;
+    this.#metrics.added.add();
     if (worker) {
       this.#working.add(key);
       this.#metrics.waited.observe(0);
@@ -116,33 +120,58 @@ export class WorkQueue {
   /** The next key, which is in work until `done`; undefined once the queue is closed. */
   take(): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
-    for (const [key, since] of this.#waiting) {
-      this.#waiting.delete(key);
-      this.#working.add(key);
-      this.#metrics.waited.observe((this.#clock.monotonic() - since) / 1000);
-      return Promise.resolve(key);
-    }
-    return new Promise((resolve) => this.#idle.push(resolve));
+    const key = this.#next();
+    if (key === undefined) return new Promise((resolve) => this.#idle.push(resolve));
+    this.#working.add(key);
+    return Promise.resolve(key);
   }
 
   /** Ends the work on a key. */
   done(key: string): void {
     this.#working.delete(key);
     if (this.#again.delete(key)) this.add(key);
-    // Those that wait for another attempt do not count: they may do so for as long as the server is away.
-    if (this.#overflowed && this.#waiting.size === 0 && this.#working.size === 0) {
-      this.#overflowed = false;
-      this.#options.onOverflow();
-    }
   }
 
   /** Lets the workers end; waiting and delayed keys are dropped. */
   close(): void {
     this.#closed = true;
+    this.#pass.close();
     for (const { timer } of this.#delayed.values()) timer.cancel();
     this.#delayed.clear();
     this.#waiting.clear();
     for (const worker of this.#idle.splice(0)) worker(undefined);
+  }
+
+  /** In turn from those that wait and from a full pass, so that neither holds up the other. */
+  #next(): string | undefined {
+    this.#passFirst = !this.#passFirst;
+    return this.#passFirst ? (this.#fromPass() ?? this.#fromWaiting()) : (this.#fromWaiting() ?? this.#fromPass());
+  }
+
+  #fromWaiting(): string | undefined {
+    for (const [key, since] of this.#waiting) {
+      this.#waiting.delete(key);
+      this.#metrics.waited.observe((this.#clock.monotonic() - since) / 1000);
+      return key;
+    }
+    return undefined;
+  }
+
+  /** Nothing was refused of a key that is queued; above all, one that failed goes on to wait for its next attempt. */
+  #fromPass(): string | undefined {
+    for (let key = this.#pass.next(); key !== undefined; key = this.#pass.next()) {
+      if (!this.#waiting.has(key) && !this.#working.has(key) && !this.#delayed.has(key)) return key;
+    }
+    return undefined;
+  }
+
+  #giveToIdle(): void {
+    while (this.#idle.length > 0) {
+      const key = this.#fromPass();
+      if (key === undefined) return;
+      this.#working.add(key);
+      this.#idle.shift()!(key);
+    }
   }
 
   #undelay(key: string): void {
@@ -152,7 +181,7 @@ export class WorkQueue {
 
   #hasRoom(): boolean {
     if (this.size < this.#options.capacity) return true;
-    this.#overflowed = true;
+    this.#pass.need();
     this.#metrics.refused.add();
     return false;
   }

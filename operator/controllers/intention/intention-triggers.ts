@@ -39,12 +39,19 @@ export class IntentionTriggers {
    * source and the mirror are synced, since only then a reconcile can say what is missing.
    */
   all(): void {
-    const { view, mirror, guard, queue } = this.#deps;
+    const { mirror, guard, queue } = this.#deps;
+    for (const ref of mirror.refs()) if (intentionKeyOfRef(ref) !== undefined) guard.expectVisit(ref);
+    for (const key of this.keys()) queue.add(key);
+  }
+
+  /** Every Intention that is declared, or that the servers hold an entry for. */
+  *keys(): Generator<ObjectKey> {
+    const { view, mirror } = this.#deps;
+    for (const intention of view.source.list()) yield keyOf(intention);
     for (const ref of mirror.refs()) {
-      if (intentionKeyOfRef(ref) !== undefined) guard.expectVisit(ref);
-      this.#addRef(ref);
+      const key = intentionKeyOfRef(ref);
+      if (key !== undefined && !view.source.get(key)) yield key;
     }
-    for (const intention of view.source.list()) queue.add(keyOf(intention));
   }
 
   close(): void {
