@@ -24,7 +24,7 @@ beforeEach(async () => {
       return { server: server_, headers: { authorization: `Bearer secret-${refreshes}` }, tls: {} };
     },
   };
-  api = new HttpKubeApi({ ...deps, auth }, { listMs: 300, writeMs: 300, maxLineBytes: 2_000, maxBodyBytes: 5_000 });
+  api = new HttpKubeApi({ ...deps, auth }, { listMs: 3_000, writeMs: 3_000, maxLineBytes: 2_000, maxBodyBytes: 5_000 });
 });
 afterEach(async () => {
   await api.close();
@@ -37,7 +37,7 @@ const reply = (status: number, body: unknown) => (_: IncomingMessage, response: 
   response.end(typeof body === 'string' ? body : JSON.stringify(body));
 };
 const list = () => api.list(PODS, { limit: 10 }, never);
-async function watchAll(idleMs = 200): Promise<unknown[]> {
+async function watchAll(idleMs = 2_000): Promise<unknown[]> {
   const events: unknown[] = [];
   for await (const event of api.watch(PODS, { resourceVersion: '1', idleMs }, never)) events.push(event);
   return events;
