@@ -79,7 +79,7 @@ export const ERROR_TABLE = {
     'SERVFAIL',
     'DATA_LOSS',
     false,
-    'The data folder is damaged or incomplete: restore a snapshot or move the folder away. Or something else has written to etcd: the text says what to do.',
+    'The data folder is damaged or incomplete: restore a snapshot or move the folder away. Or something else has written to etcd, or one stored entry cannot be read: the text says what to do.',
   ),
   storeVersion: row(
     500,

@@ -17,7 +17,7 @@ it('ends with its term also when that is over while it writes', async () => {
     clock: new FakeClock(),
     log: silentLogger,
     state: { topics: { watch: () => () => {} } } as unknown as CatalogState,
-    table: { state: undefined, active: undefined, settings: settingsOf({}), rootGiven: false },
+    table: { state: undefined, active: undefined, settings: settingsOf({}), rootGiven: false, isBroken: false },
     writer: {
       initialize: () => {
         begun();

@@ -11,7 +11,7 @@ export interface CaKeeperDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly state: CatalogState;
-  readonly table: Pick<CaTable, 'state' | 'active' | 'settings' | 'rootGiven'>;
+  readonly table: Pick<CaTable, 'state' | 'active' | 'settings' | 'rootGiven' | 'isBroken'>;
   readonly writer: Pick<CaWriter, 'initialize' | 'prune'>;
   /** Until it resolves there need not be an authority. */
   readonly wanted: Promise<void>;
@@ -68,6 +68,8 @@ export class CaKeeper implements Runnable {
 
   async #look(): Promise<boolean> {
     const { table, writer, log } = this.#deps;
+    // What cannot be read is no reason to make another authority, nor to forget a root.
+    if (table.isBroken) return true;
     try {
       if (!table.state) await writer.initialize();
       else await writer.prune();

@@ -33,11 +33,14 @@ export function caPart(deps: PartDeps, intentions: Intentions, options: CaPartOp
     ready: () => demand.ready(),
     roots: () =>
       liveRead(state, [CA_ROOTS_TOPIC], () => {
+        // Who is shown fewer roots than there are trusts fewer.
+        table.assertReadable('state', 'root');
         if (!table.state) throw caNotReady();
         return table.rootsShape();
       }),
     configuration() {
       state.assertLoaded();
+      table.assertReadable('config');
       const found = table.configShape();
       if (!found) throw caNotReady();
       return found;

@@ -75,7 +75,10 @@ export class CaSigner {
     this.#checkIdentity(uri);
     const root = table.active;
     const key = root && table.key(root.id);
-    if (!root || !key) throw caNotReady();
+    if (!root || !key) {
+      table.assertReadable();
+      throw caNotReady();
+    }
     if (root.notAfterMs <= clock.now()) throw this.#expired(root, ttlMs);
     const keys = await this.#keysOf(root.id, key.record.pem);
     const serial = newSerial(random);

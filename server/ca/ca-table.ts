@@ -1,8 +1,10 @@
 import type { CaConfiguration, CaRoots } from '../../api/shapes/connect.ts';
 import { certificateTime } from '../../api/shapes/connect.ts';
+import { AppError } from '../../core/errors.ts';
 import type { KeyKind } from '../../core/x509/keys.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { escapePart } from '../catalog/keys.ts';
+import { BOOL, fields, listOf, maybe, NAME, NUMBER, OBJECT, oneOf, type Shape, TEXT } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { type CaSettings, settingsInForce } from './ca-config.ts';
@@ -52,6 +54,24 @@ export const caRest = {
   key: (id: string) => `key/${escapePart(id)}`,
 };
 
+const SHAPES: Readonly<Record<string, Shape>> = {
+  state: fields({ clusterId: NAME, activeId: TEXT }),
+  config: fields({ provider: TEXT, config: OBJECT, forceWithoutCrossSigning: BOOL }),
+  root: fields({
+    id: NAME,
+    name: TEXT,
+    serial: NUMBER,
+    keyId: TEXT,
+    pem: TEXT,
+    intermediates: listOf(TEXT),
+    key: fields({ type: oneOf('ec', 'rsa'), bits: NUMBER }),
+    notBeforeMs: NUMBER,
+    notAfterMs: NUMBER,
+    rotatedOutMs: maybe(NUMBER),
+  }),
+  key: fields({ pem: NAME }),
+};
+
 /** The authority's state, configuration, roots and keys. */
 export class CaTable implements StateTable {
   readonly segment = 'connect-ca';
@@ -60,7 +80,19 @@ export class CaTable implements StateTable {
   #state: Stored<CaState> | undefined;
   #config: Stored<CaConfigRecord> | undefined;
   #base = 0;
+  /** What is wrong with entries that cannot be read, by their keys. */
+  readonly #broken = new Map<string, string>();
 
+  /** Whether an entry cannot be read: what the authority is must not be decided without it. */
+  get isBroken(): boolean {
+    return this.#broken.size > 0;
+  }
+  /** @throws AppError `storeCorrupt` while an entry (of these kinds, where some are given) cannot be read. */
+  assertReadable(...kinds: readonly (keyof typeof caRest)[]): void {
+    for (const [rest, why] of this.#broken) {
+      if (kinds.length === 0 || kinds.some((kind) => split(rest)[0] === kind)) throw new AppError('storeCorrupt', why);
+    }
+  }
   get state(): Stored<CaState> | undefined {
     return this.#state;
   }
@@ -96,11 +128,22 @@ export class CaTable implements StateTable {
   put(rest: string, entry: StoreEntry, context: ApplyContext): void {
     this.#base = context.base;
     const [kind, id = ''] = split(rest);
-    if (kind === 'state') this.#state = storedJson<CaState>(entry);
-    else if (kind === 'config') this.#config = storedJson<CaConfigRecord>(entry);
-    else if (kind === 'root') this.#roots.set(id, storedJson<RootRecord>(entry));
-    else if (kind === 'key') this.#keys.set(id, storedJson<RootKeyRecord>(entry));
+    const shape = SHAPES[kind];
+    if (kind === 'state') this.#state = storedJson<CaState>(entry, shape);
+    else if (kind === 'config') this.#config = storedJson<CaConfigRecord>(entry, shape);
+    else if (kind === 'root') this.#roots.set(id, storedJson<RootRecord>(entry, shape));
+    else if (kind === 'key') this.#keys.set(id, storedJson<RootKeyRecord>(entry, shape));
+    this.#broken.delete(rest);
     this.#touch(kind, context);
+  }
+
+  check(rest: string, entry: StoreEntry): void {
+    storedJson(entry, SHAPES[split(rest)[0]]);
+  }
+
+  refuse(rest: string, _entry: StoreEntry, why: string, context: ApplyContext): void {
+    this.delete(rest, context);
+    this.#broken.set(rest, why);
   }
 
   delete(rest: string, context: ApplyContext): void {
@@ -109,6 +152,7 @@ export class CaTable implements StateTable {
     else if (kind === 'config') this.#config = undefined;
     else if (kind === 'root') this.#roots.delete(id);
     else if (kind === 'key') this.#keys.delete(id);
+    this.#broken.delete(rest);
     this.#touch(kind, context);
   }
 
@@ -117,6 +161,7 @@ export class CaTable implements StateTable {
     this.#keys.clear();
     this.#state = undefined;
     this.#config = undefined;
+    this.#broken.clear();
   }
 
   /** The roots as clients see them, the oldest first. */

@@ -39,10 +39,14 @@ export class CaWriter {
     this.#maker = new RootMaker(deps);
   }
 
-  /** Sees to it that there is an authority. @throws AppError `config` for a wrong ca_config, what the store throws. */
+  /**
+   * Sees to it that there is an authority. @throws AppError `config` for a wrong ca_config, `storeCorrupt` while what is stored
+   * cannot be read, what the store throws.
+   */
   async initialize(): Promise<void> {
     const { table, random, writer } = this.#deps;
     if (table.state) return;
+    table.assertReadable();
     const { config, settings, clusterId: given } = this.#initialConfig();
     const clusterId = given || random.uuid();
     const made = await this.#madeFirst(settings, clusterId);
@@ -50,6 +54,7 @@ export class CaWriter {
       const plan = new PlanBuilder();
       // Another server may have been first: its authority is the cluster's.
       if (table.state) return plan.build();
+      table.assertReadable();
       this.#putRoot(plan, made, clusterId);
       this.#putConfig(plan, config, false);
       return plan.build();
@@ -131,7 +136,10 @@ export class CaWriter {
     state.assertLoaded();
     const old = table.active;
     const key = old && table.key(old.id);
-    if (!old || !key || !table.state) throw caNotReady();
+    if (!old || !key || !table.state) {
+      table.assertReadable();
+      throw caNotReady();
+    }
     return { old, oldKey: key.record.pem, clusterId: table.state.record.clusterId };
   }
 

@@ -6,7 +6,9 @@ import { CheckLists } from './check-lists.ts';
 import { CheckEntry, EntryContext, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import { FIRST_INDEX_BASE, type RecordKind, type RecordPlace } from './keys.ts';
 import type { PackedKind } from './packed-records.ts';
+import { RECORD_SHAPES } from './record-shapes.ts';
 import type { CheckDefinitionRecord, CheckStateRecord, InstanceRecord, NodeRecord, OwnerRecord } from './records.ts';
+import { definitionInPlaceOf, stateInPlaceOf } from './refused-checks.ts';
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
 import { SharedValues } from './shared-values.ts';
 import { createIndexOf, GivenRecord, modifyIndexOf, type Stored, storedJson, storedRecord } from './stored.ts';
@@ -142,7 +144,7 @@ export class CatalogRecords {
   /** `changes` notes what it touches, for `settleRecords`. */
   protected putRecord(kind: RecordKind, place: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
     const { first, local } = place;
-    const stored = <T>(): Stored<T> => storedJson<T>(entry);
+    const stored = <T>(): Stored<T> => storedJson<T>(entry, RECORD_SHAPES[kind]);
     switch (kind) {
       case 'owner':
         this.#owners.set(first, stored<OwnerRecord>());
@@ -156,17 +158,26 @@ export class CatalogRecords {
       case 'instance':
         this.#setInstance(first, local, this.#instance(place, entry), changes);
         break;
-      case 'checkDefinition':
-        this.#setDefinition(
-          this.#check(first, local),
-          storedRecord<CheckDefinitionRecord>(kind, place, entry),
-          changes,
-        );
+      case 'checkDefinition': {
+        const definition = storedRecord<CheckDefinitionRecord>(kind, place, entry);
+        this.#setDefinition(this.#check(first, local), definition, changes);
         break;
-      case 'checkState':
-        this.#setCheckState(this.#check(first, local), storedRecord<CheckStateRecord>(kind, place, entry), changes);
+      }
+      case 'checkState': {
+        const state = storedRecord<CheckStateRecord>(kind, place, entry);
+        this.#setCheckState(this.#check(first, local), state, changes);
         break;
+      }
     }
+  }
+
+  /** `putRecord` has refused it: what was there is forgotten, but a check that cannot be read is critical. */
+  protected refuseRecord(kind: RecordKind, place: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
+    const { first, local } = place;
+    if (kind === 'checkDefinition') {
+      this.#setDefinition(this.#check(first, local), definitionInPlaceOf(entry, place), changes);
+    } else if (kind === 'checkState') this.#setCheckState(this.#check(first, local), stateInPlaceOf(entry), changes);
+    else this.deleteRecord(kind, place, changes);
   }
 
   protected deleteRecord(kind: RecordKind, { first, local }: RecordPlace, changes: ChangeSet): void {

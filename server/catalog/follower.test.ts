@@ -4,6 +4,7 @@ import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import type { Store, StoreView } from '../../store/store.ts';
 import { CatalogFollower } from './follower.ts';
+import { RefusedRecords } from './refused-records.ts';
 import { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
 
@@ -28,6 +29,7 @@ function started() {
   const loads = { count: 0 };
   const state = {
     revision: 1,
+    refused: new RefusedRecords(),
     load: async () => {
       loads.count++;
     },

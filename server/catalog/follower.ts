@@ -19,6 +19,9 @@ export interface FollowerDeps {
 }
 
 const RETRY_MS = 1000;
+const REFUSED = 'a stored entry cannot be read and is not served: write it anew, delete it, or restore a snapshot';
+/** Entries that cannot be read are named up to so many at a time. */
+const MAX_SAID = 100;
 /** What keeps the store from being read for a while. */
 const PASSING: ReadonlySet<string> = new Set(['compacted', 'deadline', 'queueFull', 'storeMismatch', 'unavailable']);
 
@@ -42,6 +45,10 @@ export class CatalogFollower implements Runnable {
     deps.metrics.observedGauge(
       { name: 'lictor_catalog_watchers', help: 'Blocking queries and followers that wait for a change' },
       () => deps.state.topics.watchers,
+    );
+    deps.metrics.observedGauge(
+      { name: 'lictor_catalog_refused_entries', help: 'Stored entries that cannot be read and are not served' },
+      () => deps.state.refused.size,
     );
   }
 
@@ -105,6 +112,7 @@ export class CatalogFollower implements Runnable {
     } finally {
       view.release();
     }
+    this.#sayRefused();
     gate.advance(state.revision);
     log.info('catalog loaded', { revision: state.revision, ms: Math.round(clock.monotonic() - start) });
   }
@@ -113,7 +121,17 @@ export class CatalogFollower implements Runnable {
     const { store, state, gate } = this.#deps;
     for await (const events of store.watch(CATALOG_RANGE, state.revision, signal)) {
       if (!state.apply(events)) return;
+      this.#sayRefused();
       gate.advance(events.revision);
     }
+  }
+
+  /** Each once, with what to do. */
+  #sayRefused(): void {
+    const { log, state } = this.#deps;
+    const fresh = state.refused.takeNew();
+    for (const { key, why } of fresh.slice(0, MAX_SAID)) log.error(REFUSED, { key, text: why });
+    const left = fresh.length - MAX_SAID;
+    if (left > 0) log.error('more stored entries cannot be read and are not served', { count: left });
   }
 }

@@ -127,7 +127,7 @@ describe('a follower that does not keep up', () => {
         Address: '',
         Meta: null,
         Port: 1,
-        Weights: {},
+        Weights: { Passing: 1, Warning: 1 },
         EnableTagOverride: false,
       };
       const record = { owner: 'operator/k8s', ref: '', hash: '', node: 'n1', namespace: 'default', content };

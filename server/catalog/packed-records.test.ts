@@ -25,7 +25,7 @@ const RECORDS: Readonly<Record<PackedKind, fc.Arbitrary<object>>> = {
         Weights: fc.record({ Passing: fc.constantFrom(1, 5), Warning: fc.constantFrom(1, 0) }),
         EnableTagOverride: fc.boolean(),
         Kind: fc.constantFrom('connect-proxy'),
-        Ports: fc.jsonValue(),
+        Ports: fc.array(json, { maxLength: 2 }),
         Proxy: json,
         Connect: json,
         Locality: json,
@@ -107,7 +107,7 @@ describe('packed records', () => {
       ['instance', [{ content: { Service: 'web', Tags: {} } }]],
       ['instance', { node: 'n', content: { ID: 'x' } }],
     ];
-    for (const [kind, parsed] of damaged) expect(() => unpackRecord(kind, parsed, PLACE)).toThrow(/record/);
+    for (const [kind, parsed] of damaged) expect(() => unpackRecord(kind, parsed, PLACE)).toThrow(/must be/);
   });
 
   it('hold what a field is named, whatever its name', () => {

@@ -1,5 +1,7 @@
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { RecordKind, RecordPlace } from './keys.ts';
+import { isObject, shapeProblem } from './record-shape.ts';
+import { RECORD_SHAPES } from './record-shapes.ts';
 import type { CheckDefinitionRecord, CheckStateRecord, InstanceContent, InstanceRecord, Ownership } from './records.ts';
 
 /*
@@ -23,17 +25,18 @@ export function isPackedKind(kind: RecordKind): kind is PackedKind {
   return kind === 'instance' || kind === 'checkDefinition' || kind === 'checkState';
 }
 
-/** The whole record of what was parsed of either form. @throws Error for what is neither. */
+/** The whole record of what was parsed of either form. @throws Error for what is neither, naming the field. */
 export function unpackRecord(kind: PackedKind, parsed: unknown, place: RecordPlace): object {
   const record = Array.isArray(parsed) ? unpacked(kind, onlyOf(parsed), place) : parsed;
-  if (!isWhole(kind, record)) throw new Error(`this is no record of the kind ${kind}`);
-  return record;
+  const problem = shapeProblem(record, RECORD_SHAPES[kind]);
+  if (problem !== undefined) throw new Error(problem);
+  return record as object;
 }
 
 function onlyOf(list: readonly unknown[]): Fields {
   const [packed] = list;
   if (list.length === 1 && isObject(packed)) return packed;
-  throw new Error('a packed record is a list of one object');
+  throw new Error('a packed record must be a list of one object');
 }
 
 function unpacked(kind: PackedKind, packed: Fields, place: RecordPlace): object {
@@ -41,28 +44,10 @@ function unpacked(kind: PackedKind, packed: Fields, place: RecordPlace): object 
   return kind === 'checkDefinition' ? unpackDefinition(packed, place) : unpackState(packed);
 }
 
-/** Whether it has what the catalog cannot do without. */
-function isWhole(kind: PackedKind, record: unknown): record is object {
-  if (!isObject(record)) return false;
-  if (kind === 'checkState') return typeof record.status === 'string';
-  if (kind === 'checkDefinition') {
-    const { checkId, definition, state } = record;
-    const fits = typeof checkId === 'string' && isObject(definition);
-    return fits && (state === undefined || isWhole('checkState', state));
-  }
-  const { content } = record;
-  if (!isObject(content) || typeof record.node !== 'string') return false;
-  return typeof content.ID === 'string' && typeof content.Service === 'string' && Array.isArray(content.Tags);
-}
-
 /** Without a list of their names: most have none. */
 function hasFields(value: object): boolean {
   for (const _ in value) return true;
   return false;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function packedOf(kind: PackedKind, record: object, place: RecordPlace): Fields {
@@ -95,6 +80,7 @@ function packContent(content: InstanceContent, place: RecordPlace): Fields {
 }
 
 function unpackInstance(packed: Fields, place: RecordPlace): InstanceRecord {
+  if (!isObject(packed.content)) throw new Error('content must be an object');
   const { ID, Service, Tags, Address, Meta, Port, Weights, EnableTagOverride, ...rare } =
     packed.content as Partial<InstanceContent>;
   const common: InstanceContent = {
@@ -183,11 +169,13 @@ function packOwnership(packed: Fields, { owner, ref, hash }: Ownership): void {
   if (hash !== '') packed.hash = hash;
 }
 
-function namespaceAt({ local }: RecordPlace): string {
+/** The namespace that the place of a record names. */
+export function namespaceAt({ local }: RecordPlace): string {
   return local.startsWith(DEFAULT_PREFIX) ? DEFAULT_NAMESPACE : local.slice(0, local.indexOf('/'));
 }
 
-function idOf({ local }: RecordPlace): string {
+/** The id that the place of a record names. */
+export function idOf({ local }: RecordPlace): string {
   return local.slice(local.startsWith(DEFAULT_PREFIX) ? DEFAULT_PREFIX.length : local.indexOf('/') + 1);
 }
 

@@ -16,6 +16,8 @@ export interface Plan {
   readonly ops: readonly Op[];
   /** What must be held from the planning until the state shows the outcome, so that writers of one entry go in turn. */
   readonly locks: readonly Hold[];
+  /** Keys that it knows nothing of and that must be absent afterwards. */
+  readonly absent: readonly Key[];
   /** What it compares of keys is what the state has of them, and all of that is as the store has it. */
   readonly asStored: boolean;
 }
@@ -43,6 +45,7 @@ export class PlanBuilder {
   readonly #ranges: Compare[] = [];
   readonly #ops: Op[] = [];
   readonly #deleted: KeyRange[] = [];
+  readonly #absent: Key[] = [];
   readonly #losses: Loss[] = [];
   #bytes = 0;
   #asStored = false;
@@ -102,6 +105,7 @@ export class PlanBuilder {
   delete(key: Key, known: Known | undefined): void {
     this.own(key, known);
     if (known) this.#ops.push({ kind: 'delete', key });
+    else this.#absent.push(key);
   }
 
   /** The decision relies on nothing in the range having been put after `maxModRevision`. */
@@ -151,7 +155,7 @@ export class PlanBuilder {
     const compares = this.#ranges.length > 0 ? [...this.#keys, ...this.#ranges] : this.#keys;
     // The ends that come with losses are planned from what sessions held.
     const asStored = this.#asStored && this.#losses.length === 0;
-    return { compares, ops: this.#ops, locks: this.#keys, asStored };
+    return { compares, ops: this.#ops, locks: this.#keys, absent: this.#absent, asStored };
   }
 
   /** Owns a key whose record says the same already; whether it does. */

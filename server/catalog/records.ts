@@ -5,7 +5,6 @@ import {
   type Locality,
   type ServiceInstance,
 } from '../../api/shapes/catalog.ts';
-import { AppError } from '../../core/errors.ts';
 
 /** Who declared an entry ('' = the API), for which object, and the digest of what was declared. */
 export interface Ownership {
@@ -100,15 +99,6 @@ export function sameRecord(a: unknown, b: unknown): boolean {
   }
   for (const key in right) if (right[key] !== undefined) matched--;
   return matched === 0;
-}
-
-/** @throws AppError `storeCorrupt` naming the key. */
-export function decodeRecord<T>(key: string, value: Uint8Array): T {
-  try {
-    return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()) as T;
-  } catch (cause) {
-    throw new AppError('storeCorrupt', `the catalog record ${key} cannot be read`, { cause });
-  }
 }
 
 /** What Consul shows of a mesh proxy that was not configured, shared by all instances. */

@@ -19,15 +19,26 @@ export interface ApplyContext {
 export interface StateTable {
   /** Lower-case letters and hyphens; unique in the state. Keys are `state.keys.table(segment, rest)`. */
   readonly segment: string;
-  /** An entry was put; `rest` is its key after the segment. The value must not be modified. */
+  /**
+   * An entry was put; `rest` is its key after the segment. The value must not be modified. @throws AppError `storeCorrupt` for
+   * what cannot be read, with nothing changed.
+   */
   put(rest: string, entry: StoreEntry, context: ApplyContext): void;
   delete(rest: string, context: ApplyContext): void;
   /** Everything is loaded anew: forget all data. */
   clear(): void;
   /** What `rest` begins with for the entries that belong to a node (its name in lower case): they are deleted with it. */
   ofNode?(node: string): string;
-  /** Refuses what `put` could not read; JSON is asked for where this is not given. @throws AppError `storeCorrupt`. */
-  check?(rest: string, entry: StoreEntry): void;
+  /**
+   * Refuses what `put` would refuse; an archive is asked of each of its entries before any is restored.
+   * @throws AppError `storeCorrupt` naming the key and the field.
+   */
+  check(rest: string, entry: StoreEntry): void;
+  /**
+   * `put` has refused the entry, whose key holds nothing that could be read now: what was there before is forgotten (`delete`
+   * is called where this is not given). A table whose absence would allow something keeps what forbids it instead.
+   */
+  refuse?(rest: string, entry: StoreEntry, why: string, context: ApplyContext): void;
   /** The namespaces that have entries here. */
   namespaces?(): Iterable<string>;
   /** All changes of a transaction (or of a load) are in place; the watchers have not been called yet. */

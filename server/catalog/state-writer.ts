@@ -6,6 +6,7 @@ import type { Leadership } from '../leadership/leadership.ts';
 import { type Hold, KeyedLocks, type LockMode } from './keyed-locks.ts';
 import { GENERATION_KEY } from './keys.ts';
 import { loadedAnew } from './loaded-anew.ts';
+import { overRefused } from './over-refused.ts';
 import type { Plan } from './plan.ts';
 import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
@@ -84,7 +85,7 @@ export class StateWriter {
   /**
    * Makes the plan, perhaps several times, and commits it; resolves with the revision of the outcome when the state shows it.
    * What `plan` decides besides (an answer to give) it keeps for its caller; the last time counts.
-   * @throws AppError what `plan` throws, `notSynced`, `noLeader`, `queueFull`, `conflict`, `deadline`, what the store throws.
+   * @throws AppError what `plan` throws, `storeCorrupt` where it relies on an entry that cannot be read, `notSynced`, `noLeader`, `queueFull`, `conflict`, `deadline`, what the store throws.
    */
   async write(plan: () => Plan): Promise<Revision> {
     this.#deps.state.assertLoaded();
@@ -130,7 +131,8 @@ export class StateWriter {
   }
 
   async #commit(plan: Plan): Promise<Outcome> {
-    if (plan.ops.length === 0) {
+    const { compares, ops } = overRefused(plan, this.#deps.state.refused);
+    if (ops.length === 0) {
       this.#count.unchanged();
       return this.#deps.state.revision;
     }
@@ -142,7 +144,7 @@ export class StateWriter {
     const catalog: Compare = { kind: 'key', key: GENERATION_KEY, modRevision: generationRevision };
     // What the fence compares is followed elsewhere.
     const known = plan.asStored && fence.length === 0 ? { asOf } : {};
-    const result = await store.commit({ compares: [...fence, catalog, ...plan.compares], ops: plan.ops, ...known });
+    const result = await store.commit({ compares: [...fence, catalog, ...compares], ops, ...known });
     if (result.ok) {
       leadership.confirmed(begun);
       if (!(await gate.reached(result.revision, { clock, withinMs: APPLY_DEADLINE_MS }))) {

@@ -1,7 +1,8 @@
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorText } from '../../core/errors.ts';
 import type { KeyRange, Revision, StoreChange, StoreEntry, StoreEvents, StoreView } from '../../store/store.ts';
 import { CatalogRecords } from './catalog-records.ts';
 import { ChangeSet, type OwnedChange } from './change-set.ts';
+import { type Home, KeyHomes } from './key-homes.ts';
 import {
   CatalogKeys,
   FIRST_GENERATION,
@@ -9,27 +10,24 @@ import {
   GENERATION_KEY,
   INDEX_BASE_KEY,
   placeOf,
-  type RecordKind,
-  recordKinds,
   segmentOf,
 } from './keys.ts';
-import { decodeRecord } from './records.ts';
+import { NAME, WHOLE } from './record-shape.ts';
+import { RefusedRecords } from './refused-records.ts';
 import type { ApplyContext, StateTable } from './state-table.ts';
-import { GivenRecord } from './stored.ts';
+import { GivenRecord, storedJson } from './stored.ts';
 
 /** Order in which kinds are loaded, so that each finds what it refers to and checks are listed once. */
 const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkState', 'checkDefinition'] as const;
 
-/** What the keys with a prefix are: records of a kind, or entries of a table. */
-type Home =
-  | { readonly prefix: string; readonly kind: RecordKind; readonly table?: undefined }
-  | { readonly prefix: string; readonly table: StateTable };
-
 /**
  * The catalog in memory, as of one revision of the store: its records and the tables of other parts, built by `load`, kept
- * by `apply`, with one version for each topic. Everything handed out must not be modified.
+ * by `apply`, with one version for each topic. An entry that cannot be read is among the refused ones, and keeps no other
+ * from being shown. Everything handed out must not be modified.
  */
 export class CatalogState extends CatalogRecords {
+  /** What lies in the store and cannot be read. */
+  readonly refused = new RefusedRecords();
   #keys = new CatalogKeys(FIRST_GENERATION);
   #generation = FIRST_GENERATION;
   #generationRevision: Revision = 0;
@@ -40,9 +38,7 @@ export class CatalogState extends CatalogRecords {
   readonly #changeListeners = new Set<(changes: ChangeSet, index: number) => void>();
   readonly #tables = new Map<string, StateTable>();
   /** Of the generation; made when the first key is looked at. */
-  #homes: readonly Home[] | undefined;
-  /** Of the last key: several in a row are often of one kind. */
-  #home: Home | undefined;
+  #homes: KeyHomes | undefined;
 
   get loaded(): boolean {
     return this.#loaded;
@@ -161,16 +157,16 @@ export class CatalogState extends CatalogRecords {
   }
 
   #beginLoad(revision: Revision, generation: StoreEntry | undefined, base: StoreEntry | undefined): ApplyContext {
-    // Should an entry be damaged, nobody takes what is there by then for the catalog.
+    // Should it fail in the middle, nobody takes what is there by then for the catalog.
     this.#loaded = false;
-    this.clearRecords(base ? decodeRecord<number>(base.key, base.value) : FIRST_INDEX_BASE);
+    this.clearRecords(base ? storedJson<number>(base, WHOLE).record : FIRST_INDEX_BASE);
     for (const table of this.#tables.values()) table.clear();
+    this.refused.clear();
     this.topics.forgetData();
     this.#generation = generationOf(generation);
     this.#generationRevision = generation?.modRevision ?? 0;
     this.#keys = new CatalogKeys(this.#generation);
     this.#homes = undefined;
-    this.#home = undefined;
     this.#revision = revision;
     return this.#context(revision, true);
   }
@@ -179,10 +175,7 @@ export class CatalogState extends CatalogRecords {
     const changes = new ChangeSet();
     for (const entry of entries) {
       const home = this.#homeOf(entry.key);
-      if (!home) continue;
-      const rest = entry.key.slice(home.prefix.length);
-      if (home.table) home.table.put(rest, entry, context);
-      else this.putRecord(home.kind, placeOf(rest), entry, changes);
+      if (home) this.#put(home, entry, changes, context);
     }
     this.settleRecords(changes, this.applied);
   }
@@ -221,17 +214,8 @@ export class CatalogState extends CatalogRecords {
 
   /** Where a key of this generation belongs; undefined for any other key. */
   #homeOf(key: string): Home | undefined {
-    if (this.#home && key.startsWith(this.#home.prefix)) return this.#home;
-    this.#homes ??= this.#listHomes();
-    this.#home = this.#homes.find(({ prefix }) => key.startsWith(prefix));
-    return this.#home;
-  }
-
-  #listHomes(): Home[] {
-    const prefixOf = (segment: string) => this.#keys.tableRange(segment).start;
-    const records = recordKinds().map((kind): Home => ({ prefix: prefixOf(segmentOf(kind)), kind }));
-    const tables = [...this.#tables].map(([segment, table]): Home => ({ prefix: prefixOf(segment), table }));
-    return [...records, ...tables];
+    this.#homes ??= new KeyHomes(this.#keys, this.#tables);
+    return this.#homes.of(key);
   }
 
   #change(change: StoreChange, changes: ChangeSet, context: ApplyContext, touched: StateTable[]): boolean {
@@ -239,6 +223,7 @@ export class CatalogState extends CatalogRecords {
       const { kind, place } = change.entry.decoded;
       if (place) {
         this.putRecord(kind, place, change.entry, changes);
+        this.refused.forget(change.entry.key);
         return true;
       }
     }
@@ -246,20 +231,46 @@ export class CatalogState extends CatalogRecords {
     if (key === GENERATION_KEY || key === INDEX_BASE_KEY) return false;
     const home = this.#homeOf(key);
     if (!home) return true;
-    const rest = key.slice(home.prefix.length);
-    if (home.table) {
-      if (change.kind === 'put') home.table.put(rest, change.entry, context);
-      else home.table.delete(rest, context);
-      if (!touched.includes(home.table)) touched.push(home.table);
-      return true;
-    }
-    if (change.kind === 'put') this.putRecord(home.kind, placeOf(rest), change.entry, changes);
-    else this.deleteRecord(home.kind, placeOf(rest), changes);
+    if (change.kind === 'put') this.#put(home, change.entry, changes, context);
+    else this.#delete(home, key, changes, context);
+    if (home.table && !touched.includes(home.table)) touched.push(home.table);
     return true;
+  }
+
+  #put(home: Home, entry: StoreEntry, changes: ChangeSet, context: ApplyContext): void {
+    const rest = entry.key.slice(home.prefix.length);
+    try {
+      if (home.table) home.table.put(rest, entry, context);
+      else this.putRecord(home.kind, placeOf(rest), entry, changes);
+      this.refused.forget(entry.key);
+    } catch (error) {
+      const why = errorText(error);
+      this.refused.add(entry, why);
+      if (home.table?.refuse) home.table.refuse(rest, entry, why, context);
+      else if (home.table) home.table.delete(rest, context);
+      else if (hasPlace(rest)) this.refuseRecord(home.kind, placeOf(rest), entry, changes);
+    }
+  }
+
+  #delete(home: Home, key: string, changes: ChangeSet, context: ApplyContext): void {
+    const rest = key.slice(home.prefix.length);
+    this.refused.forget(key);
+    if (home.table) home.table.delete(rest, context);
+    else if (hasPlace(rest)) this.deleteRecord(home.kind, placeOf(rest), changes);
+  }
+}
+
+/** Whether a record can lie there: a key that nobody has made may hold escapes that cannot be read. */
+function hasPlace(rest: string): boolean {
+  try {
+    placeOf(rest);
+    return true;
+  } catch {
+    return false;
   }
 }
 
 /** The generation that the entry of `GENERATION_KEY` names. */
 function generationOf(entry: StoreEntry | undefined): string {
-  return entry ? decodeRecord<string>(entry.key, entry.value) : FIRST_GENERATION;
+  return entry ? storedJson<string>(entry, NAME).record : FIRST_GENERATION;
 }

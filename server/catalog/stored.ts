@@ -1,7 +1,8 @@
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorText } from '../../core/errors.ts';
 import type { Revision, StoreEntry } from '../../store/store.ts';
 import type { RecordPlace } from './keys.ts';
 import { type PackedKind, packRecord, unpackRecord } from './packed-records.ts';
+import { type Shape, shapeProblem } from './record-shape.ts';
 import { encodeRecord } from './records.ts';
 
 /**
@@ -110,9 +111,14 @@ export class GivenRecord {
   }
 }
 
-/** Reads an entry whose record is JSON. @throws AppError `storeCorrupt` naming the key. */
-export function storedJson<T>(entry: StoreEntry): Stored<T> {
-  return read(entry, (text) => JSON.parse(text) as T);
+/** Reads an entry whose record is JSON of this shape. @throws AppError `storeCorrupt` naming the key and the field. */
+export function storedJson<T>(entry: StoreEntry, shape?: Shape): Stored<T> {
+  return read(entry, (text) => {
+    const record: unknown = JSON.parse(text);
+    const problem = shape && shapeProblem(record, shape);
+    if (problem !== undefined) throw new Error(problem);
+    return record as T;
+  });
 }
 
 /** Reads a record in either of its forms, or takes it where it is given. @throws AppError `storeCorrupt` naming the key. */
@@ -137,7 +143,9 @@ function read<T>(entry: StoreEntry, decode: (text: string) => T): Stored<T> {
   try {
     record = decode(body.toString());
   } catch (cause) {
-    throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read`, { cause });
+    // The text of a parser may show a part of the record, which may be secret.
+    const why = cause instanceof SyntaxError ? 'it is no JSON' : errorText(cause);
+    throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read: ${why}`, { cause });
   }
   return carried ? { record, createRevision, modRevision, carried } : { record, createRevision, modRevision };
 }

@@ -3,9 +3,11 @@ import { shownEntry } from '../../api/shapes/config-entry/decode.ts';
 import type { ConfigEntry, ConfigKind, Indexes } from '../../api/shapes/config-entry/entry.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { escapePart } from '../catalog/keys.ts';
+import { WHOLE } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { isChainKind, servicesOf } from './references.ts';
+import { entryInPlaceOf, storedEntry } from './stored-entry.ts';
 
 /** An entry in memory. */
 export interface KeptEntry {
@@ -48,10 +50,28 @@ export class ConfigTable implements StateTable {
 
   put(rest: string, entry: StoreEntry, context: ApplyContext): void {
     if (rest === configRest.graph) {
-      this.#graph = storedJson<number>(entry);
+      this.#graph = storedJson<number>(entry, WHOLE);
       return;
     }
-    const stored = storedJson<ConfigEntry>(entry);
+    this.#keep(rest, storedEntry(rest, restOf, entry), context);
+  }
+
+  check(rest: string, entry: StoreEntry): void {
+    if (rest === configRest.graph) storedJson(entry, WHOLE);
+    else storedEntry(rest, restOf, entry);
+  }
+
+  refuse(rest: string, { createRevision, modRevision }: StoreEntry, why: string, context: ApplyContext): void {
+    if (rest === configRest.graph) {
+      // It is compared and counted up, not read.
+      this.#graph = { record: 0, createRevision, modRevision };
+      return;
+    }
+    const record = entryInPlaceOf(rest, this.#keys.get(rest)?.stored.record, why);
+    if (record) this.#keep(rest, { record, createRevision, modRevision }, context);
+  }
+
+  #keep(rest: string, stored: Stored<ConfigEntry>, context: ApplyContext): void {
     const indexes = {
       CreateIndex: createIndexOf(stored, context.base),
       ModifyIndex: modifyIndexOf(stored, context.base),
@@ -147,6 +167,10 @@ export class ConfigTable implements StateTable {
       else this.#referrers.delete(service);
     }
   }
+}
+
+function restOf({ Kind: kind, Name: name }: ConfigEntry): string {
+  return configRest.entry(kind, name);
 }
 
 /** 48 bits of the content: a number that every client can hold. */

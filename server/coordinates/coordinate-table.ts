@@ -2,6 +2,7 @@ import type { NodeDistances } from '../../api/routes/node-distances.ts';
 import { type Coordinate, type CoordinateEntry, roundTripSeconds } from '../../api/shapes/coordinate.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { escapePart } from '../catalog/keys.ts';
+import { fields, listOf, NAME, NUMBER, TEXT } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { type Stored, storedJson } from '../catalog/stored.ts';
 
@@ -11,6 +12,12 @@ export interface CoordinateRecord {
   readonly segment: string;
   readonly coordinate: Coordinate;
 }
+
+const RECORD = fields({
+  node: NAME,
+  segment: TEXT,
+  coordinate: fields({ Vec: listOf(NUMBER), Error: NUMBER, Adjustment: NUMBER, Height: NUMBER }),
+});
 
 /** What waits for coordinates: all of them, or those of a node. */
 export const coordinateTopics = {
@@ -38,7 +45,7 @@ export class CoordinateTable implements StateTable, NodeDistances {
   }
 
   put(rest: string, entry: StoreEntry, context: ApplyContext): void {
-    const stored = storedJson<CoordinateRecord>(entry);
+    const stored = storedJson<CoordinateRecord>(entry, RECORD);
     const [node = '', segment = ''] = rest.split('/');
     const segments = this.#nodes.get(node) ?? new Map<string, Stored<CoordinateRecord>>();
     this.#nodes.set(node, segments.set(segment, stored));
@@ -53,6 +60,10 @@ export class CoordinateTable implements StateTable, NodeDistances {
     segments.delete(segment);
     if (segments.size === 0) this.#nodes.delete(node);
     this.#touch(stored.record.node, context);
+  }
+
+  check(_rest: string, entry: StoreEntry): void {
+    storedJson(entry, RECORD);
   }
 
   clear(): void {

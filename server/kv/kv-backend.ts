@@ -1,6 +1,7 @@
 import type { LiveRead } from '../../api/routes/catalog-backend.ts';
 import type { KvBackend, KvList, KvPut } from '../../api/routes/kv-routes.ts';
 import type { KvItem } from '../../api/shapes/kv.ts';
+import { AppError } from '../../core/errors.ts';
 import { type Plan, PlanBuilder } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { StateWriter } from '../catalog/state-writer.ts';
@@ -153,7 +154,8 @@ export class StateKvBackend implements KvBackend {
   }
 }
 
-/** What is handed out of a key. */
+/** What is handed out of a key. @throws AppError `storeCorrupt` when it cannot be read. */
 export function itemOf(entry: KvEntry | undefined): KvItem | undefined {
+  if (entry?.broken !== undefined) throw new AppError('storeCorrupt', `${entry.broken}; put the key anew or delete it`);
   return entry && { ...entry, key: keyOfRest(entry.rest) };
 }

@@ -22,8 +22,11 @@ export interface KvWrite {
 }
 
 /** A plain write leaves the holder in its place, and begins the count of locks anew (Consul). */
-export function setContent(before: KvContent | undefined, { value, flags }: KvWrite): KvContent {
-  return { value, flags, lockIndex: 0, session: before?.session ?? '' };
+export function setContent(
+  before: (KvContent & { readonly broken?: string }) | undefined,
+  { value, flags }: KvWrite,
+): KvContent {
+  return { value, flags, lockIndex: 0, session: before && before.broken === undefined ? before.session : '' };
 }
 
 /** Undefined while another session holds the key. The holder itself may change the value. */

@@ -19,6 +19,8 @@ export interface KvEntry extends KvContent, Ordered {
   readonly modRevision: number;
   readonly carried?: CarriedIndexes;
   readonly createIndex: number;
+  /** What is stored cannot be read, and why. Nobody may take the lock that it may be. */
+  readonly broken?: string;
 }
 
 /** The first byte of every stored form: its version. */
@@ -44,7 +46,8 @@ export function decodeKv(rest: string, entry: StoreEntry, base: number): KvEntry
   const { carried, body } = openValue(entry.key, entry.value);
   const valueAt = HEADER_BYTES + (body[1] ?? 0);
   if (body[0] !== VERSION || body.length < valueAt) {
-    throw new AppError('storeCorrupt', `the value of ${JSON.stringify(entry.key)} cannot be read`);
+    const why = body[0] === VERSION ? 'it ends too early' : `its first byte must be ${VERSION}`;
+    throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read: ${why}`);
   }
   const value = body.subarray(valueAt);
   const { createRevision, modRevision } = entry;
@@ -59,6 +62,18 @@ export function decodeKv(rest: string, entry: StoreEntry, base: number): KvEntry
     createIndex: createIndexOf(revisions, base),
     modifyIndex: modifyIndexOf(revisions, base),
   };
+}
+
+/** The holder of what cannot be read: no session. */
+const NOBODY_KNOWS = 'unreadable';
+
+/** What is known of a key whose stored form cannot be read. */
+export function kvInPlaceOf(rest: string, entry: StoreEntry, base: number, broken: string): KvEntry {
+  const { createRevision, modRevision } = entry;
+  const revisions = { createRevision, modRevision };
+  const content: KvContent = { flags: 0n, lockIndex: 0, session: NOBODY_KNOWS, value: new Uint8Array() };
+  const createIndex = createIndexOf(revisions, base);
+  return { rest, ...content, ...revisions, createIndex, modifyIndex: modifyIndexOf(revisions, base), broken };
 }
 
 export function sameContent(a: KvContent, b: KvContent): boolean {

@@ -4,7 +4,7 @@ import { NamespaceCounts } from '../catalog/namespace-counts.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { topicOf } from '../catalog/topics.ts';
 import { namespaceOfRest } from './kv-keys.ts';
-import { decodeKv, type KvEntry } from './kv-record.ts';
+import { decodeKv, type KvEntry, kvInPlaceOf } from './kv-record.ts';
 import type { KvWatches } from './kv-watches.ts';
 import { type Ordered, OrderedEntries } from './ordered-entries.ts';
 
@@ -56,8 +56,20 @@ export class KvTable implements StateTable {
   }
 
   put(rest: string, stored: StoreEntry, context: ApplyContext): void {
+    this.#put(rest, decodeKv(rest, stored, context.base), context);
+  }
+
+  check(rest: string, stored: StoreEntry): void {
+    decodeKv(rest, stored, 0);
+  }
+
+  /** The key is there; its value is refused to those who read it, and its lock to those who want it. */
+  refuse(rest: string, stored: StoreEntry, why: string, context: ApplyContext): void {
+    this.#put(rest, kvInPlaceOf(rest, stored, context.base, why), context);
+  }
+
+  #put(rest: string, entry: KvEntry, context: ApplyContext): void {
     const before = this.#entries.get(rest);
-    const entry = decodeKv(rest, stored, context.base);
     const owed = this.#takeBack(rest);
     if (entry.session !== '') {
       this.#bySession.add(entry.session, rest);
@@ -146,10 +158,6 @@ export class KvTable implements StateTable {
       next = at < 0 ? this.#after(next.rest, prefix) : this.#entries.firstAfterGroup(shown, prefix);
     }
     return found;
-  }
-
-  check(rest: string, stored: StoreEntry): void {
-    decodeKv(rest, stored, 0);
   }
 
   namespaces(): Iterable<string> {

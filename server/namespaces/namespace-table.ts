@@ -1,5 +1,6 @@
 import type { Namespace, NamespaceContent } from '../../api/shapes/namespace.ts';
 import type { StoreEntry } from '../../store/store.ts';
+import { fields, mapOf, maybe, NAME, TEXT } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { topicOf } from '../catalog/topics.ts';
@@ -9,13 +10,27 @@ export interface NamespaceEntry {
   readonly shape: Namespace;
 }
 
+const NAMESPACE = fields({ Name: NAME, Description: TEXT, Meta: maybe(mapOf(TEXT)) });
+
 /** The namespaces that somebody has described, by name. */
 export class NamespaceTable implements StateTable {
   readonly segment = 'namespace';
   readonly #byName = new Map<string, NamespaceEntry>();
 
   put(rest: string, entry: StoreEntry, context: ApplyContext): void {
-    const stored = storedJson<NamespaceContent>(entry);
+    this.#keep(rest, storedJson<NamespaceContent>(entry, NAMESPACE), context);
+  }
+
+  check(_rest: string, entry: StoreEntry): void {
+    storedJson(entry, NAMESPACE);
+  }
+
+  /** It is there, though nobody knows what was said of it. */
+  refuse(rest: string, { createRevision, modRevision }: StoreEntry, why: string, context: ApplyContext): void {
+    this.#keep(rest, { record: { Name: rest, Description: why, Meta: null }, createRevision, modRevision }, context);
+  }
+
+  #keep(rest: string, stored: Stored<NamespaceContent>, context: ApplyContext): void {
     const CreateIndex = createIndexOf(stored, context.base);
     const ModifyIndex = modifyIndexOf(stored, context.base);
     this.#byName.set(rest, { stored, shape: { ...stored.record, CreateIndex, ModifyIndex } });

@@ -3,6 +3,7 @@ import type { NodeDistances } from '../../api/routes/node-distances.ts';
 import type { ExecuteOptions, QueryBackend, ResolvedQuery } from '../../api/routes/query-routes.ts';
 import type { HealthEntry } from '../../api/shapes/catalog.ts';
 import type { PreparedQuery, QueryAnswer, QueryContent } from '../../api/shapes/prepared-query.ts';
+import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { liveRead } from '../backend/catalog-reads.ts';
 import type { CatalogState } from '../catalog/state.ts';
@@ -63,7 +64,11 @@ export class StateQueryBackend implements QueryBackend {
     this.#deps.state.assertLoaded();
     const entry = this.#deps.table.find(idOrName);
     if (!entry) return undefined;
-    const { shape, template } = entry;
+    const { shape, template, broken } = entry;
+    if (broken !== undefined) {
+      const text = `the prepared query ${JSON.stringify(shape.ID)} cannot be executed: ${broken}; update or delete it`;
+      throw new AppError('storeCorrupt', text);
+    }
     return { query: template ? { ...shape, Service: template.render({ name: idOrName, segment: '' }) } : shape };
   }
 

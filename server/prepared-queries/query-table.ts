@@ -1,10 +1,12 @@
-import type { PreparedQuery, QueryContent } from '../../api/shapes/prepared-query.ts';
+import { decodeQuery, type PreparedQuery, type QueryContent } from '../../api/shapes/prepared-query.ts';
+import { AppError, errorText } from '../../core/errors.ts';
 import { SetMap } from '../../core/set-map.ts';
 import type { StoreEntry } from '../../store/store.ts';
-import { escapePart } from '../catalog/keys.ts';
+import { escapePart, unescapePart } from '../catalog/keys.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
-import { type CompiledTemplate, compileTemplate } from './template.ts';
+import { QUERY, QUERY_NAME } from './query-shape.ts';
+import { type CompiledTemplate, compileTemplate, TEMPLATE_TYPE } from './template.ts';
 
 /** A prepared query as it is stored. */
 export interface QueryRecord {
@@ -17,8 +19,10 @@ export interface QueryEntry {
   readonly stored: Stored<QueryRecord>;
   /** Its JSON form. */
   readonly shape: PreparedQuery;
-  /** Undefined for a query that is no template. */
+  /** Undefined for a query that is no template, and for one that is broken. */
   readonly template: CompiledTemplate | undefined;
+  /** Why it cannot be executed, though it is stored: its template does not compile, or all of it cannot be read. */
+  readonly broken?: string;
 }
 
 /** Waits for any change of any prepared query. */
@@ -29,6 +33,9 @@ export const queryRest = {
   id: (id: string) => `id/${id.toLowerCase()}`,
   name: (content: QueryContent) => `${content.Template.Type === '' ? 'name' : 'template'}/${escapePart(content.Name)}`,
 };
+
+/** What is shown of a query of which nothing can be read. */
+const NOTHING: QueryContent = decodeQuery(Buffer.from('{}')).content;
 
 /** All prepared queries, found by id, by name, or by the longest prefix that a template has. */
 export class QueryTable implements StateTable {
@@ -44,22 +51,31 @@ export class QueryTable implements StateTable {
 
   put(rest: string, entry: StoreEntry, context: ApplyContext): void {
     if (!rest.startsWith('id/')) {
-      this.#names.set(rest, storedJson<string>(entry));
+      const name = storedJson<string>(entry, QUERY_NAME);
+      this.#names.set(rest, name);
+      this.#nameBroken(name.record, context);
       return;
     }
-    const stored = storedJson<QueryRecord>(entry);
-    const { id, content } = stored.record;
-    const indexes = {
-      CreateIndex: createIndexOf(stored, context.base),
-      ModifyIndex: modifyIndexOf(stored, context.base),
-    };
-    this.#remove(this.#byId.get(id));
-    this.#add({
-      stored,
-      shape: { ID: id, ...content, ...indexes },
-      template: content.Template.Type === '' ? undefined : compileTemplate(content),
-    });
-    context.bump(QUERIES_TOPIC, true);
+    const { stored, template } = readQuery(rest, entry);
+    this.#keep(stored, { template }, context);
+  }
+
+  check(rest: string, entry: StoreEntry): void {
+    if (rest.startsWith('id/')) readQuery(rest, entry);
+    else storedJson(entry, QUERY_NAME);
+  }
+
+  /** It is listed and can be deleted or written anew, but not executed. */
+  refuse(rest: string, entry: StoreEntry, why: string, context: ApplyContext): void {
+    if (!rest.startsWith('id/')) {
+      this.#names.delete(rest);
+      return;
+    }
+    const id = rest.slice('id/'.length);
+    const { createRevision, modRevision } = entry;
+    const stored = storedQuery(rest, entry) ?? { record: { id, content: NOTHING }, createRevision, modRevision };
+    this.#keep(stored, { template: undefined, broken: why }, context);
+    this.#nameBroken(id, context);
   }
 
   delete(rest: string, context: ApplyContext): void {
@@ -100,6 +116,28 @@ export class QueryTable implements StateTable {
     return this.#byId.get(lower) ?? this.#byName.get(lower) ?? this.#byLongestPrefix(lower);
   }
 
+  #keep(stored: Stored<QueryRecord>, how: Pick<QueryEntry, 'template' | 'broken'>, context: ApplyContext): void {
+    const { id, content } = stored.record;
+    const CreateIndex = createIndexOf(stored, context.base);
+    const ModifyIndex = modifyIndexOf(stored, context.base);
+    this.#remove(this.#byId.get(id));
+    this.#add({ stored, shape: { ID: id, ...content, CreateIndex, ModifyIndex }, ...how });
+    context.bump(QUERIES_TOPIC, true);
+  }
+
+  /** The name of a query that cannot be read is told by the entry of the name alone, which may come before it or after it. */
+  #nameBroken(id: string, context: ApplyContext): void {
+    const entry = this.#byId.get(id);
+    if (entry?.broken === undefined || entry.stored.record.content !== NOTHING) return;
+    for (const [rest, { record }] of this.#names) {
+      if (record !== id) continue;
+      const Name = unescapePart(rest.slice(rest.indexOf('/') + 1));
+      const Type = rest.startsWith('template/') ? TEMPLATE_TYPE : '';
+      const content = { ...NOTHING, Name, Template: { ...NOTHING.Template, Type } };
+      this.#keep({ ...entry.stored, record: { id, content } }, { template: undefined, broken: entry.broken }, context);
+    }
+  }
+
   #byLongestPrefix(name: string): QueryEntry | undefined {
     for (const length of this.#lengths) {
       if (length > name.length) continue;
@@ -112,23 +150,53 @@ export class QueryTable implements StateTable {
   #add(entry: QueryEntry): void {
     const { ID: id, Name: name, Session: session } = entry.shape;
     this.#byId.set(id, entry);
-    if (entry.template) this.#byPrefix.set(name.toLowerCase(), entry);
+    if (isTemplate(entry)) this.#byPrefix.set(name.toLowerCase(), entry);
     else if (name !== '') this.#byName.set(name.toLowerCase(), entry);
     if (session !== '') this.#bySession.add(session, entry);
-    if (entry.template) this.#countLengths();
+    if (isTemplate(entry)) this.#countLengths();
   }
 
   #remove(entry: QueryEntry | undefined): void {
     if (!entry) return;
     const { ID: id, Name: name, Session: session } = entry.shape;
     this.#byId.delete(id);
-    const names = entry.template ? this.#byPrefix : this.#byName;
+    const names = isTemplate(entry) ? this.#byPrefix : this.#byName;
     if (names.get(name.toLowerCase()) === entry) names.delete(name.toLowerCase());
     this.#bySession.delete(session, entry);
-    if (entry.template) this.#countLengths();
+    if (isTemplate(entry)) this.#countLengths();
   }
 
   #countLengths(): void {
     this.#lengths = [...new Set([...this.#byPrefix.keys()].map((prefix) => prefix.length))].sort((a, b) => b - a);
   }
+}
+
+function isTemplate({ shape }: QueryEntry): boolean {
+  return shape.Template.Type !== '';
+}
+
+/** A query that can be executed. @throws AppError `storeCorrupt` naming the key. */
+function readQuery(rest: string, entry: StoreEntry): Pick<QueryEntry, 'stored' | 'template'> {
+  const stored = storedJson<QueryRecord>(entry, QUERY);
+  const { id, content } = stored.record;
+  if (queryRest.id(id) !== rest) throw unreadable(entry, `its id is ${JSON.stringify(id)}, not that of its key`);
+  try {
+    return { stored, template: content.Template.Type === '' ? undefined : compileTemplate(content) };
+  } catch (error) {
+    throw unreadable(entry, errorText(error));
+  }
+}
+
+/** A query that is what a query has to be, whether it can be executed or not. */
+function storedQuery(rest: string, entry: StoreEntry): Stored<QueryRecord> | undefined {
+  try {
+    const stored = storedJson<QueryRecord>(entry, QUERY);
+    return queryRest.id(stored.record.id) === rest ? stored : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable({ key }: StoreEntry, why: string): AppError {
+  return new AppError('storeCorrupt', `the entry ${key} cannot be used: ${why}`);
 }

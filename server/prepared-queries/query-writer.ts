@@ -95,9 +95,11 @@ export class QueryWriter {
     }
     if (hasName(content)) {
       const holder = table.name(content);
-      if (holder && holder.record !== id) throw refused(aliasText(content));
+      // One whose query is gone holds nothing: its query could not be read and was deleted.
+      if (holder && holder.record !== id && table.byId(holder.record)) throw refused(aliasText(content));
       if (table.byId(content.Name)) throw refused(`name '${content.Name}' aliases an existing query ID`);
-      if (holder) plan.own(this.#key(queryRest.name(content)), holder);
+      if (holder && holder.record !== id) plan.put(this.#key(queryRest.name(content)), holder, id);
+      else if (holder) plan.own(this.#key(queryRest.name(content)), holder);
       else plan.put(this.#key(queryRest.name(content)), undefined, id);
     }
     plan.putChanged(this.#key(queryRest.id(id)), before?.stored, record);

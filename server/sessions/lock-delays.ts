@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import type { StoreEntry } from '../../store/store.ts';
+import { fields, NUMBER } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { type Stored, storedJson } from '../catalog/stored.ts';
 
@@ -8,6 +9,10 @@ export interface LockDelayRecord {
   readonly untilMs: number;
   readonly delayMs: number;
 }
+
+const RECORD = fields({ untilMs: NUMBER, delayMs: NUMBER });
+/** Consul allows no longer one. */
+const LONGEST_MS = 60_000;
 
 interface Delay {
   readonly record: LockDelayRecord;
@@ -30,8 +35,23 @@ export class LockDelays implements StateTable {
   }
 
   put(rest: string, entry: StoreEntry, { loading }: Pick<ApplyContext, 'loading'>): void {
-    const stored = storedJson<LockDelayRecord>(entry);
+    const stored = storedJson<LockDelayRecord>(entry, RECORD);
     this.#set(rest, stored.record, stored, loading);
+  }
+
+  check(_rest: string, entry: StoreEntry): void {
+    storedJson(entry, RECORD);
+  }
+
+  /** Nobody knows how long it was: as long as one can be. */
+  refuse(
+    rest: string,
+    { createRevision, modRevision }: StoreEntry,
+    _why: string,
+    { loading }: Pick<ApplyContext, 'loading'>,
+  ): void {
+    const record = { untilMs: this.#clock.now() + LONGEST_MS, delayMs: LONGEST_MS };
+    this.#set(rest, record, { record, createRevision, modRevision }, loading);
   }
 
   /** A session has ended that held the key; the store may follow later. */

@@ -127,6 +127,11 @@ export class SessionKeeper implements Runnable {
 
   #added(entry: SessionEntry): void {
     const { ID: id } = entry.shape;
+    // Nobody knows how long it was to live, nor what it was bound to.
+    if (entry.broken) {
+      this.#forget(id);
+      return;
+    }
     if (!this.#isDead(id)) {
       this.#arm(entry);
       return;
@@ -190,7 +195,7 @@ export class SessionKeeper implements Runnable {
   #check(entry: SessionEntry, index: number): void {
     const { state, table, log, clock } = this.#deps;
     const { namespace, content } = entry.stored.record;
-    if (!table.find(entry.shape.ID)) return;
+    if (entry.broken || !table.find(entry.shape.ID)) return;
     const problem = bindingProblem(content, state.node(content.Node), namespace);
     if (!problem) return;
     log.info('a session ends with what it is bound to', { session: entry.shape.ID, reason: problem });

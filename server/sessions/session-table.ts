@@ -4,9 +4,10 @@ import type { Clock } from '../../core/clock.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { NamespaceCounts } from '../catalog/namespace-counts.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
-import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+import { createIndexOf, modifyIndexOf, type Stored } from '../catalog/stored.ts';
 import { Topics, topicOf } from '../catalog/topics.ts';
 import { BoundIndex } from './bound-index.ts';
+import { sessionInPlaceOf, storedSession } from './stored-session.ts';
 
 /** A session as it is stored. */
 export interface SessionRecord {
@@ -21,6 +22,8 @@ export interface SessionEntry {
   readonly stored: Stored<SessionRecord>;
   /** Its JSON form. */
   readonly shape: Session;
+  /** What is stored cannot be read: it keeps what it holds until somebody ends it. */
+  readonly broken?: boolean;
 }
 
 /** Told of every session that comes or goes. */
@@ -73,10 +76,29 @@ export class SessionTable implements StateTable {
   }
 
   put(rest: string, entry: StoreEntry, context: ApplyContext): void {
-    const stored = storedJson<SessionRecord>(entry);
+    this.#keep(rest, storedSession(rest, entry), { broken: false }, context);
+  }
+
+  check(rest: string, entry: StoreEntry): void {
+    storedSession(rest, entry);
+  }
+
+  /** Nobody else gets what it holds. */
+  refuse(rest: string, entry: StoreEntry, _why: string, context: ApplyContext): void {
+    const before = this.#byId.get(rest)?.stored.record;
+    this.#keep(rest, sessionInPlaceOf(rest, before, entry), { broken: true }, context);
+  }
+
+  #keep(
+    rest: string,
+    stored: Stored<SessionRecord>,
+    { broken }: { readonly broken: boolean },
+    context: ApplyContext,
+  ): void {
     const { id, content, deadSinceMs } = stored.record;
     const added: SessionEntry = {
       stored,
+      broken,
       shape: {
         ID: id,
         ...content,

@@ -10,29 +10,21 @@ import {
   splitKey,
 } from '../catalog/keys.ts';
 import { isPackedKind } from '../catalog/packed-records.ts';
-import type { InstanceRecord } from '../catalog/records.ts';
+import { RECORD_SHAPES } from '../catalog/record-shapes.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { isPacked, sealValue, storedJson, storedRecord } from '../catalog/stored.ts';
 
 const PREFIX = generationPrefix(FIRST_GENERATION);
 
-/** The parts of a key of each kind, and the fields without which its record cannot be shown. */
-const KINDS: Readonly<
-  Record<RecordKind, { readonly parts: number; readonly fields: Readonly<Record<string, string>> }>
-> = {
-  node: { parts: 1, fields: { name: 'string', id: 'string', address: 'string' } },
-  nodeId: { parts: 1, fields: {} },
-  instance: { parts: 3, fields: { node: 'string', namespace: 'string', content: 'object' } },
-  checkDefinition: {
-    parts: 3,
-    fields: { node: 'string', namespace: 'string', checkId: 'string', serviceId: 'string', definition: 'object' },
-  },
-  checkState: { parts: 3, fields: { status: 'string', output: 'string' } },
-  owner: { parts: 1, fields: { epoch: 'number' } },
+/** The parts of a key of each kind. */
+const PARTS: Readonly<Record<RecordKind, number>> = {
+  node: 1,
+  nodeId: 1,
+  instance: 3,
+  checkDefinition: 3,
+  checkState: 3,
+  owner: 1,
 };
-
-/** Of what an instance declares. */
-const CONTENT = { ID: 'string', Service: 'string', Tags: 'object', Weights: 'object' };
 
 /** Whether a record has a form that only versions know that pack records. */
 export type EntryForm = 'plain' | 'packed';
@@ -51,7 +43,7 @@ export function checkEntry(state: Pick<CatalogState, 'table'>, archived: StoreEn
   if (!split || split.rest === '') throw refused(`the key ${JSON.stringify(entry.key)} names no kind of data`);
   const table = state.table(split.segment);
   if (table) {
-    readable(() => (table.check ? table.check(split.rest, entry) : storedJson(entry)));
+    readable(() => table.check(split.rest, entry));
     return 'plain';
   }
   const kind = kindOf(split.segment);
@@ -64,24 +56,15 @@ export function checkEntry(state: Pick<CatalogState, 'table'>, archived: StoreEn
 
 /** Whether it has another record within it. */
 function checkRecord(kind: RecordKind, rest: string, entry: StoreEntry): boolean {
-  const { parts, fields } = KINDS[kind];
-  if (partsOf(PREFIX + entry.key)?.length !== parts)
+  if (partsOf(PREFIX + entry.key)?.length !== PARTS[kind]) {
     throw refused(`the key ${JSON.stringify(entry.key)} is not that of a ${kind}`);
-  const { record } = readable(() =>
-    isPackedKind(kind) ? storedRecord<object>(kind, placeOf(rest), entry) : storedJson<unknown>(entry),
-  );
-  requireFields(entry.key, record, fields);
-  if (kind === 'instance') requireFields(`the content in ${entry.key}`, (record as InstanceRecord).content, CONTENT);
-  const within = kind === 'checkDefinition' ? (record as { state?: unknown }).state : undefined;
-  if (within !== undefined) requireFields(`the state in ${entry.key}`, within, KINDS.checkState.fields);
-  return within !== undefined;
-}
-
-function requireFields(where: string, record: unknown, fields: Readonly<Record<string, string>>): void {
-  for (const [field, type] of Object.entries(fields)) {
-    const value = (record as Record<string, unknown> | null)?.[field];
-    if (value === null || typeof value !== type) throw refused(`${where} has no ${field} (${type})`);
   }
+  const { record } = readable(() =>
+    isPackedKind(kind)
+      ? storedRecord<object>(kind, placeOf(rest), entry)
+      : storedJson<unknown>(entry, RECORD_SHAPES[kind]),
+  );
+  return kind === 'checkDefinition' && (record as { state?: unknown }).state !== undefined;
 }
 
 /** @throws AppError `storeCorrupt` that says what it was that could not be read. */

@@ -11,7 +11,7 @@ import {
   INDEX_BASE_KEY,
 } from '../catalog/keys.ts';
 import type { CatalogState } from '../catalog/state.ts';
-import { createIndexOf, modifyIndexOf, openValue, storedJson } from '../catalog/stored.ts';
+import { createIndexOf, modifyIndexOf, type OpenedValue, openValue, storedJson } from '../catalog/stored.ts';
 import { mayHoldPacked } from '../leadership/record-format.ts';
 import { ARCHIVE_FORMAT, PLAIN_FORMAT, writeArchive } from './archive.ts';
 
@@ -77,6 +77,15 @@ async function catalogOf(view: StoreView): Promise<{ base: number; generation: s
   };
 }
 
+/** What begins with a damaged index line goes as it is: it must not keep the rest from being saved. */
+function opened(key: string, value: Uint8Array): OpenedValue {
+  try {
+    return openValue(key, value);
+  } catch {
+    return { body: Buffer.from(value) };
+  }
+}
+
 async function* portable(
   view: StoreView,
   from: { base: number; generation: string },
@@ -84,7 +93,7 @@ async function* portable(
   const prefix = generationPrefix(from.generation);
   for await (const entries of view.slices(prefixRange(prefix))) {
     yield entries.map(({ key, value, createRevision, modRevision }) => {
-      const { carried, body } = openValue(key, value);
+      const { carried, body } = opened(key, value);
       const stored = { createRevision, modRevision, carried };
       return {
         key: key.slice(prefix.length),

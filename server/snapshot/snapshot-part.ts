@@ -25,7 +25,12 @@ export function snapshotPart(deps: PartDeps): ServerPart {
   };
   return {
     routes: snapshotRoutes(deps.reads, {
-      save: (signal) => exportSnapshot(deps, { datacenter: deps.datacenter, signal }),
+      save: (signal) => {
+        const { size: count } = deps.state.refused;
+        if (count > 0)
+          deps.log.warn('entries that cannot be read are in this snapshot: no restore takes it', { count });
+        return exportSnapshot(deps, { datacenter: deps.datacenter, signal });
+      },
       restore: (archive, signal) => restore.restore(archive, signal),
     }),
     runnables: [cleaner],

@@ -16,6 +16,8 @@ export interface KvOpDeps {
 
 interface DraftKey extends KvContent, DraftIndexes {
   readonly key: string;
+  /** See `KvEntry.broken`. */
+  readonly broken?: string;
 }
 
 /** Keys of one tree that are relied upon one by one; of larger ones only that nothing was put there. */
@@ -205,6 +207,7 @@ export class KvOperation {
   }
 
   #show(shown: DraftKey, withValue: boolean): void {
+    if (shown.broken !== undefined) throw new TxnRefusal(shown.broken);
     this.#context.result((index) => {
       const item = { ...shown, createIndex: shown.create ?? index, modifyIndex: shown.modify ?? index };
       return { KV: kvJson(item, this.#namespace, withValue) };
@@ -213,9 +216,10 @@ export class KvOperation {
 }
 
 function draftKey(entry: KvEntry): DraftKey {
-  const { flags, lockIndex, session, value, createIndex, modifyIndex, rest } = entry;
+  const { flags, lockIndex, session, value, createIndex, modifyIndex, rest, broken } = entry;
   const key = keyOfRest(rest);
-  return { key, flags, lockIndex, session, value, create: createIndex, modify: modifyIndex };
+  const draft = { key, flags, lockIndex, session, value, create: createIndex, modify: modifyIndex };
+  return broken === undefined ? draft : { ...draft, broken };
 }
 
 function empty(key: string): DraftKey {

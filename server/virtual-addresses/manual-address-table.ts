@@ -1,4 +1,5 @@
 import type { StoreEntry } from '../../store/store.ts';
+import { listOf, NAME, TEXT } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { type Stored, storedJson } from '../catalog/stored.ts';
 import { virtualAddressTopic } from './virtual-address-table.ts';
@@ -10,6 +11,7 @@ export const manualRest = {
 };
 
 const SERVICE = manualRest.service('');
+const ADDRESSES = listOf(TEXT);
 
 /** The addresses that services were given by hand: each is one service's. */
 export class ManualAddressTable implements StateTable {
@@ -19,11 +21,11 @@ export class ManualAddressTable implements StateTable {
 
   put(rest: string, entry: StoreEntry, context: ApplyContext): void {
     if (!rest.startsWith(SERVICE)) {
-      this.#holders.set(rest.slice(manualRest.address('').length), storedJson<string>(entry));
+      this.#holders.set(rest.slice(manualRest.address('').length), storedJson<string>(entry, NAME));
       return;
     }
     const service = rest.slice(SERVICE.length);
-    this.#services.set(service, storedJson<string[]>(entry));
+    this.#services.set(service, storedJson<string[]>(entry, ADDRESSES));
     context.bump(virtualAddressTopic(service), true);
   }
 
@@ -35,6 +37,10 @@ export class ManualAddressTable implements StateTable {
     const service = rest.slice(SERVICE.length);
     this.#services.delete(service);
     context.bump(virtualAddressTopic(service), true);
+  }
+
+  check(rest: string, entry: StoreEntry): void {
+    storedJson(entry, rest.startsWith(SERVICE) ? ADDRESSES : NAME);
   }
 
   clear(): void {

@@ -135,6 +135,58 @@ it.each([
   expect((await restore(await crafted(entries, (meta) => meta))).status ?? 200).toBe(status);
 });
 
+it.each([
+  ['node/n', '{"name":5}', 'name must be a name'],
+  ['node-id/x', '5', 'the record must be a name'],
+  ['owner/operator', '{"epoch":"1"}', 'epoch must be a whole number'],
+  ['instance/n/default/w', '[{"content":{"Service":{}}}]', 'content.Service must be a text'],
+  ['check-definition/n/default/c', '[{"state":{"status":"passing","output":5}}]', 'state.output must be a text'],
+  ['check-state/n/default/c', '[]', 'must be a list of one object'],
+  ['autopilot/config', '[]', 'the record must be an object'],
+  ['config-entry/entry/service-intentions/web', '{}', 'Kind must be a name'],
+  ['config-entry/entry/service-intentions/web', '{"Kind":"service-intentions","Name":"web"}', 'Sources must be a list'],
+  ['config-entry/entry/service-defaults/web', '{"Kind":"service-defaults","Name":"api"}', 'which its key does not say'],
+  ['config-entry/graph', '"x"', 'the record must be a whole number'],
+  ['connect-ca/key/x', '{"pem":null}', 'pem must be a name'],
+  ['connect-ca/root/x', '{}', 'id must be a name'],
+  ['connect-ca/state', 'null', 'the record must be an object'],
+  ['coordinate/n/', '{"node":"n","segment":"","coordinate":{"Vec":[1,null]}}', 'coordinate.Vec[1] must be a number'],
+  ['kv/default/a', '{}', 'its first byte must be 1'],
+  ['lock-delay/default/a', '{"untilMs":1e999,"delayMs":1}', 'untilMs must be a number'],
+  ['manual-virtual-address/service/default/web', '["240.0.0.1",5]', 'the record[1] must be a text'],
+  ['namespace/team', '{"Name":"team"}', 'Description must be a text'],
+  ['query/id/x', '{"id":"x"}', 'content must be an object'],
+  ['session/x', '{"id":"x","namespace":"default","content":{"Name":"","Node":7}}', 'content.Node must be a text'],
+  ['virtual-address/last', '1e20', 'must be a whole number from 1'],
+])(
+  'refuses an archive with a wrong entry of %s (%s) by its name, before anything is written',
+  async (key, text, why) => {
+    await put('a', 'x');
+    const before = await content();
+    const good = entry('node/a', '{"name":"a","id":"","address":"10.0.0.1"}');
+    const entries = [good, entry(key, text)].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const answer = await restore(await crafted(entries, (meta) => meta));
+    expect([answer.status, answer.text]).toEqual([500, expect.stringContaining(why)]);
+    expect(answer.text).toContain(key);
+    expect(await content()).toEqual(before);
+  },
+);
+
+it('saves what cannot be read with all else, and takes it back once it is mended', async () => {
+  await put('a', 'x');
+  await put('b', 'x');
+  const raw = (value: string) =>
+    server.store.commit({
+      compares: [],
+      ops: [{ kind: 'put', key: 'catalog/0/kv/default/b', value: Buffer.from(value) }],
+    });
+  await raw('@damaged');
+  expect((await restore(await save())).text).toContain('kv/default/b');
+  await put('b', 'anew');
+  expect((await restore(await save())).status ?? 200).toBe(200);
+  expect(await item('b')).toMatchObject({ Value: Buffer.from('anew').toString('base64') });
+});
+
 it('refuses an archive with a flipped byte anywhere, or cut anywhere, before anything is written', async () => {
   await server.register({ Node: 'n', Address: '10.0.0.1', Service: { ID: 'a', Service: 'web' } });
   await put('a', 'x');

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/log.ts';
+import { type Logger, silentLogger } from '../../core/log.ts';
 import { SystemRandom } from '../../core/random.ts';
 import { openLmdbStore } from '../../store/lmdb/open-lmdb-store.ts';
 import type { Store } from '../../store/store.ts';
@@ -13,17 +13,20 @@ export class LmdbServer {
   readonly #dir: string;
   #store: Store;
   #server: RunningServer;
+  readonly #log: Logger;
 
-  private constructor(dir: string, store: Store, server: RunningServer) {
+  private constructor(dir: string, store: Store, server: RunningServer, log: Logger) {
     this.#dir = dir;
+    this.#log = log;
     this.#store = store;
     this.#server = server;
   }
 
-  static async start(): Promise<LmdbServer> {
+  /** `log`: of the server. */
+  static async start(log = silentLogger): Promise<LmdbServer> {
     const dir = mkdtempSync(join(tmpdir(), 'lictor-lmdb-server-'));
     const store = await open(dir);
-    return new LmdbServer(dir, store, await RunningServer.start({ store }));
+    return new LmdbServer(dir, store, await RunningServer.start({ store, log }), log);
   }
 
   get store(): Store {
@@ -37,7 +40,7 @@ export class LmdbServer {
   async restart(): Promise<RunningServer> {
     await this.#stop();
     this.#store = await open(this.#dir);
-    this.#server = await RunningServer.start({ store: this.#store });
+    this.#server = await RunningServer.start({ store: this.#store, log: this.#log });
     return this.#server;
   }
 

@@ -6,7 +6,7 @@ import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts
 import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
 import type { Registration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { type Clock, SystemClock } from '../../core/clock.ts';
-import { silentLogger } from '../../core/log.ts';
+import { type Logger, silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom, SystemRandom } from '../../core/random.ts';
 import { type ComposedServer, composeServer } from '../../server/composition.ts';
@@ -53,12 +53,13 @@ export class RunningServer {
       elected?: boolean;
       /** Its name, where several servers share the store: it has an id of its own then. */
       nodeName?: string;
+      log?: Logger;
     } = {},
   ): Promise<RunningServer> {
     const store = options.store ?? openMemoryStore();
     const deps = {
       clock: options.clock ?? new SystemClock(),
-      log: silentLogger,
+      log: options.log ?? silentLogger,
       metrics: new Metrics(),
       random: options.nodeName === undefined ? new SeededRandom(1) : new SystemRandom(),
       ...(options.whyNoInstance ? { whyNoInstance: options.whyNoInstance } : {}),

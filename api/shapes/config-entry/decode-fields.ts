@@ -10,14 +10,24 @@ const MAX_DEPTH = 64;
 /** Go's range of a duration in nanoseconds. */
 const MAX_NANOSECONDS = 2 ** 63;
 
+export interface ProblemOptions {
+  readonly guesses?: boolean;
+  readonly allowsUnknown?: boolean;
+}
+
 /** What is wrong with a body, in the order in which it was found. */
 export class Problems {
   readonly texts: string[] = [];
   readonly #guesses: boolean;
+  readonly #allowsUnknown: boolean;
 
-  /** With `guesses` an unknown key is answered with the one that was meant; Consul's texts have none. */
-  constructor(options: { readonly guesses?: boolean } = {}) {
+  /**
+   * With `guesses` an unknown key is answered with the one that was meant; Consul's texts have none. With `allowsUnknown` it
+   * is left out.
+   */
+  constructor(options: ProblemOptions = {}) {
     this.#guesses = options.guesses ?? false;
+    this.#allowsUnknown = options.allowsUnknown ?? false;
   }
 
   add(text: string): undefined {
@@ -26,6 +36,7 @@ export class Problems {
   }
 
   unknownKey(path: string, key: string, fields: ReadonlyMap<string, NamedField>): void {
+    if (this.#allowsUnknown) return;
     const near = this.#guesses ? nearest(foldName(key), fields.keys()) : undefined;
     const guess = near === undefined ? '' : `, did you mean ${JSON.stringify(fields.get(near)!.name)}?`;
     this.add(`invalid config key ${JSON.stringify(path)}${guess}`);

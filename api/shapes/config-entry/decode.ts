@@ -1,6 +1,6 @@
 import { AppError, errorText } from '../../../core/errors.ts';
 import { EXPORTED_SERVICES, JWT_PROVIDER, SERVICE_INTENTIONS } from './access-kinds.ts';
-import { decodeField, Problems } from './decode-fields.ts';
+import { decodeField, type ProblemOptions, Problems } from './decode-fields.ts';
 import { MESH, PROXY_DEFAULTS, SERVICE_DEFAULTS } from './defaults-kinds.ts';
 import type { ConfigEntry, ConfigKind } from './entry.ts';
 import { type Fields, foldName, IGNORED, STRING, STRING_MAP, TENANCY, value } from './field-type.ts';
@@ -76,8 +76,13 @@ export function decodeConfigBody(body: Buffer): ConfigEntry {
   return decodeConfigEntry(parsed);
 }
 
+/** An entry as it was stored, without the fields that only a newer version knows. @throws AppError `badRequest`. */
+export function readConfigEntry(stored: unknown): ConfigEntry {
+  return decodeConfigEntry(stored, { allowsUnknown: true });
+}
+
 /** @throws AppError `badRequest` as of a request body, with `guesses` at what was meant where those are wanted. */
-export function decodeConfigEntry(given: unknown, options: { readonly guesses?: boolean } = {}): ConfigEntry {
+export function decodeConfigEntry(given: unknown, options: ProblemOptions = {}): ConfigEntry {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw undecodable('want an object');
   const kind = Object.entries(given).find(([key]) => foldName(key) === 'kind')?.[1];
   if (kind === undefined) throw undecodable('Payload does not contain a kind/Kind key at the top level');
