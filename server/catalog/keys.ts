@@ -204,6 +204,16 @@ export function placeOf(rest: string): RecordPlace {
   return { first: unescapePart(rest.slice(0, cut)), local: unescapePart(`${namespace}/${id}`) };
 }
 
+/** Whether `placeOf` finds a place: a key that nobody has made may hold escapes that cannot be read. */
+export function hasPlace(rest: string): boolean {
+  try {
+    placeOf(rest);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** One part of a key: lower case, with what has a meaning in keys (or is not allowed there) percent-encoded. */
 export function escapePart(part: string): string {
   const lower = part.toLowerCase();

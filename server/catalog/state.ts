@@ -8,6 +8,7 @@ import {
   FIRST_GENERATION,
   FIRST_INDEX_BASE,
   GENERATION_KEY,
+  hasPlace,
   INDEX_BASE_KEY,
   placeOf,
   segmentOf,
@@ -257,16 +258,6 @@ export class CatalogState extends CatalogRecords {
     this.refused.forget(key);
     if (home.table) home.table.delete(rest, context);
     else if (hasPlace(rest)) this.deleteRecord(home.kind, placeOf(rest), changes);
-  }
-}
-
-/** Whether a record can lie there: a key that nobody has made may hold escapes that cannot be read. */
-function hasPlace(rest: string): boolean {
-  try {
-    placeOf(rest);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,13 +1,12 @@
-import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Session, SessionContent } from '../../api/shapes/session.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { NamespaceCounts } from '../catalog/namespace-counts.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
-import { createIndexOf, modifyIndexOf, type Stored } from '../catalog/stored.ts';
+import type { Stored } from '../catalog/stored.ts';
 import { Topics, topicOf } from '../catalog/topics.ts';
 import { BoundIndex } from './bound-index.ts';
-import { sessionInPlaceOf, storedSession } from './stored-session.ts';
+import { sessionInPlaceOf, sessionShape, storedSession } from './stored-session.ts';
 
 /** A session as it is stored. */
 export interface SessionRecord {
@@ -95,18 +94,8 @@ export class SessionTable implements StateTable {
     { broken }: { readonly broken: boolean },
     context: ApplyContext,
   ): void {
-    const { id, content, deadSinceMs } = stored.record;
-    const added: SessionEntry = {
-      stored,
-      broken,
-      shape: {
-        ID: id,
-        ...content,
-        ...(stored.record.namespace === DEFAULT_NAMESPACE ? {} : { Namespace: stored.record.namespace }),
-        CreateIndex: createIndexOf(stored, context.base),
-        ModifyIndex: modifyIndexOf(stored, context.base),
-      },
-    };
+    const { id, deadSinceMs } = stored.record;
+    const added: SessionEntry = { stored, broken, shape: sessionShape(stored, context.base) };
     const before = this.#byId.get(rest);
     if (before) this.#bound.delete(before);
     else if (this.#namespaces.add(stored.record.namespace)) context.bump(topicOf.namespaces, true);

@@ -1,8 +1,9 @@
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
+import type { Session } from '../../api/shapes/session.ts';
 import { AppError } from '../../core/errors.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { fields, listOf, maybe, NAME, NUMBER, oneOf, TEXT } from '../catalog/record-shape.ts';
-import { type Stored, storedJson } from '../catalog/stored.ts';
+import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import type { SessionRecord } from './session-table.ts';
 
 const SESSION = fields({
@@ -27,6 +28,18 @@ export function storedSession(id: string, entry: StoreEntry): Stored<SessionReco
   const stored = storedJson<SessionRecord>(entry, SESSION);
   if (stored.record.id === id) return stored;
   throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read: id must be that of its key`);
+}
+
+/** Its JSON form. */
+export function sessionShape(stored: Stored<SessionRecord>, base: number): Session {
+  const { id, namespace, content } = stored.record;
+  return {
+    ID: id,
+    ...content,
+    ...(namespace === DEFAULT_NAMESPACE ? {} : { Namespace: namespace }),
+    CreateIndex: createIndexOf(stored, base),
+    ModifyIndex: modifyIndexOf(stored, base),
+  };
 }
 
 /** What is known of a session that cannot be read. It has no TTL: nobody knows how long it was to live. */
