@@ -1,3 +1,4 @@
+import { isObject } from './record-shape.ts';
 import type { InstanceContent } from './records.ts';
 
 /** `namespace/service` in lower case of the service whose mesh endpoint an instance is; undefined when it is none. */
@@ -18,11 +19,12 @@ export interface Upstream {
   readonly Datacenter?: string;
 }
 
-/** The services of this cluster that a proxy is told to connect to, as it spells them. */
+/** The services of this cluster that a proxy is told to connect to, as it spells them. What is no upstream at all is left out. */
 export function upstreamServices(proxy: InstanceContent['Proxy']): string[] {
   const { Upstreams: upstreams } = proxy ?? {};
   if (!Array.isArray(upstreams)) return [];
   const services = upstreams
+    .filter(isObject)
     .filter(
       ({ DestinationType: type = '', DestinationPeer: peer = '' }: Upstream) => type !== 'prepared_query' && !peer,
     )

@@ -1,5 +1,5 @@
 import type { RecordKind } from './keys.ts';
-import { BOOL, fields, listOf, mapOf, maybe, NAME, NUMBER, OBJECT, type Shape, TEXT, WHOLE } from './record-shape.ts';
+import { BOOL, fields, listOf, mapOf, maybe, NAME, NUMBER, OBJECT, type Shape, TEXT } from './record-shape.ts';
 
 const TEXTS = maybe(mapOf(TEXT));
 const OWNERSHIP = { owner: maybe(TEXT), ref: maybe(TEXT), hash: maybe(TEXT) };
@@ -18,7 +18,7 @@ const CONTENT = fields({
   Ports: maybe(listOf(OBJECT)),
   SocketPath: maybe(TEXT),
   Locality: maybe(OBJECT),
-  Proxy: maybe(fields({ DestinationServiceName: maybe(TEXT), Upstreams: maybe(listOf(OBJECT)) })),
+  Proxy: maybe(OBJECT),
   Connect: maybe(OBJECT),
 });
 
@@ -63,5 +63,5 @@ export const RECORD_SHAPES: Readonly<Record<RecordKind, Shape>> = {
     ...OWNERSHIP,
   }),
   checkState: CHECK_STATE,
-  owner: fields({ epoch: WHOLE }),
+  owner: fields({ epoch: NUMBER }),
 };

@@ -7,6 +7,7 @@ import type {
   TransparentProxy,
   UpstreamConfig,
 } from '../../api/shapes/config-entry/entry.ts';
+import { isObject } from '../catalog/record-shape.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -100,10 +101,13 @@ function mergeExpose(...places: readonly (Expose | undefined)[]): Values {
 /** A transparent proxy also has those upstreams that only entries tell apart. */
 function mergeUpstreams(proxy: RegisteredProxy, entries: ProxyEntries): RegisteredUpstream[] {
   const { Overrides: overrides = [] } = entries.service?.UpstreamConfig ?? {};
-  const registered = proxy.Upstreams ?? [];
-  const merged = registered.map((upstream) => mergeUpstream(upstream, entries));
+  const registered = Array.isArray(proxy.Upstreams) ? (proxy.Upstreams as readonly RegisteredUpstream[]) : [];
+  // Registrations may hold anything here: what is no upstream is shown as it is.
+  const merged = registered.map((upstream) => (isUpstream(upstream) ? mergeUpstream(upstream, entries) : upstream));
   if (proxy.Mode !== 'transparent') return merged;
-  const others = overrides.filter((override) => !registered.some((upstream) => isFor(override, upstream)));
+  const others = overrides.filter(
+    (override) => !registered.some((upstream) => isUpstream(upstream) && isFor(override, upstream)),
+  );
   const added = others.map(({ Name: name, Peer: peer }) =>
     mergeUpstream(
       {
@@ -117,6 +121,10 @@ function mergeUpstreams(proxy: RegisteredProxy, entries: ProxyEntries): Register
     ),
   );
   return [...merged, ...added];
+}
+
+function isUpstream(upstream: unknown): boolean {
+  return isObject(upstream) && ['string', 'undefined'].includes(typeof upstream.DestinationName);
 }
 
 function mergeUpstream(

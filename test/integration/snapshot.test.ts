@@ -138,7 +138,7 @@ it.each([
 it.each([
   ['node/n', '{"name":5}', 'name must be a name'],
   ['node-id/x', '5', 'the record must be a name'],
-  ['owner/operator', '{"epoch":"1"}', 'epoch must be a whole number'],
+  ['owner/operator', '{"epoch":"1"}', 'epoch must be a number'],
   ['instance/n/default/w', '[{"content":{"Service":{}}}]', 'content.Service must be a text'],
   ['check-definition/n/default/c', '[{"state":{"status":"passing","output":5}}]', 'state.output must be a text'],
   ['check-state/n/default/c', '[]', 'must be a list of one object'],

@@ -106,7 +106,9 @@ describe('stored entries that cannot be read', () => {
     '/v1/namespaces',
     '/v1/internal/ui/services',
     '/v1/internal/ui/nodes',
-    '/v1/internal/ui/service-topology/web',
+    '/v1/internal/ui/service-topology/web?kind=',
+    '/v1/health/service/web-proxy?merge-central-config',
+    '/v1/health/service/web?near=n1',
   ];
   const listed = (kind: string) => [`/v1/config/${kind}`];
 
