@@ -87,6 +87,19 @@ describe.each(['watched', 'loaded'] as const)('an entry that cannot be read when
     },
   );
 
+  it('is an intention of any destination: only whom another one lets through gets through', async () => {
+    const allowed = async (source: string, destination: string) =>
+      (await json<{ Allowed: boolean }>(`/v1/connect/intentions/check?source=${source}&destination=${destination}`))
+        .Allowed;
+    const Sources = [{ Name: '*', Action: 'allow' }];
+    await call('PUT', '/v1/config', { Kind: 'service-intentions', Name: '*', Sources });
+    expect([await allowed('api', 'web'), await allowed('api', 'db')]).toEqual([true, true]);
+    await spoil(when, 'config-entry/entry/service-intentions/*', '5');
+    expect([await allowed('api', 'web'), await allowed('api', 'db')]).toEqual([true, false]);
+    await call('DELETE', '/v1/config/service-intentions/*');
+    expect(await allowed('api', 'db')).toBe(true);
+  });
+
   it('is a configuration entry that says so, and is deleted or written anew', async () => {
     await spoil(when, 'config-entry/entry/mesh/mesh', '[]');
     expect(await json('/v1/config/mesh/mesh')).toMatchObject({
