@@ -288,6 +288,8 @@ describe('parseAgentConfig', () => {
   it.each<[string, RegExp]>([
     ['watches { type = "kye" }', /a.hcl: watches.type must be one of key, keyprefix/],
     ['watches { type = "key" args = ["x"] }', /a.hcl: watches.key must be given/],
+    ['watches { type = "key" key = "a/../b" args = ["x"] }', /a.hcl: watches.key "a\/..\/b" has a part ".."/],
+    ['watches { type = "keyprefix" prefix = "a//" args = ["x"] }', /a.hcl: watches.prefix "a\/\/" has two slashes/],
     ['watches { type = "nodes" }', /give either args or handler/],
     ['watches { type = "nodes" args = ["x"] tagg = "y" }', /tagg is not a key of a nodes watch/],
     ['watches { type = "nodes" handler_type = "http" http_handler_config { path = "x" } }', /path must be an http/],

@@ -1,3 +1,4 @@
+import { kvKeyProblem } from '../api/shapes/kv-key.ts';
 import { AppError } from '../core/errors.ts';
 import type { HttpApi, Query } from './http-api.ts';
 
@@ -27,27 +28,12 @@ export function parsePairs(text: string): KvPair[] {
 
 /**
  * The path of a key: each part between slashes is encoded. Consul's commands take a leading slash and drop it.
- * @throws AppError `config` for a key with an empty part, `.` or `..`: servers, and what lies between, take such a path
- * for another one, and what is done to it would be done to another key.
+ * @throws AppError `config` for a key that a path cannot name.
  */
 export function kvPath(key: string): string {
-  const wrong = pathFault(key);
-  if (wrong !== undefined) {
-    throw new AppError('config', `the key ${JSON.stringify(key)} has ${wrong}; servers would take it for another one`);
-  }
-  return `/v1/kv/${partsOf(key).map(encodeURIComponent).join('/')}`;
-}
-
-/** What a key has that no path can name; undefined when there is nothing of that kind. */
-export function pathFault(key: string): string | undefined {
-  const parts = partsOf(key);
-  const wrong = parts.find((part, at) => part === '.' || part === '..' || (part === '' && at < parts.length - 1));
-  if (wrong === undefined) return undefined;
-  return wrong === '' ? 'two slashes in a row' : `a part ${JSON.stringify(wrong)}`;
-}
-
-function partsOf(key: string): string[] {
-  return key.replace(/^\//, '').split('/');
+  const problem = kvKeyProblem(key);
+  if (problem !== undefined) throw new AppError('config', `the key ${problem}`);
+  return `/v1/kv/${key.replace(/^\//, '').split('/').map(encodeURIComponent).join('/')}`;
 }
 
 /** @throws AppError `config` for a text that is no whole number; larger ones than JavaScript holds stay exact. */

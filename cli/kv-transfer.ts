@@ -1,8 +1,9 @@
 import type { Command as Program } from 'commander';
+import { kvKeyProblem } from '../api/shapes/kv-key.ts';
 import { AppError } from '../core/errors.ts';
 import { CommandExit, type CommandIo } from './command.ts';
 import type { HttpApi } from './http-api.ts';
-import { digitsOf, fromBase64, kvPath, parsePairs, pathFault, readPairs } from './kv-pairs.ts';
+import { digitsOf, fromBase64, kvPath, parsePairs, readPairs } from './kv-pairs.ts';
 import { json } from './output.ts';
 import { type ClientFlags, subProgram, withApi, withClientFlags } from './program.ts';
 import { readValue } from './values.ts';
@@ -61,7 +62,7 @@ interface Entry {
 }
 
 async function write(api: HttpApi, { key, flags, body }: Entry): Promise<void> {
-  if (key.startsWith('/') || pathFault(key) !== undefined) return writeByTxn(api, { key, flags, body });
+  if (key.startsWith('/') || kvKeyProblem(key) !== undefined) return writeByTxn(api, { key, flags, body });
   if (!(await api.put<boolean>(kvPath(key), { query: { flags }, body }))) throw notWritten(key, '');
 }
 

@@ -1,15 +1,21 @@
+import { kvKeyProblem } from '../../api/shapes/kv-key.ts';
 import { parseGoDuration } from '../../core/duration.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { WatchConfig, WatchHttp } from './agent-config.ts';
 import { configError } from './config-text.ts';
 import type { Declared, DeclaredReader } from './declared.ts';
 
+interface WatchRules {
+  readonly needs: readonly string[];
+  readonly takes: readonly string[];
+  /** Those of `needs` that name keys of the key-value store. */
+  readonly keys?: readonly string[];
+}
+
 /** Parameters by watch type (those of Consul), and which of them must be given. */
-export const WATCH_TYPES: Readonly<
-  Record<string, { readonly needs: readonly string[]; readonly takes: readonly string[] }>
-> = {
-  key: { needs: ['key'], takes: [] },
-  keyprefix: { needs: ['prefix'], takes: [] },
+export const WATCH_TYPES: Readonly<Record<string, WatchRules>> = {
+  key: { needs: ['key'], takes: [], keys: ['key'] },
+  keyprefix: { needs: ['prefix'], takes: [], keys: ['prefix'] },
   services: { needs: [], takes: ['filter'] },
   nodes: { needs: [], takes: ['filter'] },
   service: { needs: ['service'], takes: ['tag', 'passingonly', 'filter'] },
@@ -48,6 +54,10 @@ export function declaredWatches(reader: DeclaredReader, definitions: readonly De
     }
     for (const key of rules.needs) {
       if (typeof fields[key] !== 'string' || fields[key] === '') throw fail(key, 'must be given, as a string');
+    }
+    for (const key of rules.keys ?? []) {
+      const problem = kvKeyProblem(fields[key] as string);
+      if (problem !== undefined) throw fail(key, problem);
     }
     const params = Object.fromEntries(
       Object.entries(fields).filter(([key]) => [...rules.needs, ...rules.takes, ...PARAMS].includes(key)),
