@@ -5,6 +5,7 @@ import type { ClientTls } from '../../api/http/client-tls.ts';
 import { type IssuedCertificate, TestAuthority } from '../../test/support/certificates.ts';
 import { JsonCalls } from './json-calls.ts';
 
+const CHUNK = Buffer.alloc(2 ** 16, ' ');
 const NAME = 'server.dc1.consul';
 let ours: TestAuthority;
 let theirs: TestAuthority;
@@ -54,6 +55,26 @@ it('says what keeps servers apart', async () => {
   expect(await why(new JsonCalls(undefined), `http://127.0.0.1:${secure}/`)).toMatch(/if it speaks TLS alone/);
   // Nobody there is nothing that TLS could mend.
   expect(await why(calls(), 'https://127.0.0.1:1/')).toBeUndefined();
+});
+
+it('reads no more of an answer than one can have', async () => {
+  let sent = 0;
+  const port = await portOf(
+    createServer((_, response) => {
+      const more = (error?: Error | null): void => {
+        if (error) return;
+        if (sent === 32 * 2 ** 20) return void response.end();
+        sent += CHUNK.length;
+        response.write(CHUNK, more);
+      };
+      more();
+    }),
+  );
+  const url = `http://127.0.0.1:${port}/`;
+  const asked = new JsonCalls(undefined).call('PUT', url, {}, 60_000).then(({ text }) => text.length);
+  const message = `${url}: who listens there answered with more than 1048576 bytes`;
+  await expect(asked).rejects.toMatchObject({ code: 'unavailable', message });
+  expect(sent).toBeLessThan(16 * 2 ** 20);
 });
 
 it('takes who answers for alive, whatever becomes of its certificates', async () => {

@@ -2,12 +2,15 @@ import { connect as connectTls } from 'node:tls';
 import { Agent, buildConnector, request } from 'undici';
 import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
 import { contextOptions } from '../../api/http/server-tls.ts';
+import { readBounded } from '../../core/bounded-body.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { tlsProblem } from './tls-problem.ts';
 
 const CONNECT_MS = 5000;
 /** For a look whether somebody is there. */
 const LOOK_MS = 2000;
+/** Lists of members and of servers, and what is wrong: some kilobytes. */
+const MAX_ANSWER_BYTES = 2 ** 20;
 
 /**
  * Calls with a JSON body to other servers and to etcd. Each has a connection of its own, so it uses certificates as
@@ -31,7 +34,7 @@ export class JsonCalls {
     return this.#tls ? 'https' : 'http';
   }
 
-  /** Any answer, whatever its status. @throws AppError `unavailable` when there is none, with what to do about TLS. */
+  /** Any answer, whatever its status. @throws AppError `unavailable` when there is none or too long a one, with what to do about TLS. */
   async call(
     method: 'GET' | 'PUT' | 'POST',
     url: string,
@@ -45,7 +48,9 @@ export class JsonCalls {
         body: body === undefined ? null : JSON.stringify(body),
         signal: AbortSignal.timeout(withinMs),
       });
-      return { status: response.statusCode, text: await response.body.text() };
+      const limit = { maxBytes: MAX_ANSWER_BYTES, what: 'who listens there' };
+      const text = await readBounded(response.body, limit, (error) => `broke off the answer: ${errorText(error)}`);
+      return { status: response.statusCode, text };
     } catch (cause) {
       const advice = tlsProblem(cause, this.#tls !== undefined);
       const facts = advice === undefined ? {} : { tls: advice };

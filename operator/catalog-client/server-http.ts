@@ -1,10 +1,10 @@
 import { Agent, type Dispatcher } from 'undici';
 import { ERROR_CODE_HEADER } from '../../api/http/respond.ts';
 import { type BackoffOptions, backoffMs } from '../../core/backoff.ts';
+import { readBounded } from '../../core/bounded-body.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, errorRow } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
-import { readBounded } from '../bounded-body.ts';
 import { withDeadline } from '../deadline.ts';
 
 export interface ServerHttpOptions {

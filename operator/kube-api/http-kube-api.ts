@@ -1,9 +1,9 @@
 import { createSecureContext } from 'node:tls';
 import { Agent, type Dispatcher } from 'undici';
+import { readBounded } from '../../core/bounded-body.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, type ErrorCode } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
-import { readBounded } from '../bounded-body.ts';
 import { untilAborted, withDeadline } from '../deadline.ts';
 import { lines, parseLine } from '../ndjson/ndjson.ts';
 import type {
