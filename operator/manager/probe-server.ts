@@ -1,4 +1,4 @@
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import { createServer } from '../../core/node-http.ts';
@@ -9,15 +9,23 @@ export interface ProbeServerOptions {
   readonly port: number;
 }
 
+interface ProbeAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** Answers /healthz (the process works), /readyz (it knows its world) and /metrics (Prometheus text). */
 export class ProbeServer implements Runnable {
   readonly name = 'probes and metrics';
-  readonly #deps: { metrics: Metrics; notReady: () => string | undefined };
+  readonly #deps: { metrics: Pick<Metrics, 'text'>; notReady: () => string | undefined };
   readonly #options: ProbeServerOptions;
   #port = 0;
 
   /** `notReady` gives the reason as a sentence, or undefined when ready. */
-  constructor(deps: { metrics: Metrics; notReady: () => string | undefined }, options: ProbeServerOptions) {
+  constructor(
+    deps: { metrics: Pick<Metrics, 'text'>; notReady: () => string | undefined },
+    options: ProbeServerOptions,
+  ) {
     this.#deps = deps;
     this.#options = options;
   }
@@ -29,10 +37,14 @@ export class ProbeServer implements Runnable {
 
   async run(ctx: RunContext): Promise<void> {
     const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
-      void this.#answer(request.url ?? '').then(({ status, text }) => {
+      const send = ({ status, text }: ProbeAnswer): void => {
         response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
         response.end(text);
-      });
+      };
+      const failed = (error: unknown) => ({ status: 500, text: `the answer could not be made: ${errorText(error)}\n` });
+      void this.#answer(request.url ?? '')
+        .catch(failed)
+        .then(send);
     });
     server.maxConnections = 64;
     const { host, port } = this.#options;
@@ -51,7 +63,7 @@ export class ProbeServer implements Runnable {
     await new Promise((resolve) => server.close(resolve));
   }
 
-  async #answer(url: string): Promise<{ status: number; text: string }> {
+  async #answer(url: string): Promise<ProbeAnswer> {
     const [path] = url.split('?');
     if (path === '/healthz') return { status: 200, text: 'ok\n' };
     if (path === '/metrics') return { status: 200, text: await this.#deps.metrics.text() };
