@@ -120,8 +120,11 @@ export interface StoreFormat {
    * @throws AppError `unavailable`, `storeMismatch`, what the engine throws.
    */
   read(): Promise<number>;
-  /** Raises it, for good; whether it was lower. @throws AppError `unavailable`, `storeMismatch`, what the engine throws. */
-  raise(to: number): Promise<boolean>;
+  /**
+   * Raises it, for good, if the compares hold, which are of single keys; whether it was lower.
+   * @throws AppError `conflict` when one does not hold; `unavailable`, `storeMismatch`, what the engine throws.
+   */
+  raise(to: number, compares: readonly Compare[]): Promise<boolean>;
 }
 
 export interface Store {

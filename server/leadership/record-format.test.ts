@@ -6,7 +6,7 @@ import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { EVERYTHING } from '../../store/contract/shorthand.ts';
 import { openMemoryStore } from '../../store/memory/memory-store.ts';
-import type { Store } from '../../store/store.ts';
+import type { Compare, Store } from '../../store/store.ts';
 import { removeFolder, tempFolder } from '../../test/support/processes/temp-folder.ts';
 import { RunningServer } from '../../test/support/running-server.ts';
 import { sharedStore } from '../../test/support/shared-store.ts';
@@ -150,10 +150,12 @@ describe('the form of records in a store that servers share', () => {
     expect(await definition()).toBe(before);
   });
 
-  it('waits anew when this server has not led for a while, and did not look', async () => {
+  it('waits anew when this server has not led for a while and did not look, and is raised while it leads only', async () => {
     await start();
+    const fence: Compare = { kind: 'key', key: 'leader', modRevision: 7 };
     let own = 1;
     let leads = true;
+    let compared: readonly Compare[] = [];
     let listed = ['2'];
     const servers = () => listed.map((known) => ({ Service: { Meta: { lictor_record_format: known } } }));
     const look = new RecordFormat({
@@ -161,8 +163,8 @@ describe('the form of records in a store that servers share', () => {
         format: {
           known: () => own,
           read: async () => own,
-          raise: async (to) => {
-            own = to;
+          raise: async (to, compares) => {
+            [own, compared] = [to, compares];
             return true;
           },
         },
@@ -173,7 +175,7 @@ describe('the form of records in a store that servers share', () => {
         onReset: () => () => {},
         packFromNowOn: () => {},
       },
-      leadership: { leads: () => leads },
+      leadership: { leads: () => leads, fence: () => [fence] },
       clock,
       log: silentLogger,
     });
@@ -186,7 +188,7 @@ describe('the form of records in a store that servers share', () => {
     await clock.advance(20_000);
     expect(own).toBe(1);
     await clock.advance(20_000);
-    expect(own).toBe(2);
+    expect([own, compared]).toEqual([2, [fence]]);
     stopping.abort();
     await clock.advance(60_000);
     await done;

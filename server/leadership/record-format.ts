@@ -34,7 +34,7 @@ export async function mayHoldPacked({ traits, format }: Pick<Store, 'traits' | '
 export interface RecordFormatDeps {
   readonly store: Pick<Store, 'format'>;
   readonly state: Pick<CatalogState, 'packs' | 'packFromNowOn' | 'service' | 'onReset'>;
-  readonly leadership: Pick<Leadership, 'leads'>;
+  readonly leadership: Pick<Leadership, 'leads' | 'fence'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -87,8 +87,9 @@ export class RecordFormat implements Runnable {
   }
 
   async #raise(format: StoreFormat): Promise<void> {
-    if (!(await format.raise(PACKED_FORMAT))) return;
-    this.#deps.log.info('the format of the store was raised: earlier versions can no longer use it', {
+    const { leadership, log } = this.#deps;
+    if (!(await format.raise(PACKED_FORMAT, leadership.fence()))) return;
+    log.info('the format of the store was raised: earlier versions can no longer use it', {
       format: PACKED_FORMAT,
     });
   }

@@ -1,6 +1,6 @@
 import { AppError } from '../../core/errors.ts';
 import { nextTurn } from '../../core/next-turn.ts';
-import type { Key, KeyRange, StoreEntry } from '../store.ts';
+import type { Key, KeyRange, Revision, StoreEntry } from '../store.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import { assertOwnContent } from './foreign-writes.ts';
@@ -14,7 +14,7 @@ import {
   type Layout,
   type Root,
 } from './layout.ts';
-import type { EtcdKeyValue, RangeResponse } from './messages.ts';
+import type { EtcdCompare, EtcdKeyValue, RangeResponse } from './messages.ts';
 import { storeGone } from './mismatch.ts';
 import type { Content } from './replica.ts';
 
@@ -55,6 +55,21 @@ export class Loader {
   async head(generation: string): Promise<{ kv: EtcdKeyValue | undefined; at: number }> {
     const { kvs, header } = await this.#client.range({ key: this.#layout.generation(generation).head });
     return { kv: kvs[0], at: header.revision };
+  }
+
+  /**
+   * The revision of an entry, 0 when it is absent, and what holds in etcd for as long as it is so; all as a quorum knows it.
+   * @throws AppError `storeCorrupt`, `unavailable` when the generation is gone; EtcdError.
+   */
+  async entry(generation: string, key: Key): Promise<{ modRevision: Revision; inEtcd: EtcdCompare }> {
+    const etcdKey = this.#layout.generation(generation).entry(key);
+    const { kvs } = await this.#client.range({ key: etcdKey });
+    if (!kvs[0]) return { modRevision: 0, inEtcd: { key: etcdKey, modRevision: 0 } };
+    // Later than the entry, so that it is not older.
+    const { kv: head } = await this.head(generation);
+    if (!head) throw new AppError('unavailable', 'the store in etcd has been replaced meanwhile');
+    const { modRevision } = entryRevisions(etcdKey, kvs[0].value, decodeHead(head.key, head.value));
+    return { modRevision, inEtcd: { key: etcdKey, modRevision: kvs[0].modRevision } };
   }
 
   /**

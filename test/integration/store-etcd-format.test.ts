@@ -6,7 +6,11 @@ import { chunked, collect, content, put, write } from '../../store/contract/shor
 import { parseEndpoints } from '../../store/etcd/endpoints.ts';
 import { DEFAULT_TIMEOUTS, EtcdClient } from '../../store/etcd/etcd-client.ts';
 import type { EtcdStore } from '../../store/etcd/etcd-store.ts';
+import { Layout } from '../../store/etcd/layout.ts';
+import { Loader } from '../../store/etcd/loader.ts';
 import { openEtcdStore } from '../../store/etcd/open-etcd-store.ts';
+import { SharedFormat } from '../../store/etcd/shared-format.ts';
+import type { Compare } from '../../store/store.ts';
 import { CURRENT_ETCD, describeEtcd } from '../support/etcd/binaries.ts';
 import { EtcdCluster } from '../support/etcd/etcd-cluster.ts';
 
@@ -78,7 +82,7 @@ describeEtcd(CURRENT_ETCD, 'the format of a store', (file) => {
     await setFormat('b/', 1);
     const before = await root('b/');
     const all = await Promise.all([1, 2, 3].map(() => open('b/')));
-    await Promise.all(all.map(({ format }) => format.raise(2)));
+    await Promise.all(all.map(({ format }) => format.raise(2, [])));
     expect(all.map(({ format }) => format.known())).toEqual([2, 2, 2]);
     expect(await root('b/')).toEqual({ ...before, format: 2 });
     await write(all[0]!, put('k', '2'));
@@ -87,18 +91,50 @@ describeEtcd(CURRENT_ETCD, 'the format of a store', (file) => {
 
   it('is never lowered', async () => {
     const store = await open('c/');
-    await store.format.raise(1);
+    await store.format.raise(1, []);
     expect([store.format.known(), (await root('c/')).format]).toEqual([2, 2]);
-    await expect(store.format.raise(9)).rejects.toMatchObject({ code: 'internal' });
+    await expect(store.format.raise(9, [])).rejects.toMatchObject({ code: 'internal' });
   });
 
   it('is read from the root, and whoever raises it is told whether it was lower', async () => {
     await open('d/');
     await setFormat('d/', 1);
     const [one, two] = [await open('d/'), await open('d/')];
-    expect(await one.format.raise(2)).toBe(true);
+    expect(await one.format.raise(2, [])).toBe(true);
     expect([two.format.known(), await two.format.read(), two.format.known()]).toEqual([1, 2, 2]);
-    expect(await two.format.raise(2)).toBe(false);
+    expect(await two.format.raise(2, [])).toBe(false);
+  });
+
+  it('is raised only while what is compared holds, also at the moment in which it is', async () => {
+    const store = await open('f/');
+    const leader = async (): Promise<Compare> => {
+      const { entries } = await store.read({ start: 'leader', end: 'leader0' });
+      return { kind: 'key', key: 'leader', modRevision: entries[0]!.modRevision };
+    };
+    await write(store, put('leader', 'one'));
+    const one = await leader();
+    await write(store, put('leader', 'two'));
+    await setFormat('f/', 1);
+    const overtaken = { code: 'conflict', message: 'the format was not raised: leader has changed' };
+    await expect(store.format.raise(2, [one])).rejects.toMatchObject(overtaken);
+    await expect(store.format.raise(2, [{ ...one, modRevision: 0 } as Compare])).rejects.toMatchObject(overtaken);
+
+    const layout = new Layout('f/');
+    const loader = new Loader(client, layout);
+    const electing: Pick<EtcdClient, 'txn'> = {
+      txn: async (request) => {
+        await write(store, put('leader', 'three'));
+        return client.txn(request);
+      },
+    };
+    const late = new SharedFormat({ client: electing, loader, layout }, 1);
+    await expect(late.raise(2, [await leader()])).rejects.toMatchObject(overtaken);
+    expect((await root('f/')).format).toBe(1);
+
+    // Its entries have the revision that the restore has given them all.
+    await store.restore(store.snapshot(new AbortController().signal));
+    expect(await store.format.raise(2, [await leader(), { kind: 'key', key: 'absent', modRevision: 0 }])).toBe(true);
+    expect((await root('f/')).format).toBe(2);
   });
 
   it('may be raised while another one restores', async () => {
