@@ -1,6 +1,6 @@
 import { kvKeyProblem } from '../api/shapes/kv-key.ts';
 import { AppError } from '../core/errors.ts';
-import type { HttpApi, Query } from './http-api.ts';
+import type { ApiRequest, HttpApi, Query } from './http-api.ts';
 
 /** A key as the API gives it; flags as their digits, since they may be larger than a JavaScript number holds. */
 export interface KvPair {
@@ -14,8 +14,13 @@ export interface KvPair {
 }
 
 /** The keys below a prefix, or one key: none when there are none. */
-export async function readPairs(api: HttpApi, key: string, query: Query = {}): Promise<KvPair[]> {
-  const answer = await api.send('GET', kvPath(key), { query, accept: [404] });
+export async function readPairs(
+  api: HttpApi,
+  key: string,
+  query: Query = {},
+  limit: Pick<ApiRequest, 'timeoutMs'> = {},
+): Promise<KvPair[]> {
+  const answer = await api.send('GET', kvPath(key), { query, accept: [404], ...limit });
   return answer.status === 404 ? [] : parsePairs(answer.text());
 }
 

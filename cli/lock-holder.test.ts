@@ -1,4 +1,5 @@
 import { FakeClock } from '../core/clock.ts';
+import { AppError, errorText } from '../core/errors.ts';
 import type { ApiRequest, HttpApi } from './http-api.ts';
 import { HeldLock, type LockOptions } from './lock-holder.ts';
 
@@ -17,7 +18,8 @@ class FakeServers {
   #holder = '';
 
   readonly api = {
-    put: async (path: string, { query = {} }: ApiRequest = {}) => {
+    put: async (path: string, { query = {}, timeoutMs = 30_000 }: ApiRequest = {}) => {
+      if (this.isSilent) await this.#silence(timeoutMs);
       if (path === '/v1/session/create') return { ID: 's' };
       if (!query.acquire) return true;
       if (this.refusals-- > 0) return false;
@@ -25,10 +27,7 @@ class FakeServers {
       return true;
     },
     send: async (_method: string, path: string, { query = {}, timeoutMs = 30_000 }: ApiRequest) => {
-      if (this.isSilent) {
-        await this.clock.sleep(timeoutMs);
-        throw new Error('no answer in time');
-      }
+      if (this.isSilent) await this.#silence(timeoutMs);
       if (path.startsWith('/v1/session/renew/')) {
         this.renewedAt = this.clock.monotonic();
         return { status: 200 };
@@ -40,6 +39,11 @@ class FakeServers {
       return { status: 200, index: '7', text };
     },
   } as unknown as HttpApi;
+
+  async #silence(timeoutMs: number): Promise<never> {
+    await this.clock.sleep(timeoutMs);
+    throw new AppError('deadline', 'no answer in time');
+  }
 
   lock(options: Partial<LockOptions> = {}): HeldLock {
     return new HeldLock({ api: this.api, say: () => {}, clock: this.clock }, { ...OPTIONS, ...options });
@@ -73,6 +77,34 @@ describe('a held lock', () => {
   });
 });
 
+describe('letting go of a lock', () => {
+  it.each([9_900, 10_100])('ends within seconds of servers that fall silent, %d ms after it was taken', async (ms) => {
+    const servers = new FakeServers();
+    const lock = servers.lock();
+    expect(await lock.acquire(NEVER)).toBe(true);
+    await servers.clock.advance(9_500);
+    servers.isSilent = true;
+    await servers.clock.advance(ms - 9_500);
+    const released = lock.release().catch((error: unknown) => errorText(error));
+    await servers.clock.advance(5_000);
+    expect(await Promise.race([released, 'still waiting'])).toBe(
+      'no answer in time; the session s ends by its TTL within 30 s, which frees the lock; its lock delay of 15 s follows',
+    );
+  });
+
+  it('ends the session also where the key cannot be let go of in time', async () => {
+    const servers = new FakeServers();
+    const lock = servers.lock();
+    await lock.acquire(NEVER);
+    servers.isSilent = true;
+    const released = lock.release().catch((error: unknown) => errorText(error));
+    await servers.clock.advance(3_999);
+    servers.isSilent = false;
+    await servers.clock.advance(1);
+    expect(await Promise.race([released, 'still waiting'])).toBe('no answer in time');
+  });
+});
+
 describe('taking a lock', () => {
   it('is tried again soon when it is refused though nobody holds it', async () => {
     const servers = new FakeServers();
@@ -86,6 +118,19 @@ describe('taking a lock', () => {
     const released = lock.release();
     await servers.clock.advance(15_000);
     expect(await released).toBe(true);
+  });
+
+  it('is given up within seconds of an interrupt when servers are silent', async () => {
+    const servers = new FakeServers();
+    const stop = new AbortController();
+    servers.isSilent = true;
+    const taken = servers.lock().acquire(stop.signal);
+    await servers.clock.advance(1_000);
+    stop.abort();
+    await servers.clock.advance(3_900);
+    expect(await Promise.race([taken, 'still waiting'])).toBe('still waiting');
+    await servers.clock.advance(200);
+    expect(await Promise.race([taken, 'still waiting'])).toBe(false);
   });
 
   it.each([1.5, 7_200_000_000])('may take %d ms', async (timeoutMs) => {

@@ -1,7 +1,9 @@
 import type { Clock } from '../core/clock.ts';
-import { AppError } from '../core/errors.ts';
-import type { HttpApi, Query } from './http-api.ts';
-import { type KvPair, kvPath, parsePairs, readPairs, valueBytes } from './kv-pairs.ts';
+import { AppError, errorText } from '../core/errors.ts';
+import type { ApiRequest, HttpApi, Query } from './http-api.ts';
+import { type KvPair, kvPath, parsePairs, readPairs } from './kv-pairs.ts';
+import { conflict, type Holders, holdersOf, SEMAPHORE_FLAGS } from './lock-places.ts';
+import { laterThan, raced } from './raced.ts';
 
 export interface LockOptions {
   readonly prefix: string;
@@ -15,23 +17,21 @@ export interface LockOptions {
   readonly name: string;
 }
 
-/** Marks of Consul's Go client, so that its locks and ours never take each other's keys for something else. */
+/** Mark of Consul's Go client, so that its locks and ours never take each other's keys for something else. */
 const LOCK_FLAGS = '3304740253564472344';
-const SEMAPHORE_FLAGS = '16210313421097356768';
 /** Servers end a session that was not renewed after one to two times this. */
 const SESSION_TTL_MS = 15_000;
+/** That servers give a session which does not ask for another. */
+const LOCK_DELAY_S = 15;
 const RENEW_MS = 5_000;
 const RENEW_RETRY_MS = 1_000;
 const WAIT_MS = 15_000;
 const RETRY_MS = 2_000;
+/** What the end may take of servers that do not answer: for letting go, and at least that for ending the session. */
+const END_MS = 4_000;
+const SESSION_END_MS = 1_000;
 
 type LockClock = Pick<Clock, 'sleep' | 'after' | 'monotonic'>;
-
-/** Who holds a semaphore: the text of its key. */
-interface Holders {
-  Limit: number;
-  Holders: Record<string, boolean>;
-}
 
 /** A lock, or a place of a semaphore, as Consul's Go client keeps them: compatible with it, contenders of both mix. */
 export class HeldLock {
@@ -45,6 +45,8 @@ export class HeldLock {
   #held = false;
   /** When the last renewal that succeeded was sent: from then on the session lives for its TTL at least. */
   #renewedAt = 0;
+  /** When what is asked for at the end is given up. */
+  #endsBy = 0;
   #work: Promise<void>[] = [];
 
   constructor(deps: { api: HttpApi; say: (text: string) => void; clock: LockClock }, options: LockOptions) {
@@ -64,9 +66,14 @@ export class HeldLock {
     const { timeoutMs } = this.#options;
     const over = new AbortController();
     const timer = timeoutMs > 0 ? this.#clock.after(timeoutMs, () => over.abort(), { keepAlive: true }) : undefined;
+    const ends = AbortSignal.any([signal, over.signal, this.lost]);
+    const acquired = new AbortController();
+    // What is on its way then gets so long to be answered.
+    const late = laterThan(ends, { clock: this.#clock, ms: END_MS, unless: acquired.signal });
     try {
-      return await this.#acquire(AbortSignal.any([signal, over.signal, this.lost]));
+      return (await raced(this.#acquire(ends), late)) ?? false;
     } finally {
+      acquired.abort();
       timer?.cancel();
     }
   }
@@ -93,29 +100,59 @@ export class HeldLock {
     return false;
   }
 
-  /** Lets go and ends the session; gives whether it was held. To be called once, whether it was acquired or not. */
+  /**
+   * Lets go and ends the session; gives whether it was held. To be called once, whether it was acquired or not.
+   * @throws AppError what the servers answer; `deadline` when they do not within seconds, with what remains.
+   */
   async release(): Promise<boolean> {
     this.#done.abort();
+    this.#endsBy = this.#clock.monotonic() + END_MS;
     await Promise.all(this.#work);
     if (this.#session === '') return false;
     const isHeld = this.#held && !this.lost.aborted;
     try {
       if (isHeld) await this.#letGo();
+      this.#held = false;
     } finally {
-      await this.#api.put(`/v1/session/destroy/${this.#session}`);
+      await this.#endSession();
     }
     return isHeld;
   }
 
+  async #endSession(): Promise<void> {
+    const timeoutMs = Math.max(SESSION_END_MS, this.#endsBy - this.#clock.monotonic());
+    try {
+      await this.#api.put(`/v1/session/destroy/${this.#session}`, { timeoutMs });
+    } catch (cause) {
+      const code = cause instanceof AppError ? cause.code : 'unavailable';
+      throw new AppError(code, `${errorText(cause)}; ${this.#remains}`, { cause });
+    }
+  }
+
+  get #remains(): string {
+    const withinS = (SESSION_TTL_MS / 1000) * 2;
+    const freed = this.#held ? `, which frees the lock; its lock delay of ${LOCK_DELAY_S} s follows` : '';
+    return `the session ${this.#session} ends by its TTL within ${withinS} s${freed}`;
+  }
+
+  /** What a request may take at the end. @throws AppError `deadline` when nothing is left. */
+  #rest(): { timeoutMs: number } {
+    const timeoutMs = this.#endsBy - this.#clock.monotonic();
+    if (timeoutMs > 0) return { timeoutMs };
+    throw new AppError('deadline', `it took longer than ${END_MS / 1000} s`);
+  }
+
   /** Removes the key of the lock, for other kinds of lock or other numbers of places, unless somebody uses it. */
   async cleanUp(): Promise<'removed' | 'inUse'> {
+    this.#endsBy = this.#clock.monotonic() + END_MS;
     const { path, query } = this.#keys;
-    const pairs = await readPairs(this.#api, path, query);
+    const pairs = await readPairs(this.#api, path, query, this.#rest());
     const lock = pairs.find(({ Key }) => Key === this.#lockKey);
     if (!lock) return 'removed';
     if (this.#isInUse(lock, pairs)) return 'inUse';
     const isRemoved = await this.#api.delete<boolean>(kvPath(this.#lockKey), {
       query: { cas: String(lock.ModifyIndex) },
+      ...this.#rest(),
     });
     return isRemoved ? 'removed' : 'inUse';
   }
@@ -159,8 +196,8 @@ export class HeldLock {
       if (timeoutMs <= 0) break;
       try {
         const path = `/v1/session/renew/${this.#session}`;
-        const answer = await this.#api.send('PUT', path, { accept: [404], timeoutMs });
-        if (answer.status === 404) break;
+        const answer = await raced(this.#api.send('PUT', path, { accept: [404], timeoutMs }), this.#done.signal);
+        if (!answer || answer.status === 404) break;
         this.#renewedAt = sentAt;
         pauseMs = RENEW_MS;
       } catch {
@@ -222,34 +259,32 @@ export class HeldLock {
     return this.#writeHolders(holders, lock);
   }
 
-  /** Those holders whose contender key is still held. */
   #holders(pairs: readonly KvPair[]): { holders: Holders; lock: KvPair | undefined } {
-    const lock = pairs.find(({ Key }) => Key === this.#lockKey);
-    if (!lock) return { holders: { Limit: this.#options.limit, Holders: {} }, lock };
-    if (lock.Flags !== SEMAPHORE_FLAGS) throw conflict(this.#lockKey, 'a semaphore');
-    const stored = parseHolders(lock, this.#lockKey);
-    const alive = new Set(pairs.filter(({ Key }) => Key !== this.#lockKey).map(({ Session }) => Session));
-    const living = Object.keys(stored.Holders).filter((id) => alive.has(id));
-    return { holders: { Limit: stored.Limit, Holders: Object.fromEntries(living.map((id) => [id, true])) }, lock };
+    return holdersOf(pairs, { lockKey: this.#lockKey, limit: this.#options.limit });
   }
 
-  #writeHolders(holders: Holders, lock: KvPair | undefined): Promise<boolean> {
+  #writeHolders(
+    holders: Holders,
+    lock: KvPair | undefined,
+    limit: Pick<ApiRequest, 'timeoutMs'> = {},
+  ): Promise<boolean> {
     const query = { cas: String(lock?.ModifyIndex ?? 0), flags: SEMAPHORE_FLAGS };
-    return this.#api.put<boolean>(kvPath(this.#lockKey), { query, body: JSON.stringify(holders) });
+    return this.#api.put<boolean>(kvPath(this.#lockKey), { query, body: JSON.stringify(holders), ...limit });
   }
 
   async #letGo(): Promise<void> {
     if (this.#options.limit === 1) {
-      await this.#api.put(kvPath(this.#lockKey), { query: { release: this.#session, flags: LOCK_FLAGS } });
+      const query = { release: this.#session, flags: LOCK_FLAGS };
+      await this.#api.put(kvPath(this.#lockKey), { query, ...this.#rest() });
       return;
     }
     for (;;) {
       const { path, query } = this.#keys;
-      const { holders, lock } = this.#holders(await readPairs(this.#api, path, query));
+      const { holders, lock } = this.#holders(await readPairs(this.#api, path, query, this.#rest()));
       delete holders.Holders[this.#session];
-      if (await this.#writeHolders(holders, lock)) break;
+      if (await this.#writeHolders(holders, lock, this.#rest())) break;
     }
-    await this.#api.delete(kvPath(this.#contenderKey));
+    await this.#api.delete(kvPath(this.#contenderKey), this.#rest());
   }
 
   /** Watches the keys for as long as it is held. */
@@ -285,28 +320,4 @@ export class HeldLock {
     if (this.#options.limit === 1) return pairs[0]?.Session === this.#session;
     return this.#holders(pairs).holders.Holders[this.#session] === true;
   }
-}
-
-function parseHolders(lock: KvPair, key: string): Holders {
-  try {
-    const { Limit, Holders = {} } = JSON.parse(valueBytes(lock).toString()) as Partial<Holders>;
-    if (typeof Limit === 'number') return { Limit, Holders };
-  } catch {
-    // Said below.
-  }
-  throw conflict(key, 'a semaphore');
-}
-
-function conflict(key: string, kind: string): AppError {
-  return new AppError('conflict', `${key} holds something else than ${kind}; choose another prefix`);
-}
-
-/** Undefined when the signal comes first. What is still asked for is left to itself. */
-function raced<T>(asked: Promise<T>, ends: AbortSignal): Promise<T | undefined> {
-  if (ends.aborted) return Promise.resolve(undefined);
-  return new Promise((resolve, reject) => {
-    const end = () => resolve(undefined);
-    ends.addEventListener('abort', end, { once: true });
-    asked.then(resolve, reject).finally(() => ends.removeEventListener('abort', end));
-  });
 }

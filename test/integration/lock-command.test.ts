@@ -83,6 +83,28 @@ describe('lictor lock, the program against an agent', () => {
     expect(await keys('hangup/')).toBe('');
   });
 
+  it('ends soon when its server has fallen silent, and says what remains', async () => {
+    const env = { ...process.env, CONSUL_HTTP_ADDR: agent.url };
+    const child = spawn(LICTOR_BIN, ['lock', 'silent', `echo $$ > ${folder}/silent; sleep 60`], { env, stdio: 'pipe' });
+    started.push(child);
+    let said = '';
+    child.stderr.on('data', (text) => {
+      said += text;
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await pidIn('silent');
+    agent.pause();
+    try {
+      child.kill('SIGINT');
+      expect(await Promise.race([ended, sleep(25_000)])).toBe(0);
+      expect(said).toMatch(
+        /^Lock release failed: .* gave no answer in time; the session \S+ ends by its TTL within 30 s/,
+      );
+    } finally {
+      agent.resume();
+    }
+  });
+
   it('takes the command with it when it is interrupted twice', async () => {
     const { child, ended } = start('twice', `trap '' TERM; echo $$ > ${folder}/twice; sleep 60; true`);
     const pid = await pidIn('twice');
