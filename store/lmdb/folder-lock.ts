@@ -1,7 +1,9 @@
-import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorText } from '../../core/errors.ts';
+import { fileProblem } from '../../core/file-problem.ts';
+import type { Logger } from '../../core/log.ts';
 
 const LOCK_FILE = 'LOCK';
 const HOLDER_FILE = 'LOCK.pid';
@@ -25,26 +27,62 @@ export class FolderLock {
     this.#database = database;
   }
 
-  /** @throws AppError `config` naming the holder when the folder is in use. */
-  static acquire(dir: string): FolderLock {
+  /** @throws AppError `config` naming the holder when the folder is in use, or the lock file when that cannot be used. */
+  static acquire(dir: string, log: Pick<Logger, 'warn'>): FolderLock {
     const folder = realpathSync(dir);
     if (heldHere.has(folder)) throw inUse(folder, 'this process');
-    const database = new DatabaseSync(join(folder, LOCK_FILE));
-    try {
-      // Without a journal file nothing is ever written, so that a full disk or a kill cannot leave anything behind.
-      database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    } catch (error) {
-      database.close();
-      if (!isBusy(error)) throw error;
-      throw inUse(folder, `process ${holderOf(folder)}`);
-    }
+    const lock = new FolderLock(folder, locked(folder));
     heldHere.add(folder);
-    writeFileSync(join(folder, HOLDER_FILE), `${process.pid}\n`);
-    return new FolderLock(folder, database);
+    lock.#tellHolder(log);
+    return lock;
+  }
+
+  /** For messages alone: the folder is held without it, too. */
+  #tellHolder(log: Pick<Logger, 'warn'>): void {
+    const file = join(this.#folder, HOLDER_FILE);
+    try {
+      writeFileSync(file, `${process.pid}\n`);
+    } catch (error) {
+      log.warn('the holder of the data folder cannot be written down; it is held all the same', {
+        file,
+        problem: fileProblem(error),
+      });
+      // Nobody shall be told of an earlier holder.
+      tryToRemove(file);
+    }
   }
 
   release(): void {
     if (heldHere.delete(this.#folder)) this.#database.close();
+  }
+}
+
+/** @throws AppError `config`. */
+function locked(folder: string): DatabaseSync {
+  const file = join(folder, LOCK_FILE);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file);
+    // Without a journal file nothing is ever written, so that a full disk or a kill cannot leave anything behind.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return database;
+  } catch (cause) {
+    database?.close();
+    if (isBusy(cause)) throw inUse(folder, `process ${holderOf(folder)}`);
+    throw new AppError(
+      'config',
+      `data folder ${folder} cannot be locked by its file ${file} (${errorText(cause)}); make room and see that this user ` +
+        'may write there, or remove that file while no server uses the folder',
+      { cause, facts: { folder } },
+    );
+  }
+}
+
+function tryToRemove(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // It has been told that it cannot be written.
   }
 }
 

@@ -68,7 +68,7 @@ interface Manifest {
  */
 export async function openLmdbStore(options: OpenLmdbStoreOptions): Promise<Store> {
   prepareFolder(options.dir);
-  const lock = FolderLock.acquire(options.dir);
+  const lock = FolderLock.acquire(options.dir, options.log);
   try {
     return await openLocked(options, lock);
   } catch (error) {

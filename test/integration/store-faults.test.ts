@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '../../core/clock.ts';
@@ -102,6 +102,18 @@ describe('kill -9', () => {
       message: expect.stringMatching(/is in use by process \d+;/),
     });
     await child.said('ack 3');
+    await child.kill();
+    await (await open(dir)).close();
+  });
+
+  it('frees the folder also where the holder could not write down who it is, and nobody else gets in before', async () => {
+    await symlink('/dev/full', join(dir, 'LOCK.pid'));
+    const child = startStoreChild([dir, 'pairs', '1', '1000000']);
+    await child.said('ack');
+    await expect(open(dir)).rejects.toMatchObject({
+      code: 'config',
+      message: expect.stringContaining('is in use by process (unknown);'),
+    });
     await child.kill();
     await (await open(dir)).close();
   });
