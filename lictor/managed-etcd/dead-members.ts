@@ -97,7 +97,8 @@ export class DeadMembers implements Runnable {
     const config = autopilot.config();
     const { servers } = quorum.members();
     const names = new Set(servers.map(({ Node }) => Node));
-    const { members: known, ownId } = await members.list();
+    // Who is not in it, or is elsewhere by now, must not be taken for dead.
+    const { members: known, ownId } = await members.list({ settled: true });
     const looks = await Promise.all(
       known.map(async ({ id, name, learner, peerUrls }) => {
         const silentMs = id === ownId ? 0 : await this.#silentMs(id, peerUrls);

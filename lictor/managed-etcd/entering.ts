@@ -64,8 +64,13 @@ export function enterRoute(deps: EnteringDeps): Route {
 /** Undefined where the server that leads has to do it. */
 async function enter(request: EnterRequest, deps: EnteringDeps): Promise<EnterAnswer | undefined> {
   const { members } = deps;
-  const before = await members.list();
-  const found = before.members.find((one) => one.peerUrls.includes(request.peerUrl) && isOf(one, request.name));
+  let before = await members.list();
+  let found = memberOf(before, request);
+  if (!(found && request.started)) {
+    // The etcd here may not have heard of it yet, or not of what has become of it.
+    before = await members.list({ settled: true });
+    found = memberOf(before, request);
+  }
   if (found && request.started) {
     if (found.learner) await members.promote(found.id);
     return { clusterId: before.clusterId, members: '', promoted: true, known: true };
@@ -133,8 +138,8 @@ async function removeOld(request: EnterRequest, old: readonly Member[], deps: En
   }
 }
 
-function isOf(member: Member, name: string): boolean {
-  return member.name === '' || member.name === name;
+function memberOf({ members }: Membership, { name, peerUrl }: EnterRequest): Member | undefined {
+  return members.find((one) => one.peerUrls.includes(peerUrl) && (one.name === '' || one.name === name));
 }
 
 const PEER_URL = {

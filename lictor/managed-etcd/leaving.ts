@@ -7,6 +7,7 @@ import type { EtcdProcess } from './etcd-process.ts';
 import { NAME, objectOf, textOf } from './join-routes.ts';
 import type { JsonCalls } from './json-calls.ts';
 import type { LeadingServer } from './leading-server.ts';
+import type { Member } from './members.ts';
 import { leaveRefusal, votersOf } from './voters.ts';
 
 /** Where a server that leaves asks the others to be taken out; the one that leads does it. */
@@ -67,8 +68,9 @@ async function takeOut(request: LeaveRequest, deps: LeavingDeps, assertAwaited: 
   const { name, id, memberId } = request;
   assertAwaited();
   const server = deps.server();
-  const { members, ownId } = await process.members.list();
-  if (!server?.leads() || memberId === ownId) throw new AppError('noLeader', 'another server leads');
+  if (!server?.leads()) throw new AppError('noLeader', 'another server leads');
+  const { members, ownId } = await process.members.list({ settled: true });
+  if (!server.leads() || memberId === ownId) throw new AppError('noLeader', 'another server leads');
   const listed = server.quorum.members().servers.find(({ Node }) => Node === name);
   if (listed && listed.ID !== id) return { refused: `${name} has the id ${listed.ID}, not ${id}` };
   const again = members.find((one) => one.name === name && one.id !== memberId);
@@ -157,8 +159,11 @@ export class Leaving {
   /** The others need not notice that etcd's Raft has lost its leader. The own member's id; undefined for the last one. */
   async #handOverRaft(tries: number): Promise<string | undefined> {
     const etcd = this.#deps.process.members;
-    const { members, ownId } = await etcd.list();
-    const others = members.filter(({ id, learner }) => id !== ownId && !learner);
+    let { members, ownId } = await etcd.list();
+    const isOther = ({ id, learner }: Member): boolean => id !== ownId && !learner;
+    // Others may have come whom the own etcd does not know yet.
+    if (!members.some(isOther)) ({ members, ownId } = await etcd.list({ settled: true }));
+    const others = members.filter(isOther);
     if (others.length === 0) return undefined;
     // One of them may be dead.
     const next = others[tries % others.length]!;

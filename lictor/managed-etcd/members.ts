@@ -38,8 +38,14 @@ export class EtcdMembers {
     this.url = url;
   }
 
-  /** As this member knows them: one that lags may be behind the others. @throws AppError `unavailable`. */
-  async list(): Promise<Membership> {
+  /**
+   * As this member knows them: one that lags may be behind the others. `settled`: with all that a quorum had agreed on before the
+   * call, for whoever concludes something from what is not in the list. @throws AppError `unavailable`, also without a quorum
+   * then.
+   */
+  async list({ settled = false }: { readonly settled?: boolean } = {}): Promise<Membership> {
+    // Etcd 3.4 has no other way; a member has applied all changes of members that come before what it reads by quorum.
+    if (settled) await this.barrier();
     const answer = await this.#call<{
       header: { cluster_id: string; member_id: string };
       members?: readonly (WireMember & { readonly ID: string })[];
