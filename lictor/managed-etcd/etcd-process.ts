@@ -1,21 +1,11 @@
 import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
 import { AppError, errorText } from '../../core/errors.ts';
+import { fileProblem } from '../../core/file-problem.ts';
 import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import { makeFolder } from '../../core/make-folder.ts';
@@ -23,6 +13,8 @@ import type { Random } from '../../core/random.ts';
 import type { JsonCalls } from './json-calls.ts';
 import { NARROWING_FLAGS } from './member-tls-args.ts';
 import { EtcdMembers, type Membership } from './members.ts';
+import { ProcessIdFile } from './process-id-file.ts';
+import { argumentsOf, findEtcdOf, isEtcdOf } from './process-table.ts';
 
 export interface EtcdProcessDeps {
   readonly clock: Clock;
@@ -75,8 +67,11 @@ export class EtcdProcess implements Runnable {
   readonly members: EtcdMembers;
   readonly #deps: EtcdProcessDeps;
   readonly #options: EtcdProcessOptions;
+  readonly #pidFile: ProcessIdFile;
   #initial: InitialCluster | undefined;
   #restarts = false;
+  /** Its process when it was looked at last. */
+  #pid: number | undefined;
   /** Where the log of the present run begins. */
   #logFrom = 0;
 
@@ -84,6 +79,7 @@ export class EtcdProcess implements Runnable {
     this.#deps = deps;
     this.#options = options;
     this.members = new EtcdMembers(deps, options.clientUrl);
+    this.#pidFile = new ProcessIdFile(deps, options.folder);
   }
 
   /** Whether it has been a member before. Etcd puts its log there as a whole; without it, it begins anew. */
@@ -112,28 +108,20 @@ export class EtcdProcess implements Runnable {
     return `${data}.old`;
   }
 
-  /** Its process, or undefined when none of this folder runs. */
+  /** Its process, or undefined when none of this folder runs; also when it is not written down which that is. */
   get pid(): number | undefined {
-    const { folder } = this.#options;
-    let pid: number;
-    try {
-      pid = Number(readFileSync(join(folder, 'etcd.pid'), 'utf8'));
-    } catch {
-      return undefined;
-    }
-    return pid > 1 && isEtcdOf(pid, join(folder, 'data')) ? pid : undefined;
+    const data = join(this.#options.folder, 'data');
+    const known = [this.#pid, this.#pidFile.read()].find((pid) => pid !== undefined && isEtcdOf(pid, data));
+    this.#pid = known ?? findEtcdOf(data);
+    return this.#pid;
   }
 
-  /** Finds one that runs although its process id was not written: its server was killed within that moment. */
+  /** Writes down one that runs although its process id was not written: its server was killed within that moment. */
   adopt(): void {
-    const { folder } = this.#options;
-    if (this.pid !== undefined || !existsSync('/proc/self/cmdline')) return;
-    const found = readdirSync('/proc').find(
-      (name) => /^\d+$/.test(name) && isEtcdOf(Number(name), join(folder, 'data')),
-    );
-    if (found === undefined) return;
-    writeFileSync(join(folder, 'etcd.pid'), `${found}\n`, { mode: 0o600 });
-    this.#deps.log.info('etcd has been found', { pid: Number(found) });
+    const { pid } = this;
+    if (pid === undefined || pid === this.#pidFile.read()) return;
+    this.#deps.log.info('etcd has been found', { pid });
+    this.#pidFile.write(pid);
   }
 
   /** Starts it unless it runs. `initial` counts only for a member without data. */
@@ -143,6 +131,7 @@ export class EtcdProcess implements Runnable {
     this.#logFrom = this.#logBytes();
     if (running !== undefined) {
       this.#deps.log.info('etcd runs already', { pid: running });
+      this.#pidFile.write(running);
       return;
     }
     const { folder, bin } = this.#options;
@@ -160,7 +149,8 @@ export class EtcdProcess implements Runnable {
     child.on('error', (err) => this.#deps.log.error('etcd does not start', { err }));
     child.unref();
     if (child.pid === undefined) return;
-    writeFileSync(join(folder, 'etcd.pid'), `${child.pid}\n`, { mode: 0o600 });
+    this.#pid = child.pid;
+    this.#pidFile.write(child.pid);
     this.#deps.log.info('etcd has been started', { pid: child.pid, log: logFile });
   }
 
@@ -229,7 +219,9 @@ export class EtcdProcess implements Runnable {
       await clock.sleep(LOOK_MS, signal);
       if (signal.aborted) return;
       this.#boundLog();
-      if (this.pid !== undefined || this.#restarts) {
+      const { pid } = this;
+      if (pid !== undefined || this.#restarts) {
+        if (pid !== undefined) this.#pidFile.write(pid);
         lives += 1;
         // It has lived for 30 s.
         if (lives * LOOK_MS > 30_000) backoff.reset();
@@ -247,7 +239,17 @@ export class EtcdProcess implements Runnable {
         last: this.lastWords().slice(-300),
       });
       await clock.sleep(waitMs, signal);
-      if (!signal.aborted) this.start();
+      if (!signal.aborted) this.#tryToStart();
+    }
+  }
+
+  /** As long as the disk does not let it, it is tried again. */
+  #tryToStart(): void {
+    try {
+      this.start();
+    } catch (error) {
+      const { path } = error as NodeJS.ErrnoException;
+      this.#deps.log.error('etcd cannot be started yet', { file: path, problem: fileProblem(error) });
     }
   }
 
@@ -303,7 +305,9 @@ export class EtcdProcess implements Runnable {
 
   /** For an operator: ends it while its server does not run. */
   endCommand(): string {
-    return `kill $(cat ${quoted(join(this.#options.folder, 'etcd.pid'))})`;
+    const { pid } = this;
+    const isThere = pid === undefined || pid === this.#pidFile.read();
+    return isThere ? `kill $(cat ${quoted(this.#pidFile.path)})` : `kill ${pid}`;
   }
 
   #args(): string[] {
@@ -355,21 +359,10 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Process ids are given again: only one whose command line names the data folder is meant. */
-function isEtcdOf(pid: number, dataDir: string): boolean {
-  try {
-    process.kill(pid, 0);
-    if (!existsSync('/proc/self/cmdline')) return true;
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(dataDir);
-  } catch {
-    return false;
-  }
-}
-
 /** True where the arguments of processes cannot be read. */
 function runsWith(pid: number, args: readonly string[]): boolean {
   try {
-    const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    const line = argumentsOf(pid);
     const narrowed = NARROWING_FLAGS.every((flag) => line.includes(flag) === args.includes(flag));
     return narrowed && args.every((arg) => line.includes(arg));
   } catch {

@@ -1,0 +1,48 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/** Where the arguments of processes can be read. */
+const HAS_TABLE = existsSync('/proc/self/cmdline');
+
+/**
+ * Whether the process is the etcd of a data folder. Process ids are given again: only one whose command line makes it that is
+ * meant, and not what else is told of the folder. Any that runs where the arguments of processes cannot be read.
+ */
+export function isEtcdOf(pid: number, dataDir: string): boolean {
+  try {
+    process.kill(pid, 0);
+    if (!HAS_TABLE) return true;
+    const args = argumentsOf(pid);
+    return args[args.indexOf('--data-dir') + 1] === dataDir && args.includes('--listen-peer-urls');
+  } catch {
+    return false;
+  }
+}
+
+/** The etcd of a data folder among all processes, also where nobody has written down which it is. */
+export function findEtcdOf(dataDir: string): number | undefined {
+  if (!HAS_TABLE) return undefined;
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).find((pid) => isEtcdOf(pid, dataDir) && seesSame(pid, resolve(dataDir)));
+}
+
+/** @throws when the process has ended. */
+export function argumentsOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+}
+
+/** Processes of other containers may have another folder at the same path. */
+function seesSame(pid: number, path: string): boolean {
+  const theirs = identityOf(`/proc/${pid}/root${path}`);
+  return theirs === undefined || theirs === identityOf(path);
+}
+
+/** '' where there is nothing; undefined when that cannot be seen. */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? '' : undefined;
+  }
+}
