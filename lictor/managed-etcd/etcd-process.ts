@@ -56,6 +56,8 @@ const LOOK_MS = 500;
 /** An etcd that does not answer within this does not start. */
 export const START_MS = 60_000;
 const STOP_MS = 20_000;
+/** For what was killed to be gone. */
+const KILL_MS = 10_000;
 const RESTART_MS = 15_000;
 
 /**
@@ -253,7 +255,7 @@ export class EtcdProcess implements Runnable {
     }
   }
 
-  /** Ends it in order, or by force after a time. */
+  /** Ends it in order, or by force after a time. @throws AppError `unavailable` when it cannot be ended. */
   async stop(withinMs = STOP_MS): Promise<void> {
     const { clock } = this.#deps;
     const pid = this.pid;
@@ -262,6 +264,9 @@ export class EtcdProcess implements Runnable {
     const until = clock.monotonic() + withinMs;
     while (this.pid === pid) {
       if (clock.monotonic() > until) kill(pid, 'SIGKILL');
+      if (clock.monotonic() > until + KILL_MS) {
+        throw new AppError('unavailable', `etcd, process ${pid}, does not end though it was killed`);
+      }
       await clock.sleep(50);
     }
   }
@@ -370,10 +375,12 @@ function runsWith(pid: number, args: readonly string[]): boolean {
   }
 }
 
+/** Nothing when it has just ended. @throws AppError `unavailable` when this user may not. */
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
-  } catch {
-    // It has just ended.
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ESRCH') return;
+    throw new AppError('unavailable', `etcd, process ${pid}, cannot be ended: ${fileProblem(cause)}`, { cause });
   }
 }

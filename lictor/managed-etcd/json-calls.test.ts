@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
+import { promisify } from 'node:util';
 import type { ClientTls } from '../../api/http/client-tls.ts';
 import { type IssuedCertificate, TestAuthority } from '../../test/support/certificates.ts';
 import { JsonCalls } from './json-calls.ts';
@@ -96,4 +98,21 @@ it('takes who says nothing for dead', async () => {
   expect(await calls().isAlive(`https://127.0.0.1:${silent}`)).toBe(false);
   expect(await calls().isAlive(`http://127.0.0.1:${silent}`)).toBe(false);
   for (const socket of sockets) socket.destroy();
+});
+
+it.each(['http', 'https'])('does not take who cannot be asked for dead (%s)', async (scheme) => {
+  const program = `
+    import { openSync } from 'node:fs';
+    import { JsonCalls } from ${JSON.stringify(new URL('./json-calls.ts', import.meta.url).href)};
+    const calls = new JsonCalls(undefined);
+    const url = '${scheme}://127.0.0.1:${await portOf(createServer(answer))}';
+    // What is opened later is there then.
+    const before = await calls.isAlive(url);
+    try { for (;;) openSync('/dev/null'); } catch {}
+    calls.isAlive(url).then(String, ({ message }) => message).then((now) => {
+      process.stdout.write(before + ' ' + now, () => process.exit());
+    });`;
+  const line = `ulimit -n 64; exec "$0" --disable-warning=ExperimentalWarning --input-type=module -e "$1"`;
+  const { stdout } = await promisify(execFile)('sh', ['-c', line, process.execPath, program], { timeout: 60_000 });
+  expect(stdout).toMatch(/^true \S+ could not be asked: .*EMFILE/);
 });

@@ -9,6 +9,8 @@ import { tlsProblem } from './tls-problem.ts';
 const CONNECT_MS = 5000;
 /** For a look whether somebody is there. */
 const LOOK_MS = 2000;
+/** Of this process or machine: too many files, or no port or memory left. */
+const OWN_PROBLEMS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 /** Lists of members and of servers, and what is wrong: some kilobytes. */
 const MAX_ANSWER_BYTES = 2 ** 20;
 
@@ -62,6 +64,7 @@ export class JsonCalls {
   /**
    * Whether something answers at the peer port of a member, which may speak TLS when we do not. With TLS who refuses our
    * certificate, or shows one that does not count, is there as well: it must not be taken for dead.
+   * @throws AppError `unavailable` when this process could not ask.
    */
   async isAlive(peerUrl: string): Promise<boolean> {
     const url = new URL(peerUrl);
@@ -69,16 +72,25 @@ export class JsonCalls {
     try {
       const signal = AbortSignal.timeout(LOOK_MS);
       const response = await request(`${peerUrl}/version`, { dispatcher: this.#dispatcher, signal });
-      await response.body.dump();
+      // It has answered, whatever becomes of the rest.
+      response.body.dump().catch(() => {});
       return true;
-    } catch {
+    } catch (error) {
+      assertAsked(peerUrl, error);
       return false;
     }
   }
 }
 
-function shakesHands({ hostname, port }: URL, tls: ClientTls | undefined): Promise<boolean> {
-  return new Promise((resolve) => {
+/** What this process lacks says nothing of the other side. @throws AppError `unavailable`. */
+function assertAsked(url: string, error: unknown): void {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined || !OWN_PROBLEMS.has(code)) return;
+  throw new AppError('unavailable', `${url} could not be asked: ${errorText(error)}`, { cause: error });
+}
+
+function shakesHands({ href, hostname, port }: URL, tls: ClientTls | undefined): Promise<boolean> {
+  return new Promise((resolve, reject) => {
     const host = hostname.replace(/^\[|\]$/g, '');
     const socket = connectTls({
       ...(tls ? contextOptions(tls) : {}),
@@ -94,9 +106,15 @@ function shakesHands({ hostname, port }: URL, tls: ClientTls | undefined): Promi
     socket.once('timeout', () => settle(false));
     socket.once('secureConnect', () => settle(true));
     // An answer that is no TLS, or an alert.
-    socket.on('error', ({ code = '' }: NodeJS.ErrnoException) =>
-      settle(code === 'EPROTO' || code.startsWith('ERR_SSL_')),
-    );
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const { code = '' } = error;
+      try {
+        assertAsked(href, error);
+      } catch (failed) {
+        reject(failed);
+      }
+      settle(code === 'EPROTO' || code.startsWith('ERR_SSL_'));
+    });
     socket.once('close', () => settle(false));
   });
 }
