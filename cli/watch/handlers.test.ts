@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { eventually } from '../../test/support/eventually.ts';
+import { removeFolder, tempFolder } from '../../test/support/processes/temp-folder.ts';
 import { shellHandler } from './handlers.ts';
 
 describe('a command that handles a watch', () => {
@@ -14,16 +17,17 @@ describe('a command that handles a watch', () => {
   const io = { stdout: sink(), stderr: sink(), env: process.env };
   const { signal } = new AbortController();
   const change = { index: '1', value: null };
+  const folder = tempFolder('handlers');
   beforeEach(() => {
     out = '';
   });
+  afterAll(() => removeFolder(folder));
 
   it('is done when it has ended itself, not what it left in the background, whose output is still shown', async () => {
-    const line = '(sleep 2; echo later; exec sleep 30) & echo now $!';
-    const start = performance.now();
-    await shellHandler(line, io)(change, signal);
-    expect(performance.now() - start).toBeLessThan(1_900);
+    const waiting = `while [ -d ${folder} ] && [ ! -e ${folder}/go ]; do sleep 0.1; done`;
+    await shellHandler(`(${waiting}; echo later; exec sleep 30) & echo now $!`, io)(change, signal);
     expect(out).toMatch(/^now \d+\n$/);
+    writeFileSync(join(folder, 'go'), '');
     await eventually(async () => out.includes('later'), { withinMs: 10_000 });
     process.kill(Number(/now (\d+)/.exec(out)![1]));
   });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.ts';
 import { type AgentProcess, startServer } from '../support/processes/lictor.ts';
@@ -67,11 +67,12 @@ describe('lictor lock, the program against an agent', () => {
     const { child, ended } = start('deaf', line);
     const deaf = await pidIn('deaf');
     child.kill('SIGINT');
-    await sleep(1_500);
-    expect(await keys('deaf/')).toBe('deaf/.lock\n');
+    const isFree = async () => (await fetch(`${agent.url}/v1/kv/deaf/?keys`)).status === 404;
+    expect(await isFree()).toBe(false);
+    await eventually(isFree, { withinMs: 50_000 });
+    // It was killed before; were it still to be told, that would be seconds away.
+    await eventually(() => !isAlive(deaf), { withinMs: 2_000 });
     await ended;
-    await eventually(() => !isAlive(deaf), { withinMs: 1_000 });
-    expect(await keys('deaf/')).toBe('');
   });
 
   it('ends the command when the terminal hangs up', async () => {
@@ -106,18 +107,23 @@ describe('lictor lock, the program against an agent', () => {
   });
 
   it('takes the command with it when it is interrupted twice', async () => {
-    const { child, ended } = start('twice', `trap '' TERM; echo $$ > ${folder}/twice; sleep 60; true`);
+    const told = `trap 'echo 1 > ${folder}/told' TERM`;
+    const { child, ended } = start(
+      'twice',
+      `${told}; echo $$ > ${folder}/twice; for i in $(seq 300); do sleep 0.2; done`,
+    );
     const pid = await pidIn('twice');
     child.kill('SIGINT');
-    await sleep(500);
+    // Two signals at once would count as one.
+    await eventually(() => existsSync(join(folder, 'told')), { withinMs: 20_000 });
     child.kill('SIGINT');
     expect(await ended).toBe(130);
-    await eventually(() => !isAlive(pid), { withinMs: 1_000 });
+    await eventually(() => !isAlive(pid), { withinMs: 10_000 });
   });
 });
 
 function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 /** A process that has ended but was not waited for by whoever has to counts as ended. */
