@@ -29,8 +29,11 @@ export async function* follow(deps: FollowDeps, plan: WatchPlan, signal: AbortSi
   let failures = 0;
   while (!signal.aborted) {
     let answer: ApiAnswer;
+    let value: unknown;
     try {
       answer = await ask(deps.api, plan, at);
+      // What lies between may answer with something else for a while.
+      value = plan.read(answer);
       failures = 0;
     } catch (error) {
       if (signal.aborted) return;
@@ -43,7 +46,6 @@ export async function* follow(deps: FollowDeps, plan: WatchPlan, signal: AbortSi
     const next = markOf(answer, plan);
     // An index that fell means another history: everything may have changed.
     at = plan.byHash || Number(next) >= Number(at) ? next : '0';
-    const value = plan.read(answer);
     const text = JSON.stringify(value);
     if (value === undefined || text === shown) {
       // A server that does not block must not be asked in a loop without a pause.
