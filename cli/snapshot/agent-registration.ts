@@ -4,6 +4,8 @@ import type { HttpApi } from '../http-api.ts';
 
 const TTL_S = 30;
 const BEAT_MS = 10_000;
+/** At the end, too, it is waited for: an agent that has fallen silent must not hold up the process. */
+const BEAT_LIMIT_MS = 5_000;
 
 /**
  * Shows a snapshot agent in the catalog as Consul's does: a service with a check that it is alive, and, once it has the
@@ -60,6 +62,7 @@ export class AgentRegistration {
     const check = (name: string, of: string) => ({ CheckID: `${id}:${of}`, Name: name, TTL: `${TTL_S}s`, ...critical });
     await this.#deps.api.put('/v1/agent/service/register', {
       query: { 'replace-existing-checks': 'true' },
+      timeoutMs: BEAT_LIMIT_MS,
       json: {
         ID: id,
         Name: service,
