@@ -222,6 +222,18 @@ describe('anti-entropy', () => {
       expect([shown(), tagsInCatalog()]).toEqual([['v2'], ['v2']]);
     });
 
+    it('keeps them over a reload that declares the same before they were taken over', async () => {
+      const declared = shared('web-1', ['v1'], { origin: 'config' });
+      await begin(1);
+      await local.registerService(declared, [], keep);
+      await clock.advance(1);
+      setInCatalog(['primary']);
+      await clock.advance(5_000);
+      await local.registerService(declared, [], keep);
+      await clock.advance(70_000);
+      expect([shown(), tagsInCatalog()]).toEqual([['primary'], ['primary']]);
+    });
+
     it('keeps them over a reload that declares the same', async () => {
       const declared = (tags: string[]) => shared('web-1', tags, { origin: 'config' });
       await begin(1);

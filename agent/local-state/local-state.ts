@@ -110,12 +110,13 @@ export class LocalState {
       await this.#declared.save(services, declarations, replaced);
       // From here on nothing waits: nobody may see a service with a part of its checks.
       const verdicts: Verdicts = new Map();
+      const news = services.filter((service) => !this.#isDeclared(service));
       for (const service of services) this.#putService(service);
       const changes = checks.map((check) => this.#checks.apply(check, verdicts));
       for (const check of replaced)
         changes.push(this.#checks.forget(localKey(check.namespace, check.checkId), verdicts));
       for (const change of changes) if (change) this.#emit(change);
-      for (const service of services) this.#emit({ kind: 'service', key: keyOf(service) });
+      for (const service of news) this.#emit({ kind: 'service', key: keyOf(service) });
       await this.#persist(verdicts);
     });
   }
@@ -197,6 +198,14 @@ export class LocalState {
     const change = this.#checks.apply(check, verdicts);
     if (change) this.#emit(change);
     await this.#persist(verdicts);
+  }
+
+  /** Whether a reload says what was declared before: writing it again would revert what others have set meanwhile. */
+  #isDeclared(service: LocalService): boolean {
+    const known = this.#services.get(keyOf(service));
+    if (service.origin !== 'config' || !known) return false;
+    const { declaredTags = known.instance.Tags, ...rest } = known;
+    return canonicalJson({ ...rest, instance: { ...known.instance, Tags: declaredTags } }) === canonicalJson(service);
   }
 
   #putService(service: LocalService): void {
