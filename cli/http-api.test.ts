@@ -17,6 +17,20 @@ const apiOf = (address: string, flags: ClientSettings = {}) =>
   new HttpApi(apiOptions({ httpAddr: address, ...flags }, {}));
 
 describe('HttpApi', () => {
+  it('takes it only from an agent that there is no key', async () => {
+    const fake = await FakeApi.start({
+      'GET /v1/kv/none': () => ({ status: 404, headers: { 'X-Consul-Index': '1' } }),
+    });
+    const api = apiOf(fake.address);
+    expect((await api.send('GET', '/v1/kv/none', { accept: [404] })).status).toBe(404);
+    await expect(api.send('GET', '/v1/kv/astray', { accept: [404] })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('correct -http-addr'),
+    });
+    await api.close();
+    await fake.stop();
+  });
+
   it('blocks by index, and starts again when the index falls', async () => {
     let at = 5;
     const fake = await FakeApi.start({

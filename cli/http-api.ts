@@ -15,7 +15,10 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Until the answer is whole (until its headers, for `stream`); default 30 s. */
   readonly timeoutMs?: number;
-  /** Statuses from 300 on that the caller handles itself; others throw. */
+  /**
+   * Statuses from 300 on that the caller handles itself; others throw. A 404 to a read of keys counts only from an agent: what
+   * lies between does not know whether there is a key.
+   */
   readonly accept?: readonly number[];
 }
 
@@ -127,6 +130,9 @@ export class HttpApi {
     }
     const text = () => bytes.toString();
     const index = answer.headers['x-consul-index'];
+    if (answer.statusCode === 404 && method === 'GET' && path.startsWith('/v1/kv/') && index === undefined) {
+      throw this.#noAgent(path);
+    }
     return {
       status: answer.statusCode,
       headers: answer.headers,
@@ -200,6 +206,14 @@ export class HttpApi {
     if (deadline.aborted) return new AppError('deadline', `${address} gave no answer in time`, { cause });
     const { reason, advice } = connectionAdvice(cause, this.#options);
     return new AppError('unavailable', `no answer from ${address} (${reason}); ${advice}`, { cause });
+  }
+
+  #noAgent(path: string): AppError {
+    return new AppError(
+      'unavailable',
+      `${this.#options.address} answered 404 to ${path} without X-Consul-Index: that is not from an agent; correct ` +
+        '-http-addr, or what lies between',
+    );
   }
 
   #refused({ statusCode: status, headers }: Head, path: string, body: string): AppError {

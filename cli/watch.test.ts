@@ -112,6 +112,7 @@ describe('lictor watch', () => {
     const api = await FakeApi.start({
       'GET /v1/catalog/services': { body: { web: [] } },
       'GET /v1/event/list': { body: [] },
+      'GET /v1/kv/none': { status: 404, headers: { 'X-Consul-Index': '7' } },
     });
     expect((await api.run(watchCommand, ['-type', 'services'])).stdout).toBe('{\n  "web": []\n}\n');
     expect((await api.run(watchCommand, ['-type', 'key', '-key', 'none'])).stdout).toBe('null\n');
