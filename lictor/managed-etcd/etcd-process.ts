@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { writeFileAtomically } from '../../core/atomic-file.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -79,7 +79,8 @@ export class EtcdProcess implements Runnable {
 
   constructor(deps: EtcdProcessDeps, options: EtcdProcessOptions) {
     this.#deps = deps;
-    this.#options = options;
+    // Others may have a folder of the same name where they were started.
+    this.#options = { ...options, folder: resolve(options.folder) };
     this.members = new EtcdMembers(deps, options.clientUrl);
     this.#pidFile = new ProcessIdFile(deps, options.folder);
   }

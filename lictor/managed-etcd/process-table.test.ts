@@ -25,9 +25,9 @@ describe('the etcd of a data folder', () => {
   });
 
   /** Something that runs with these arguments, and says when it does. */
-  async function run(args: readonly string[], inside: readonly string[] = []): Promise<number> {
+  async function run(args: readonly string[], inside: readonly string[] = [], cwd = '/'): Promise<number> {
     const [file = '', ...line] = [...inside, 'sh', '-c', 'echo here; read -r _', 'etcd', ...args];
-    const child = spawn(file, line, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(file, line, { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
     started.push(child);
     await new Promise((resolve) => child.stdout.once('data', resolve));
     return child.pid!;
@@ -52,6 +52,14 @@ describe('the etcd of a data folder', () => {
       expect(isEtcdOf(await run(args), data)).toBe(false);
     }
     expect(findEtcdOf(data)).toBeUndefined();
+  });
+
+  it('is that of the folder it was started in where its path is not absolute', async () => {
+    const args = ['--data-dir', 'data', '--listen-peer-urls', 'x'];
+    const [one, two] = [join(folder, 'one'), join(folder, 'two')];
+    for (const each of [one, two]) mkdirSync(join(each, 'data'), { recursive: true });
+    const pid = await run(args, [], one);
+    expect([findEtcdOf(join(one, 'data')), findEtcdOf(join(two, 'data'))]).toEqual([pid, undefined]);
   });
 
   describeReal('unshare', unshare !== undefined, 'as root, with util-linux', 'in another container', () => {

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
 
 /** Where the arguments of processes can be read. */
 const HAS_TABLE = existsSync('/proc/self/cmdline');
@@ -13,7 +13,12 @@ export function isEtcdOf(pid: number, dataDir: string): boolean {
     // Not by a signal: one of another user could not be sent it, and runs all the same.
     if (!HAS_TABLE) return process.kill(pid, 0);
     const args = argumentsOf(pid);
-    return args[args.indexOf('--data-dir') + 1] === dataDir && args.includes('--listen-peer-urls');
+    const at = args.indexOf('--data-dir');
+    if (at < 0 || !args.includes('--listen-peer-urls')) return false;
+    const theirs = args[at + 1] ?? '';
+    // A path that is not absolute begins where the process was started.
+    const from = isAbsolute(theirs) ? '/' : readlinkSync(`/proc/${pid}/cwd`);
+    return resolve(from, theirs) === resolve(dataDir);
   } catch {
     return false;
   }
