@@ -5,7 +5,7 @@ import { SeededRandom } from '../../core/random.ts';
 import { Dig } from '../../test/support/dig.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { FakeCatalogReader } from '../../test/support/fake-catalog-reader.ts';
-import { OutsideDns } from '../../test/support/outside-dns.ts';
+import { outsideServers } from '../../test/support/outside-dns.ts';
 import { answerSettings } from '../dns-options.ts';
 import { createResponder } from '../responder.ts';
 import { Recursor } from './recursor.ts';
@@ -15,19 +15,7 @@ const MANY = 1_100;
 const REAL = 'real.example.org 9 A 192.0.2.7';
 
 describe('targets outside the zones', () => {
-  const servers: OutsideDns[] = [];
-  const addresses: { host: string; port: number }[] = [];
-  beforeEach(async () => {
-    for (let i = 0; i < 2; i++) {
-      const server = new OutsideDns();
-      servers.push(server);
-      addresses.push({ host: '127.0.0.1', port: await server.open() });
-    }
-  });
-  afterEach(() => {
-    for (const server of servers.splice(0)) server.close();
-    addresses.length = 0;
-  });
+  const { servers, addresses } = outsideServers(2);
 
   /** `web` is inside, `out` has eight names outside, `out<n>` one each. */
   function dig(): Dig {

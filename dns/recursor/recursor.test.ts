@@ -5,26 +5,14 @@ import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
 import { Dig } from '../../test/support/dig.ts';
 import { FakeCatalogReader } from '../../test/support/fake-catalog-reader.ts';
-import { type Behaviour, OutsideDns } from '../../test/support/outside-dns.ts';
+import { type Behaviour, outsideServers } from '../../test/support/outside-dns.ts';
 import { answerSettings } from '../dns-options.ts';
 import { createResponder } from '../responder.ts';
 import { Recursor, type RecursorOptions } from './recursor.ts';
 import { recursorAddress } from './recursor-address.ts';
 
 describe('recursors', () => {
-  const servers: OutsideDns[] = [];
-  const addresses: { host: string; port: number }[] = [];
-  beforeEach(async () => {
-    for (let i = 0; i < 2; i++) {
-      const server = new OutsideDns();
-      servers.push(server);
-      addresses.push({ host: '127.0.0.1', port: await server.open() });
-    }
-  });
-  afterEach(() => {
-    for (const server of servers.splice(0)) server.close();
-    addresses.length = 0;
-  });
+  const { servers, addresses } = outsideServers(2);
 
   function dig(options: Partial<RecursorOptions> = {}): Dig {
     const clock = new SystemClock();

@@ -70,3 +70,24 @@ export class OutsideDns {
     return [message];
   }
 }
+
+/** So many servers, and where they listen, anew for each test of the suite that calls it. */
+export function outsideServers(count: number): {
+  readonly servers: readonly OutsideDns[];
+  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+} {
+  const servers: OutsideDns[] = [];
+  const addresses: { host: string; port: number }[] = [];
+  beforeEach(async () => {
+    for (let i = 0; i < count; i++) {
+      const server = new OutsideDns();
+      servers.push(server);
+      addresses.push({ host: '127.0.0.1', port: await server.open() });
+    }
+  });
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close();
+    addresses.length = 0;
+  });
+  return { servers, addresses };
+}
