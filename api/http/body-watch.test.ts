@@ -86,7 +86,7 @@ describe('the body of a request', () => {
     expect(one.answer).toBe('');
     await clock.advance(5);
     await eventually(() => one.answer.includes('\r\n\r\n'), { withinMs: 5_000 });
-    expect(one.answer).toMatch(/^HTTP\/1\.1 408 .*connection: close.*The request body was not received in time$/s);
+    expect(one.answer).toMatch(/^HTTP\/1\.1 408 .*Connection: close.*The request body was not received in time$/s);
     await clock.advance(1_000);
     await eventually(() => one.closed, { withinMs: 5_000 });
   });

@@ -99,7 +99,7 @@ describe('requests that wait for the same URL', () => {
       const { head, body } = await one.answer();
       expect(body).toBe('"two"');
       expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-      expect(head).toMatch(/x-consul-index: 2\r\n/);
+      expect(head).toMatch(/X-Consul-Index: 2\r\n/);
     }
     expect(value.made).toBe(1);
     expect(value.wakes.size).toBe(0);

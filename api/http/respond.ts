@@ -3,6 +3,7 @@ import { pipeline, type Readable } from 'node:stream';
 import { constants, gzip } from 'node:zlib';
 import { AppError, errorRow, errorText } from '../../core/errors.ts';
 import { setIdleTimeout } from '../../core/idle-timeout.ts';
+import { headerList } from './header-names.ts';
 import type { ReadMeta, RouteResponse } from './route.ts';
 
 /** Bodies below this are sent as they are: compressing them costs more than it saves (Consul's limit). */
@@ -28,6 +29,7 @@ export interface AnswerForm {
 /** A client that takes nothing of its answer for so long is let go. */
 export const STALLED_MS = 60_000;
 
+/** Lower-case names, so that each is there once. */
 type Headers = Record<string, string | number>;
 
 /** One form of an answer that is given again and again: its headers in the order in which they are sent, and its body. */
@@ -61,10 +63,9 @@ export function prepared(answer: WithForms, form: Pick<AnswerForm, 'gzip' | 'ext
   const headers: Headers = { ...commonHeaders(answer.meta, { ...form, close: false }), ...answer.headers };
   if (gzip) headers['content-encoding'] = 'gzip';
   headers['content-length'] = bytes.length;
-  const list = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
-  const head = `HTTP/1.1 200 OK\r\n${Object.entries(headers)
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join('')}`;
+  const list = headerList(headers);
+  const lines = list.map((text, at) => (at % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+  const head = `HTTP/1.1 200 OK\r\n${lines.join('')}`;
   const body = bytes.length <= MAX_JOINED_TEXT ? Buffer.from(bytes).toString('latin1') : bytes;
   const made = { answer, extra: form.extra, list, head, bytes, body };
   answer[gzip ? PACKED : PLAIN] = made;
@@ -97,7 +98,7 @@ export function respond(response: ServerResponse, answer: RouteResponse, form: A
     for (const name of Object.keys(answer.headers)) headers[name.toLowerCase()] = answer.headers[name]!;
   const status = answer.status ?? 200;
   if (answer.stream) {
-    response.writeHead(status, headers);
+    response.writeHead(status, headerList(headers));
     // Small lines have to leave at once; the first byte of the headers too.
     response.flushHeaders();
     cutStalledStream(answer.stream, response);
@@ -166,7 +167,7 @@ function finish(
 ): void {
   if (response.destroyed) return;
   headers['content-length'] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-  response.writeHead(status, headers);
+  response.writeHead(status, headerList(headers));
   if (form.head) response.end();
   else response.end(body);
   cutStalled(response);

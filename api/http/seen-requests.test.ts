@@ -121,7 +121,7 @@ describe('requests whose bytes were seen before', () => {
     text = 'two';
     expect((await asked(connection)).body).toBe('"two"');
     policy = { ...DEFAULT_POLICY, headers: { 'x-here': 'yes' } };
-    for (let n = 0; n < 4; n++) expect((await asked(connection)).head).toMatch(/x-here: yes/);
+    for (let n = 0; n < 4; n++) expect((await asked(connection)).head).toMatch(/X-Here: yes/);
     const before = read;
     await asked(connection);
     expect(read).toBe(before);

@@ -8,7 +8,8 @@ import { Metrics } from '../../core/metrics.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { HttpConnection } from '../../test/support/http-connection.ts';
 import { started } from '../../test/support/started.ts';
-import type { Route, RouteRequest } from './route.ts';
+import { DEFAULT_POLICY } from './http-policy.ts';
+import type { Route, RouteRequest, RouteResponse } from './route.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
 
 const routes: Route[] = [
@@ -48,9 +49,22 @@ const routes: Route[] = [
     path: '/v1/bytes',
     handle: () => ({ bytes: Buffer.from('{"a":1}'), headers: { 'Content-Type': 'application/json' } }),
   },
+  { method: 'GET', path: '/v1/kept', handle: kept },
+  { method: 'PUT', path: '/v1/put', handle: () => ({}) },
   { method: 'GET', path: '/v1/large', handle: () => ({ json: 'x'.repeat(5000) }) },
   { method: 'GET', path: '/v1/stream', handle: (r) => ({ stream: lines(r.signal) }) },
 ];
+
+const KEPT: RouteResponse = {
+  bytes: Buffer.from('1'),
+  headers: { 'content-type': 'application/json', 'x-own': '1' },
+  meta: { index: 7 },
+  shared: true,
+  again: () => kept(),
+};
+function kept(): RouteResponse {
+  return KEPT;
+}
 
 function lines(signal: AbortSignal): Readable {
   const stream = new Readable({ read() {} });
@@ -82,7 +96,8 @@ describe('http server', () => {
   let running: Running;
   const agent = new Agent({ keepAliveTimeout: 1000 });
   beforeAll(async () => {
-    running = await start();
+    const policy = { ...DEFAULT_POLICY, headers: { 'x-of-policy': '1' } };
+    running = await start({ policy: () => policy });
   });
   afterAll(async () => {
     await agent.close();
@@ -204,6 +219,29 @@ describe('http server', () => {
     expect(
       (await call('/v1/things', { headers: { 'accept-encoding': 'gzip' } })).headers['content-encoding'],
     ).toBeUndefined();
+  });
+
+  it.each([
+    ['an answer', '/v1/things', ['Vary', 'X-Consul-Index', 'X-Consul-Knownleader', 'Content-Type', 'Content-Length']],
+    ['an answer in lines', '/v1/things?pretty', ['X-Consul-Effective-Consistency', 'Content-Type']],
+    ['an answer that is kept', '/v1/kept', ['X-Consul-Index', 'X-Own', 'Content-Type', 'Content-Length']],
+    ['an error', '/v1/bad', ['X-Lictor-Error', 'X-Consul-Default-Acl-Policy', 'Content-Type']],
+    ['a redirect', '/v1/thing', ['Location']],
+    ['an unknown path', '/v1/nothing', ['Content-Type', 'X-Of-Policy']],
+    ['a method that is not there', '/v1/put', ['Allow']],
+  ])('spells the headers of %s as Go does', async (_what, path, expected) => {
+    const connection = new HttpConnection(running.server.address().port);
+    // Also when it is given again, and when the request is not even read.
+    for (let time = 0; time < 4; time++) {
+      connection.ask(path);
+      const names = (await connection.answer()).head
+        .split('\r\n')
+        .slice(1)
+        .map((line) => line.split(':')[0]);
+      expect(names).toEqual(expect.arrayContaining([...expected, 'Date', 'Connection']));
+      expect(names.filter((name) => !/^[A-Z][a-z]*(-[A-Z][a-z]*)*$/.test(name!))).toEqual([]);
+    }
+    connection.socket.destroy();
   });
 
   it('streams from the first line on', async () => {

@@ -46,11 +46,11 @@ export function serveUpgrades(
     socket.on('error', () => {});
     if (context.isRefused(socket)) return;
     if (!upgrade || context.stopping.aborted) {
-      socket.end(`HTTP/1.1 ${upgrade ? 503 : 400} \r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+      socket.end(`HTTP/1.1 ${upgrade ? 503 : 400} \r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }
     socket.setNoDelay(true);
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${upgrade.protocol}\r\n\r\n`);
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ${upgrade.protocol}\r\n\r\n`);
     const { stopping, drainMs } = context;
     upgrade.accept({ socket, head, stopping, drainMs });
   });

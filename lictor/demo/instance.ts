@@ -11,7 +11,7 @@ export function runInstance(
   signal: AbortSignal,
 ): Promise<void> {
   const server = createServer((request, response) => {
-    response.setHeader('content-type', 'text/plain');
+    response.setHeader('Content-Type', 'text/plain');
     response.setHeader(...identityHeader(options));
     response.end(request.url === '/healthz' ? 'ok\n' : `hello from ${options.name}\n`);
   });

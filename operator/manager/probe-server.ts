@@ -38,7 +38,7 @@ export class ProbeServer implements Runnable {
   async run(ctx: RunContext): Promise<void> {
     const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
       const send = ({ status, text }: ProbeAnswer): void => {
-        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+        response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' });
         response.end(text);
       };
       const failed = (error: unknown) => ({ status: 500, text: `the answer could not be made: ${errorText(error)}\n` });
