@@ -116,15 +116,15 @@ export const ERROR_TABLE = {
     false,
     'A flag, configuration key or manifest is wrong; the text names it and what would be right.',
   ),
-  deadline: row(504, 'SERVFAIL', 'DEADLINE_EXCEEDED', true, 'A call did not answer in time.'),
+  deadline: row(500, 'SERVFAIL', 'DEADLINE_EXCEEDED', true, 'A call did not answer in time.'),
   outcomeUnknown: row(
-    504,
+    500,
     'SERVFAIL',
     'UNKNOWN',
     false,
     'A write was sent, but whether it took effect could not be found out; read before deciding.',
   ),
-  unavailable: row(503, 'SERVFAIL', 'UNAVAILABLE', true, 'A remote part cannot be reached; retry.'),
+  unavailable: row(500, 'SERVFAIL', 'UNAVAILABLE', true, 'A remote part cannot be reached; retry.'),
   shuttingDown: row(503, 'SERVFAIL', 'UNAVAILABLE', true, 'The process is stopping; use another one.'),
   refused: row(
     500,

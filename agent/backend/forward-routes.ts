@@ -45,7 +45,7 @@ const STREAM_SILENCE_MS = 35_000;
 
 /**
  * Routes that hand requests to a server as they are and stream the answer back. What the servers refuse comes back with
- * their words; where no server is known the answer is Consul's 500, where none of those known answers it is 503.
+ * their words; where no server is known, or none of those known answers, the answer is Consul's 500.
  */
 export function forwardRoutes(
   deps: { readonly pool: Pick<ServerPool, 'request'> },

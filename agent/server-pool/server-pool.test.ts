@@ -58,8 +58,12 @@ describe('server pool', () => {
     const failing = await serve((_, response) =>
       response.writeHead(500, { 'x-lictor-error': 'internal' }).end('broken'),
     );
+    const unreachable = await serve((_, response) =>
+      response.writeHead(500, { 'x-lictor-error': 'unavailable' }).end('a part is out of reach'),
+    );
     const good = await serve((_, response) => response.end('fine'));
     expect(await readText(await poolOf(leaderless, good).request(ask), 100)).toBe('fine');
+    expect(await readText(await poolOf(unreachable, good).request(ask), 100)).toBe('fine');
     expect(await readText(await poolOf(failing, good).request(ask), 100)).toBe('broken');
     const nobody = await poolOf(leaderless, await closedPort())
       .request(ask)
@@ -77,7 +81,7 @@ describe('server pool', () => {
     });
     const late = await serve((_, response) => {
       calls.push('late');
-      response.writeHead(504, { 'x-lictor-error': 'deadline' }).end('not known');
+      response.writeHead(500, { 'x-lictor-error': 'deadline' }).end('not known');
     });
     const good = await serve((_, response) => {
       calls.push('good');

@@ -62,8 +62,9 @@ const JOIN_DEADLINE_MS = 5000;
 const MAX_SERVERS = 64;
 /** A failed server is left alone for this long, growing; others are tried meanwhile. */
 const AVOID = { baseMs: 500, maxMs: 15_000, jitter: 0.5 };
-/** Answers that say "not me, not now": another server may do better. */
+/** Answers that say "not me, not now": another server may do better. By the status alone speaks what is in between. */
 const TRY_ANOTHER = new Set([502, 503, 504]);
+const TRY_ANOTHER_CODES = new Set(['unavailable', 'deadline', 'outcomeUnknown']);
 
 /** Refusals that say that nothing was done. Who knows no leader may be cut off from etcd alone. */
 const NOTHING_DONE = new Set(['noLeader', 'notSynced', 'queueFull', 'shuttingDown']);
@@ -71,7 +72,8 @@ const NOTHING_DONE = new Set(['noLeader', 'notSynced', 'queueFull', 'shuttingDow
 function mayBeAnsweredElsewhere({ statusCode, headers }: ServerResponse, request: ServerRequest): boolean {
   const code = headers['x-lictor-error'];
   if (typeof code === 'string' && NOTHING_DONE.has(code)) return true;
-  return TRY_ANOTHER.has(statusCode) && mayBeRepeated(request);
+  const mayDoBetter = TRY_ANOTHER.has(statusCode) || (typeof code === 'string' && TRY_ANOTHER_CODES.has(code));
+  return mayDoBetter && mayBeRepeated(request);
 }
 
 function mayBeRepeated({ method, repeatable }: ServerRequest): boolean {

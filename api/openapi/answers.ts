@@ -54,8 +54,7 @@ export const FAILURES: Readonly<Record<number, readonly [name: string, descripti
   429: ['TooMany', 'Too many requests wait, or too many connections of this client are open.'],
   500: [
     'Failed',
-    'No server can answer now, the request asks for another datacenter, or Consul answers this mistake with this status; the text tells which.',
+    'No server can answer now or is in reach, the request asks for another datacenter, or Consul answers this mistake with this status; the text tells which.',
   ],
-  503: ['Unavailable', 'The agent is stopping, or a server is out of reach or too busy; try again.'],
-  504: ['Deadline', 'A server did not answer in time.'],
+  503: ['Unavailable', 'The agent is stopping, or a server is too busy; try again.'],
 };

@@ -74,8 +74,8 @@ const READ_PARAMETERS: readonly SharedParameter[] = [
 ];
 const NAMESPACE: readonly SharedParameter[] = ['ns', 'nsHeader'];
 const READ_HEADERS = ['X-Consul-Index', 'X-Consul-KnownLeader', 'X-Consul-LastContact'];
-const READ_ERRORS = { 400: [], 403: [], 429: [], 500: [], 503: [], 504: [] };
-const WRITE_ERRORS = { 400: [], 403: [], 409: [], 413: [], 429: [], 500: [], 503: [], 504: [] };
+const READ_ERRORS = { 400: [], 403: [], 429: [], 500: [], 503: [] };
+const WRITE_ERRORS = { 400: [], 403: [], 409: [], 413: [], 429: [], 500: [], 503: [] };
 
 /**
  * A read that can block: it takes the parameters of consistency and waiting, and tells its index. The headers that not

@@ -44,7 +44,7 @@ Failures are plain text. Every endpoint can answer:
 | Status | Meaning |
 | --- | --- |
 ${Object.entries(FAILURES)
-  .filter(([status]) => [400, 403, 405, 413, 429, 500, 503, 504].includes(Number(status)))
+  .filter(([status]) => [400, 403, 405, 413, 429, 500, 503].includes(Number(status)))
   .map(([status, [, meaning]]) => `| ${status} | ${meaning} |\n`)
   .join('')}
 The header \`X-Lictor-Error\` has the code of [errors.md](errors.md) where Lictor knows it. A token is taken as

@@ -49,4 +49,18 @@ describe('an agent in client mode that no server is named for', () => {
       expect(found).toMatchObject([{ Node: { Node: 'alone' }, Service: { Port: 80 } }]);
     }, WITHIN);
   });
+
+  it('answers as Consul once its server has gone: clients try locks again on no other status', async () => {
+    await server!.stop();
+    server = undefined;
+    for (const [method, path] of [
+      ['GET', '/v1/status/leader'],
+      ['GET', '/v1/kv/a?consistent'],
+      ['PUT', '/v1/kv/a'],
+      ['PUT', '/v1/session/create'],
+    ]) {
+      const text = expect.stringMatching(/^No known Consul servers \(http:.*ECONNREFUSED/);
+      expect([path, await call(method!, path!)]).toEqual([path, { status: 500, text }]);
+    }
+  });
 });
