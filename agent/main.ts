@@ -1,6 +1,5 @@
 import { RequestTimings } from '../api/http/request-timings.ts';
 import type { HttpServer } from '../api/http/server.ts';
-import type { Member } from '../api/routes/agent-local-backend.ts';
 import type { Clock } from '../core/clock.ts';
 import type { RunContext, Runnable } from '../core/lifecycle.ts';
 import { RunGroup, runnable } from '../core/lifecycle.ts';
@@ -9,6 +8,7 @@ import type { Metrics } from '../core/metrics.ts';
 import type { Random } from '../core/random.ts';
 import type { AgentIdentity } from './backend/agent-info.ts';
 import { forwardRoutes } from './backend/forward-routes.ts';
+import { knownMembers } from './backend/known-members.ts';
 import { type ComposedAgent, composeAgent } from './composition.ts';
 import { systemConfigFiles } from './config/system-files.ts';
 import type { AgentConfig, ConfigReloads } from './config.ts';
@@ -69,7 +69,7 @@ export function composeClientAgent(config: AgentConfig, deps: ClientAgentDeps): 
     timings,
     servers: catalog,
     authority: new HttpMeshAuthority({ pool }),
-    others: (signal) => catalog.members(signal).catch(() => serverMembers(view)),
+    others: knownMembers(catalog, view),
     join: (address) => pool.join(address),
     ...(reloads ? { reload: () => reloads.reload() } : {}),
   });
@@ -98,16 +98,4 @@ export async function runClientAgent(
   const { agent, view, connections, joinLimit } = client;
   const members = [connections, joinLimit, agent.localState, ...client.listeners, ...listeners(view), view, agent.work];
   await new RunGroup(deps, { name: 'agent', members }).run(ctx);
-}
-
-/** The servers as members; none while they cannot be reached. */
-async function serverMembers(view: LocalView): Promise<readonly Member[]> {
-  const nodes = await view.servers().catch(() => []);
-  return nodes.map((node) => ({
-    Name: node.Node,
-    Addr: node.Address,
-    Port: 8301,
-    Tags: { role: 'consul', dc: node.Datacenter, id: node.ID, segment: '' },
-    Status: 1,
-  }));
 }

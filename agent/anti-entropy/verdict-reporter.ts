@@ -36,6 +36,8 @@ export interface VerdictReporterOptions {
   readonly nodeName: string;
   /** At least this often something is sent: the servers take silence for death. */
   readonly heartbeatMs?: number;
+  /** Of this node among members, which the servers tell others. */
+  readonly serfPort?: number;
   /** How long a change of the output alone may wait (Consul's check_update_interval); 0 = not at all. */
   readonly outputDelayMs?: number;
 }
@@ -77,7 +79,7 @@ export class VerdictReporter implements Runnable {
     this.#backoff = new Backoff(deps, RETRY);
     this.#sender = new VerdictSender(
       { ...deps, settled: (due) => this.#forget(due) },
-      { nodeName: options.nodeName, heartbeatMs: this.#heartbeatMs },
+      { nodeName: options.nodeName, heartbeatMs: this.#heartbeatMs, serfPort: options.serfPort },
     );
   }
 

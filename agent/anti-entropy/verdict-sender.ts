@@ -15,6 +15,8 @@ export interface VerdictSenderDeps {
 export interface VerdictSenderOptions {
   readonly nodeName: string;
   readonly heartbeatMs: number;
+  /** Of this node among members; not told when absent. */
+  readonly serfPort?: number | undefined;
 }
 
 /** A check whose verdict is to be sent. */
@@ -81,7 +83,7 @@ export class VerdictSender {
 
   /** Gives the refusal for good of a report with verdicts. @throws any other failure. */
   async #attempt(due: readonly DueVerdict[], signal: AbortSignal): Promise<unknown> {
-    const { nodeName, heartbeatMs } = this.#options;
+    const { nodeName, heartbeatMs, serfPort } = this.#options;
     const verdicts = due.map(({ check }) => ({
       Namespace: check.namespace,
       CheckID: check.checkId,
@@ -89,7 +91,8 @@ export class VerdictSender {
       Output: check.output,
     }));
     try {
-      await this.#deps.catalog.report(nodeName, { Verdicts: verdicts, HeartbeatMs: heartbeatMs });
+      const port = serfPort === undefined ? {} : { SerfPort: serfPort };
+      await this.#deps.catalog.report(nodeName, { Verdicts: verdicts, HeartbeatMs: heartbeatMs, ...port });
     } catch (error) {
       if (signal.aborted) throw error;
       if (due.length > 0 && isRefusal(error)) return error;

@@ -58,8 +58,9 @@ export class HttpServerCatalog implements ServerCatalog {
     return { index, health: value };
   }
 
-  async report(node: string, report: VerdictReport): Promise<void> {
-    await this.#put(`${agentPath(node)}/verdicts`, report, {});
+  async report(node: string, { SerfPort, ...report }: VerdictReport): Promise<void> {
+    const query = SerfPort === undefined ? '' : `?serf_port=${SerfPort}`;
+    await this.#put(`${agentPath(node)}/verdicts${query}`, report, {});
   }
 
   /** The nodes that have had an agent, as the servers know them. */

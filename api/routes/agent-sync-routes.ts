@@ -4,6 +4,7 @@ import type { Random } from '../../core/random.ts';
 import { blockingQuery } from '../blocking-query.ts';
 import { blockingParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
+import type { VerdictReport } from '../shapes/agent-sync.ts';
 import { decodeVerdictReport } from '../shapes/decode-verdicts.ts';
 import type { AgentBackend, LiveRead } from './catalog-backend.ts';
 
@@ -21,8 +22,8 @@ export function agentSyncRoutes(deps: { clock: Clock; random: Random }, backend:
     {
       method: 'PUT',
       path: '/v1/internal/agent/:node/verdicts',
-      async handle({ params, body }) {
-        await backend.report(nodeOf(params), decodeVerdictReport(body));
+      async handle({ params, query, body }) {
+        await backend.report(nodeOf(params), { ...decodeVerdictReport(body), ...serfPortOf(query) });
         return { json: true };
       },
     },
@@ -43,6 +44,14 @@ function blockingRoute(
       return { json: value, meta: { index, knownLeader: true, lastContactMs: 0 } };
     },
   };
+}
+
+function serfPortOf(query: URLSearchParams): Pick<VerdictReport, 'SerfPort'> {
+  const text = query.get('serf_port');
+  if (text === null) return {};
+  if (!/^(-1|\d{1,5})$/.test(text) || Number(text) > 65_535)
+    throw new AppError('badRequest', 'serf_port must be a port');
+  return { SerfPort: Number(text) };
 }
 
 function nodeOf(params: Readonly<Record<string, string>>): string {

@@ -47,6 +47,11 @@ export interface VerdictReport {
   Verdicts: Verdict[];
   /** How often the agent reports at least, in milliseconds. */
   HeartbeatMs: number;
+  /**
+   * Its port among members, as it shows it itself. By HTTP this is the parameter `serf_port`: servers of earlier versions
+   * refuse a body with a field that they do not know.
+   */
+  SerfPort?: number;
 }
 
 /** One entry of the node that this agent owns: element of GET /v1/internal/agent/:node/entries. */

@@ -94,22 +94,25 @@ export class StateAgentBackend implements AgentBackend {
 
   members(): readonly Member[] {
     this.#state.assertLoaded();
-    return [...this.#state.nodeEntries()].flatMap((node) => member(node, this.#datacenter));
+    return [...this.#state.nodeEntries()].flatMap((node) =>
+      member(node, this.#datacenter, this.#liveness.serfPort(node.key)),
+    );
   }
 
   /** The state halves that an agent has found, and its sign of life. */
   async report(node: string, report: VerdictReport): Promise<void> {
     this.#state.assertLoaded();
-    await this.#liveness.reported(node, report.HeartbeatMs);
+    await this.#liveness.reported(node, report.HeartbeatMs, report.SerfPort);
     if (report.Verdicts.length > 0) await this.#writer.writeVerdicts(node, report.Verdicts);
   }
 }
 
 const ALIVE = 1;
 const FAILED = 4;
+/** Of agents that have not told theirs: Consul's. */
 const SERF_PORT = 8301;
 
-function member(node: NodeEntry, datacenter: string): Member[] {
+function member(node: NodeEntry, datacenter: string, port = SERF_PORT): Member[] {
   const { serfHealth, shape } = node;
   if (!serfHealth || !shape) return [];
   const isServer = [...node.instances.values()].some(({ service }) => service === SERVER_SERVICE);
@@ -125,7 +128,7 @@ function member(node: NodeEntry, datacenter: string): Member[] {
     ...(version === undefined ? {} : { build: `${version}:lictor` }),
   };
   const Status = serfHealth.status === 'passing' ? ALIVE : FAILED;
-  return [{ Name: shape.Node, Addr: shape.Address, Port: SERF_PORT, Tags, Status }];
+  return [{ Name: shape.Node, Addr: shape.Address, Port: port, Tags, Status }];
 }
 
 function isAssigned(check: CheckEntry, owner: string): boolean {

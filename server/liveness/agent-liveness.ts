@@ -23,6 +23,8 @@ interface Seen {
   heartbeatMs: number;
   /** Whether it has really reported, and is not only given time to. */
   heard: boolean;
+  /** What it has told last. */
+  serfPort?: number | undefined;
 }
 
 /** Reports that may be missed before an agent counts as gone. */
@@ -66,10 +68,10 @@ export class AgentLiveness implements Runnable {
   }
 
   /** A sign of life. Resolves when the node's check says so; a node that is not registered yet is remembered, up to a bound. */
-  async reported(node: string, heartbeatMs: number): Promise<void> {
+  async reported(node: string, heartbeatMs: number, serfPort?: number): Promise<void> {
     const key = node.toLowerCase();
     const believed = Math.min(heartbeatMs, MAX_HEARTBEAT_MS);
-    this.#seen.set(key, { atMs: this.#clock.monotonic(), heartbeatMs: believed, heard: true });
+    this.#seen.set(key, { atMs: this.#clock.monotonic(), heartbeatMs: believed, heard: true, serfPort });
     const entry = this.#nodes.node(node);
     this.#unknown.delete(key);
     if (!entry) {
@@ -79,6 +81,11 @@ export class AgentLiveness implements Runnable {
     const known = entry.serfHealth;
     if (known?.status === 'passing' && known.definition?.record.heartbeatMs === believed) return;
     await this.#write(node, { alive: true, heartbeatMs: believed });
+  }
+
+  /** The port among members that the agent of this node, named in lower case, has told; undefined before its first report. */
+  serfPort(key: string): number | undefined {
+    return this.#seen.get(key)?.serfPort;
   }
 
   async run(ctx: RunContext): Promise<void> {

@@ -27,13 +27,13 @@ describe('agents that come and go', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function client(node: string) {
+  async function client(node: string, serfPort?: number) {
     const servers = [`127.0.0.1:${server.parts.port}`];
     let asked = (): void => {};
     const stopped = new Promise<void>((resolve) => {
       asked = resolve;
     });
-    const one = await startClientAgent({ node, dataDir: join(folder, node), servers, stop: () => asked() });
+    const one = await startClientAgent({ node, dataDir: join(folder, node), servers, serfPort, stop: () => asked() });
     running.push(one);
     void stopped.then(() => one.stop());
     await eventually(async () => expect(await nodes()).toContain(node), { withinMs: 10_000 });
@@ -65,6 +65,28 @@ describe('agents that come and go', () => {
       "agent: No node found with name 'node-2'",
     );
   }, 90_000);
+
+  it('lists each with its own port, whoever is asked', async () => {
+    const [first, second] = [await client('node-1', 22_301), await client('node-2', 22_302)];
+    for (const { origin } of [first, second]) {
+      await eventually(
+        async () => {
+          const members = await get<Member[]>(`${origin}/v1/agent/members`);
+          expect(Object.fromEntries(members.map(({ Name, Port }) => [Name, Port]))).toEqual({
+            'node-1': 22_301,
+            'node-2': 22_302,
+          });
+        },
+        { withinMs: 60_000 },
+      );
+    }
+    const report = (port: string) =>
+      fetch(`${server.origin}/v1/internal/agent/node-1/verdicts?serf_port=${port}`, {
+        method: 'PUT',
+        body: '{"HeartbeatMs": 5000}',
+      });
+    for (const port of ['x', '', '70000', '-2']) expect((await report(port)).status).toBe(400);
+  }, 130_000);
 
   it('leaves: the node is out of the catalog when the answer comes', async () => {
     const agent = await client('node-1');

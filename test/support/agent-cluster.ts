@@ -54,6 +54,7 @@ export async function startClientAgent(options: {
   dataDir: string;
   servers: readonly string[];
   node?: string;
+  serfPort?: number;
   stop?: () => void;
 }): Promise<Running<ClientAgent>> {
   const argv = [
@@ -62,6 +63,7 @@ export async function startClientAgent(options: {
     '-http-port=0',
     '-bind=127.0.0.1',
     ...options.servers.map((server) => `-retry-join=${server}`),
+    ...(options.serfPort === undefined ? [] : [`-serf-lan-port=${options.serfPort}`]),
   ];
   const files = { readFile: () => '', readFolder: () => [], hostname: () => 'test' };
   const { config } = parseAgentConfig(argv, files);

@@ -57,9 +57,10 @@ export const INTERNAL: OperationGroup = {
       errors: { 400: ['Missing node name'] },
     }),
     plain('PUT', '/v1/internal/agent/{node}/verdicts', 'Report verdicts, or that the agent lives', {
+      params: [query('serf_port', { type: 'integer', minimum: -1 }, 'The port that the agent shows among members.')],
       body: jsonBody(bodySchema(REPORT, ['HeartbeatMs']), { HeartbeatMs: 5000, Verdicts: [] }),
       json: always(true),
-      errors: { 400: ['HeartbeatMs must be a positive number of milliseconds'], 404: [] },
+      errors: { 400: ['HeartbeatMs must be a positive number of milliseconds', 'serf_port must be a port'], 404: [] },
     }),
     plain('PUT', '/v1/internal/connect/sign', 'Sign a certificate', {
       body: jsonBody(bodySchema(SIGN_BODY, ['CSR']), { CSR: '-----BEGIN CERTIFICATE REQUEST-----…' }),
