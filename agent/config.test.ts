@@ -16,6 +16,8 @@ const world = (files: Record<string, unknown> = {}): ConfigFiles => ({
 const parse = (argv: string, files?: Record<string, unknown>) => parseAgentConfig(argv.split(' '), world(files));
 const fromFile = (content: unknown) => parse('-config-file a.json', { 'a.json': content });
 
+const ADVERTISE = /^advertise_addr: Advertise address cannot be 0\.0\.0\.0, :: or \[::\]$/;
+
 describe('parseAgentConfig', () => {
   it("has Consul's defaults", () => {
     const { config, warnings } = parse('-server -data-dir /d');
@@ -169,6 +171,13 @@ describe('parseAgentConfig', () => {
       'a.json: acl has no effect here: access control lists are not supported yet: every request is allowed',
       'a.json: ports.expose_min_port has no effect here',
     ]);
+  });
+
+  it('takes a server of its own however it is said', () => {
+    for (const flags of ['-bootstrap', '-bootstrap-expect=1', '-bootstrap -bootstrap-expect=1']) {
+      expect(() => parse(`-server -data-dir /d ${flags}`)).not.toThrow();
+      expect(() => parse(`-dev ${flags}`)).not.toThrow();
+    }
   });
 
   it('reads services and checks with the rules of the API', () => {
@@ -400,6 +409,62 @@ describe('parseAgentConfig', () => {
     ['bad address', '-dev -client web', {}, /^client_addr: "web" must be an IP address/],
     ['unix socket', '-dev -client unix:///x', {}, /client_addr: a unix socket serves HTTP only/],
     ['bad advertise address', '-dev -advertise me', {}, /^advertise_addr: "me" must be an IP address/],
+    ['any IPv4 address to others', '-dev -advertise 0.0.0.0', {}, ADVERTISE],
+    ['any IPv6 address to others', '-dev -advertise ::', {}, ADVERTISE],
+    ['it in brackets', '-config-file a.json', { 'a.json': { data_dir: '/d', advertise_addr: '[::]' } }, ADVERTISE],
+    ['it in full', '-dev -advertise 0:0:0:0:0:0:0:0', {}, ADVERTISE],
+    [
+      'it to other datacenters',
+      '-dev -advertise-wan 0.0.0.0',
+      {},
+      /^-advertise-wan: Advertise WAN address cannot be 0\.0\.0\.0, :: or \[::\]$/,
+    ],
+    [
+      'it to other datacenters in a file',
+      '-dev -config-file a.json',
+      { 'a.json': { advertise_addr_wan: '::' } },
+      /^a\.json: advertise_addr_wan: Advertise WAN address cannot be/,
+    ],
+    [
+      'reserved node meta',
+      '-dev -config-file a.hcl',
+      { 'a.hcl': 'node_meta { rack = "1" consul-version = "9" }' },
+      /^a\.hcl: node_meta\.consul-version: Key prefix 'consul-' is reserved for internal use$/,
+    ],
+    [
+      'reserved node meta in a flag',
+      '-dev -node-meta consul-x:1',
+      {},
+      /^-node-meta consul-x: Key prefix 'consul-' is reserved for internal use$/,
+    ],
+    [
+      'node meta with a long value',
+      '-dev -config-file a.json',
+      { 'a.json': { node_meta: { rack: 'x'.repeat(513) } } },
+      /^a\.json: node_meta\.rack: Value is too long \(limit: 512 characters\)$/,
+    ],
+    [
+      'node meta with a long key',
+      `-dev -node-meta ${'k'.repeat(129)}:1`,
+      {},
+      /^-node-meta k+: Key is too long \(limit: 128 characters\)$/,
+    ],
+    ['node meta that is no name', '-dev -node-meta a.b:1', {}, /^-node-meta a\.b: Key contains invalid characters$/],
+    [
+      'too much node meta in all',
+      '-dev -config-file a.json -node-meta one:more',
+      { 'a.json': { node_meta: Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`k${at}`, ''])) } },
+      /^node_meta: Node metadata cannot contain more than 64 key\/value pairs$/,
+    ],
+    [
+      'one server that waits for others',
+      '-server -data-dir /d -bootstrap -bootstrap-expect 3',
+      {},
+      /^bootstrap_expect: 'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive$/,
+    ],
+    ['dev mode with others', '-dev -bootstrap-expect 3', {}, /^bootstrap_expect: .* not allowed in dev mode$/],
+    ['fewer than no servers', '-server -data-dir /d -bootstrap-expect -1', {}, /^bootstrap_expect: -1 must be greater/],
+    ['client that waits for servers', '-data-dir /d -bootstrap-expect 3', {}, /^bootstrap_expect: needs server mode/],
     ['bad node id', '-dev -node-id 7', {}, /^node_id: "7" must be a UUID/],
     ['bad node name', '-dev -node a/b', {}, /^node_name: "a\/b" must be/],
     ['bad datacenter', '-dev -datacenter a.b', {}, /^datacenter: "a.b" must be/],

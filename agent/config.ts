@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { AppError, errorText } from '../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
 import { evaluateAddress } from './config/address-template.ts';
+import { advertiseProblem } from './config/advertise-address.ts';
 import type {
   Addresses,
   AgentConfig,
@@ -10,12 +11,14 @@ import type {
   EtcdConfig,
   ParsedAgentConfig,
 } from './config/agent-config.ts';
+import { bootstrapProblem } from './config/bootstrap.ts';
 import { bootstrapEntries } from './config/bootstrap-entries.ts';
 import { type Declared, DeclaredReader } from './config/declared.ts';
 import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
 import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
 import { metricsProxy } from './config/metrics-proxy.ts';
+import { nodeMetaCountProblem } from './config/node-meta.ts';
 import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
 import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
 import { rpcTlsSettings, tlsSettings, tlsWarnings, verifyRpcTls } from './config/tls.ts';
@@ -51,6 +54,7 @@ export function parseAgentConfig(argv: readonly string[], world: ConfigFiles): P
   const values = new Values(raw);
   const config = build(values, flags.dev, world);
   verify(config);
+  verifyBootstrap(config, values.bool('bootstrap'));
   warnings.push(...tlsWarnings(values), ...httpsWarnings(config), ...clientWarnings(config));
   return { config, warnings };
 }
@@ -184,12 +188,13 @@ function verify(config: AgentConfig): void {
   if (config.dataDir === '' && config.mode !== 'dev') {
     throw wrong('data_dir', 'must be given (flag -data-dir), unless the agent runs with -dev');
   }
+  const unreachable = advertiseProblem(config.advertiseAddress);
+  if (unreachable) throw wrong('advertise_addr', unreachable);
   if (config.advertiseAddress !== '' && isIP(config.advertiseAddress) === 0) {
     throw wrong('advertise_addr', `${JSON.stringify(config.advertiseAddress)} must be an IP address`);
   }
-  if (config.mode === 'client' && (config.bootstrap || config.bootstrapExpect > 0)) {
-    throw wrong(config.bootstrap ? 'bootstrap' : 'bootstrap_expect', 'needs server mode (flag -server)');
-  }
+  const tooMany = nodeMetaCountProblem(config.nodeMeta);
+  if (tooMany) throw wrong('node_meta', tooMany);
   if (config.retryMax < 0) throw wrong('retry_max', `${config.retryMax} must be a count; 0 tries for ever`);
   if ((config.retryIntervalMs ?? 1) <= 0) throw wrong('retry_interval', 'must be a time, e.g. 10s');
   for (const target of config.retryJoin) {
@@ -204,6 +209,12 @@ function verify(config: AgentConfig): void {
     throw wrong('ports.sidecar_min_port', `${min} to ${max} must be a range of ports between 1 and 65535`);
   }
   if (config.checkOutputMaxBytes < 1) throw wrong('check_output_max_size', 'must be positive');
+}
+
+/** `bootstrap`: as it was given; in dev mode it is so anyway. */
+function verifyBootstrap(config: AgentConfig, bootstrap: boolean): void {
+  const found = bootstrapProblem({ ...config, bootstrap });
+  if (found) throw wrong(found.key, found.problem);
 }
 
 function etcd(values: Values): EtcdConfig {

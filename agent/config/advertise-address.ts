@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { AppError } from '../../core/errors.ts';
 import type { AgentConfig } from './agent-config.ts';
 
@@ -24,6 +25,13 @@ export function advertisedAddress(config: AgentConfig, interfaces: readonly Inte
   throw new AppError('config', 'advertise_addr: no address of this machine was found; give one with -advertise', {
     facts: { field: 'advertise_addr' },
   });
+}
+
+/** Why others could not be told this address, in Consul's words. */
+export function advertiseProblem(address: string, which = 'Advertise'): string | undefined {
+  const bare = address.trim().replace(/^\[(.*)\]$/, '$1');
+  const isAny = bare === '0.0.0.0' || (isIP(bare) === 6 && /^[0:]+$/.test(bare));
+  return isAny ? `${which} address cannot be 0.0.0.0, :: or [::]` : undefined;
 }
 
 /** RFC 1918 and RFC 6598 addresses. */

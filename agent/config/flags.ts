@@ -1,7 +1,9 @@
 import { AppError } from '../../core/errors.ts';
 import { nearestOnes } from '../../core/nearest.ts';
+import { advertiseProblem } from './advertise-address.ts';
 import type { ConfigFormat } from './config-text.ts';
 import { FLAGS, FLAGS_WITHOUT_EFFECT, KEYS, OTHER_FLAGS, type ValueKind } from './keys.ts';
+import { nodeMetaProblem } from './node-meta.ts';
 import { type RawConfig, readDuration, setRaw } from './raw-config.ts';
 
 /** The command line in three parts: values by key, files in order, and what the flags alone can say. */
@@ -43,7 +45,9 @@ export function parseFlags(argv: readonly string[]): ParsedFlags {
     else if (name === 'hcl') fragments.push(take());
     else if (FLAGS[name]) setFlag(raw, name, match[2], take);
     else if (name in FLAGS_WITHOUT_EFFECT) {
-      if (FLAGS_WITHOUT_EFFECT[name]) take();
+      const value = FLAGS_WITHOUT_EFFECT[name] ? take() : '';
+      const problem = name === 'advertise-wan' ? advertiseProblem(value, 'Advertise WAN') : undefined;
+      if (problem) throw flagError('-advertise-wan:', problem);
       warnings.push(`-${name} has no effect here`);
     } else {
       throw flagError(`-${name}`, `is not a flag of the agent; ${guess(name)}'lictor agent --help' lists them`);
@@ -60,7 +64,10 @@ function guess(name: string): string {
 
 function setFlag(raw: RawConfig, name: string, inline: string | undefined, take: () => string): void {
   const key = FLAGS[name]!;
-  setRaw(raw, key, KEYS[key] === 'bool' ? readBool(name, inline) : flagValue(name, KEYS[key]!, take()));
+  const value = KEYS[key] === 'bool' ? readBool(name, inline) : flagValue(name, KEYS[key]!, take());
+  const wrongMeta = key === 'node_meta' ? nodeMetaProblem(value as Record<string, string>) : undefined;
+  if (wrongMeta) throw flagError(`-${name} ${wrongMeta.key}:`, wrongMeta.problem);
+  setRaw(raw, key, value);
 }
 
 function flagValue(name: string, kind: ValueKind, text: string): unknown {

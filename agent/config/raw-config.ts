@@ -1,8 +1,10 @@
 import { parseGoDuration } from '../../core/duration.ts';
 import { nearest } from '../../core/nearest.ts';
+import { advertiseProblem } from './advertise-address.ts';
 import { type ConfigText, configError, readConfigText } from './config-text.ts';
 import type { Declared } from './declared.ts';
 import { KEYS, KEYS_WITHOUT_EFFECT, UNPROTECTED_KEYS, type ValueKind } from './keys.ts';
+import { nodeMetaProblem } from './node-meta.ts';
 
 /** Values by key, as they were read and checked for their kind; durations are milliseconds, blocks `Declared`. */
 export type RawConfig = Map<string, unknown>;
@@ -57,10 +59,18 @@ function readSection(raw: RawConfig, source: Source, path: string, section: Reco
     // A key given as null is not given (Consul's test tools send `segments: null`).
     const key = path === '' ? name.toLowerCase() : `${path}.${name.toLowerCase()}`;
     const kind = KEYS[key];
-    if (kind && value !== null) setRaw(raw, key, readValue(kind, value, source.file, key));
-    else if (SECTIONS.has(key)) enterSection(raw, source, key, value);
+    if (kind && value !== null) {
+      const read = readValue(kind, value, source.file, key);
+      if (key === 'node_meta') checkNodeMeta(source, read as Record<string, string>);
+      setRaw(raw, key, read);
+    } else if (SECTIONS.has(key)) enterSection(raw, source, key, value);
     else if (!kind) withoutEffect(source, key, value);
   }
+}
+
+function checkNodeMeta({ file }: Source, meta: Readonly<Record<string, string>>): void {
+  const found = nodeMetaProblem(meta);
+  if (found) throw configError(file, `node_meta.${found.key}:`, found.problem);
 }
 
 function enterSection(raw: RawConfig, source: Source, key: string, value: unknown): void {
@@ -83,6 +93,9 @@ function withoutEffect(source: Source, key: string, value: unknown): void {
     throw configError(source.file, key, `is not a configuration key${guess ? `; did you mean "${guess}"?` : ''}`);
   }
   if (value === null) return;
+  const unreachable =
+    key.startsWith('advertise_addr_wan') && typeof value === 'string' && advertiseProblem(value, 'Advertise WAN');
+  if (unreachable) throw configError(source.file, `${key}:`, unreachable);
   source.warnings.push(`${source.file}: ${key} has no effect here${reason ? `: ${reason}` : ''}`);
 }
 

@@ -11,6 +11,7 @@ import {
 } from './agent-check.ts';
 import { decodeAgentBody } from './agent-decode.ts';
 import type { Locality, NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
+import { MAX_METADATA_PAIRS, metadataProblem } from './metadata.ts';
 import { connectFields, proxyFields } from './proxy-fields.ts';
 import { type SidecarRequest, sidecarRequest } from './sidecar.ts';
 
@@ -73,9 +74,6 @@ export interface AgentService {
 }
 
 /** Consul's limits of service metadata. */
-const MAX_META_PAIRS = 64;
-const MAX_META_KEY = 128;
-const MAX_META_VALUE = 512;
 
 /** @throws AppError `badRequest` with Consul's texts. */
 export function decodeAgentService(body: Buffer, policy: CheckPolicy = NO_SCRIPTS): AgentService {
@@ -175,23 +173,17 @@ function checkedWeights(input: Partial<Weights> | undefined): Weights {
 
 function checkMeta(meta: Readonly<Record<string, string>>): void {
   const pairs = Object.entries(meta);
-  if (pairs.length > MAX_META_PAIRS) {
-    throw bad(`Invalid Service Meta: Node metadata cannot contain more than ${MAX_META_PAIRS} key/value pairs`, 'Meta');
+  if (pairs.length > MAX_METADATA_PAIRS) {
+    throw bad(
+      `Invalid Service Meta: Node metadata cannot contain more than ${MAX_METADATA_PAIRS} key/value pairs`,
+      'Meta',
+    );
   }
   for (const [key, value] of pairs) {
-    const problem = metaProblem(key, value);
+    const problem = metadataProblem(key, value);
     if (problem)
       throw bad(`Invalid Service Meta: Couldn't load metadata pair ('${key}', '${value}'): ${problem}`, 'Meta');
   }
-}
-
-function metaProblem(key: string, value: string): string | undefined {
-  if (key === '') return 'Key cannot be blank';
-  if (!/^[a-zA-Z0-9_-]+$/.test(key)) return 'Key contains invalid characters';
-  if (key.length > MAX_META_KEY) return `Key is too long (limit: ${MAX_META_KEY} characters)`;
-  if (key.startsWith('consul-')) return "Key prefix 'consul-' is reserved for internal use";
-  if (value.length > MAX_META_VALUE) return `Value is too long (limit: ${MAX_META_VALUE} characters)`;
-  return undefined;
 }
 
 function checkProxy(input: AgentServiceInput): void {
