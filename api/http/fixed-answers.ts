@@ -1,4 +1,5 @@
-import { isPrintablePath } from './request.ts';
+import { uncleanPath } from './clean-path.ts';
+import { decodedPath, isPrintablePath } from './request.ts';
 import type { RouteResponse } from './route.ts';
 
 const UI_DISABLED =
@@ -9,6 +10,9 @@ const UNKNOWN = "Invalid URL path: if attempting to use the HTTP API, ensure the
 /** What is answered to a URL that no route has. */
 export function notFound(url: string): RouteResponse {
   if (!isPrintablePath(url)) return { status: 400 };
+  const [path] = url.split('?', 1);
+  const clean = uncleanPath(decodedPath(url) ?? '', url.slice(path!.length + 1));
+  if (clean) return clean;
   if (url === '/' || url.startsWith('/?')) return { text: UI_DISABLED };
   return { status: 404, text: url.startsWith('/v1/') ? UNKNOWN_V1 : UNKNOWN };
 }

@@ -155,6 +155,25 @@ describe('http server', () => {
     expect(await call('/v1/thing?x=1')).toMatchObject({ status: 307, headers: { location: '/v1/thing/?x=1' } });
   });
 
+  it.each([
+    ['//v1/things', '/v1/things'],
+    ['/v1//things?a=b%20c&d', '/v1/things?a=b%20c&d'],
+    ['/v1/other/../things', '/v1/things'],
+    ['/v1/other/%2E%2e/things', '/v1/things'],
+    ['/v1/./other//', '/v1/other/'],
+    ['//elsewhere.example/%252e', '/elsewhere.example/%252e'],
+    ['/v1/..//', '/'],
+  ])('answers %s, which no route has, with where the path without its detours is', async (path, location) => {
+    for (const method of ['GET', 'PUT', 'HEAD']) {
+      const connection = new HttpConnection(running.server.address().port);
+      connection.socket.write(`${method} ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+      const { head } = await connection.answer();
+      expect(head).toMatch(/^HTTP\/1\.1 307 /);
+      expect(head).toContain(`\r\nLocation: ${location}\r\n`);
+      connection.socket.destroy();
+    }
+  });
+
   it('answers OPTIONS and other methods with Allow', async () => {
     expect(await call('/v1/things', { method: 'OPTIONS' })).toMatchObject({
       status: 200,

@@ -1,3 +1,4 @@
+import { uncleanPath } from '../http/clean-path.ts';
 import { elsewhere, namespaceOf, type ReadParams } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
@@ -64,10 +65,10 @@ export function kvRoutes(deps: ReadRouteDeps, backend: KvBackend, options: KvRou
     ({
       method,
       path: '/v1/kv/:key',
-      handle: (request) => uncleanPath(request) ?? elsewhere(deps, request) ?? handle(request),
+      handle: (request) => moved(request) ?? elsewhere(deps, request) ?? handle(request),
     }) satisfies Route;
   return [
-    { ...read, handle: (request) => uncleanPath(request) ?? read.handle(request) },
+    { ...read, handle: (request) => moved(request) ?? read.handle(request) },
     write('PUT', (request) => put(backend, options, request)),
     write('DELETE', (request) => remove(backend, request)),
   ];
@@ -189,16 +190,6 @@ export function failed(text: string): RouteResponse {
   return { status: 500, text, headers: { [ERROR_CODE_HEADER]: 'badRequest' } };
 }
 
-/** Paths with `//` or `..` are answered with where the path without them is, as Go's servers do. */
-function uncleanPath({ path, query }: RouteRequest): RouteResponse | undefined {
-  if (!/\/\/|\/\.\.?(\/|$)/.test(path)) return undefined;
-  const parts: string[] = [];
-  for (const part of path.split('/')) {
-    if (part === '..') parts.pop();
-    else if (part !== '' && part !== '.') parts.push(encodeURIComponent(part));
-  }
-  const search = query.toString();
-  const slash = path.endsWith('/') && parts.length > 0 ? '/' : '';
-  const location = `/${parts.join('/')}${slash}${search === '' ? '' : `?${search}`}`;
-  return { status: 307, headers: { location } };
+function moved({ path, query }: RouteRequest): RouteResponse | undefined {
+  return uncleanPath(path, query.toString());
 }
