@@ -1,10 +1,14 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { beginWait } from '../api/blocking-query.ts';
 import { RequestTimings } from '../api/http/request-timings.ts';
+import type { Route, RouteResponse } from '../api/http/route.ts';
 import { SystemClock } from '../core/clock.ts';
 import { silentLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
+import { HttpConnection } from '../test/support/http-connection.ts';
 import { removeFolder, tempFolder } from '../test/support/processes/temp-folder.ts';
+import { started } from '../test/support/started.ts';
 import { systemConfigFiles } from './config/system-files.ts';
 import { parseAgentConfig } from './config.ts';
 import { agentHttpListeners } from './http-listeners.ts';
@@ -15,11 +19,11 @@ beforeEach(() => {
 });
 afterEach(() => removeFolder(folder));
 
-function listenersOf(hcl: string) {
-  const { config } = parseAgentConfig(['-dev', '-hcl', hcl], { ...systemConfigFiles, hostname: () => 'n1' });
+function listenersOf(hcl: string, { flags = ['-dev'], routes = [] }: { flags?: string[]; routes?: Route[] } = {}) {
+  const { config } = parseAgentConfig([...flags, '-hcl', hcl], { ...systemConfigFiles, hostname: () => 'n1' });
   const clock = new SystemClock();
   const deps = { clock, log: silentLogger, metrics: new Metrics(), timings: new RequestTimings({ clock }) };
-  return agentHttpListeners(config, { ...deps, files: systemConfigFiles }, []);
+  return agentHttpListeners(config, { ...deps, files: systemConfigFiles }, routes);
 }
 
 describe('agentHttpListeners', () => {
@@ -47,5 +51,48 @@ describe('agentHttpListeners', () => {
       /tls\.https\.cert_file: .*there is no such file/,
     );
     expect(() => listenersOf('unix_sockets { user = "no such one" }')).toThrow(/unix_sockets\.user: .*no user/);
+  });
+
+  it.each([
+    ['-dev', ['-dev'], '{\n    "a": 1\n}\n'],
+    ['-server', ['-server', '-data-dir=/d'], '{"a":1}'],
+  ])('gives JSON line breaks that nobody asked for in dev mode alone: %s', async (_name, flags, expected) => {
+    const answer: RouteResponse = {
+      bytes: Buffer.from('{"a":1}'),
+      headers: { 'content-type': 'application/json' },
+      meta: { index: 7 },
+      shared: true,
+      again: () => answer,
+    };
+    const clock = new SystemClock();
+    const routes: Route[] = [
+      { method: 'GET', path: '/v1/kept', handle: () => answer },
+      { method: 'GET', path: '/v1/made', handle: async () => ({ json: { a: 1 } }) },
+      {
+        method: 'GET',
+        path: '/v1/held',
+        handle: (request) =>
+          request.hold({
+            shared: true,
+            mayJoin: () => true,
+            begin: () => beginWait({ clock, random: { next: () => 0, uuid: () => '' } }, { index: 7, waitMs: 100 }),
+            run: () => ({ index: 7, applied: 7, answer: () => answer }),
+            watch: () => () => {},
+          }),
+      },
+    ];
+    const { http } = listenersOf('ports { http = 0 }', { flags, routes });
+    const stop = await started(http!);
+    const [one, other] = [1, 2].map(() => new HttpConnection(http!.address().port));
+    const ask = async (connection: HttpConnection, path: string) => {
+      connection.ask(path);
+      return (await connection.answer()).body;
+    };
+    for (let time = 0; time < 4; time++) expect(await ask(one!, '/v1/kept')).toBe(expected);
+    expect(await ask(one!, '/v1/made')).toBe(expected);
+    expect(await ask(one!, '/v1/made?pretty')).toBe('{\n    "a": 1\n}\n');
+    expect(await Promise.all([one!, other!].map((each) => ask(each, '/v1/held')))).toEqual([expected, expected]);
+    for (const connection of [one!, other!]) connection.socket.destroy();
+    await stop();
   });
 });

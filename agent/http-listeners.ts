@@ -88,7 +88,7 @@ export function agentHttpListeners(
 }
 
 /** What an agent's configuration says of requests to its API. */
-export function httpPolicy({ http }: Pick<AgentConfig, 'http'>): HttpPolicy {
+export function httpPolicy({ http, mode }: Pick<AgentConfig, 'http' | 'mode'>): HttpPolicy {
   const networks = blockListOf(http.allowWriteFrom, 'http_config.allow_write_http_from');
   const headers = Object.entries(http.responseHeaders).map(([name, value]) => [name.toLowerCase(), value]);
   if (http.translateWanAddresses) headers.push(['x-consul-translate-addresses', 'true']);
@@ -105,5 +105,6 @@ export function httpPolicy({ http }: Pick<AgentConfig, 'http'>): HttpPolicy {
     defaultQueryMs: http.defaultQueryMs,
     maxQueryMs: http.maxQueryMs,
     discoveryMaxStaleMs: http.discoveryMaxStaleMs,
+    pretty: mode === 'dev',
   };
 }

@@ -1,11 +1,16 @@
 import type { IncomingMessage } from 'node:http';
+import type { HttpPolicy } from './http-policy.ts';
 import type { AnswerForm } from './respond.ts';
 
 /** The form in which a request wants its answer. */
-export function answerForm(raw: IncomingMessage, close: boolean, extra: AnswerForm['extra']): AnswerForm {
+export function answerForm(
+  raw: IncomingMessage,
+  close: boolean,
+  { pretty, headers: extra }: Pick<HttpPolicy, 'pretty' | 'headers'>,
+): AnswerForm {
   const encodings = raw.headers['accept-encoding'];
   return {
-    pretty: wantsPretty(raw.url ?? ''),
+    pretty: pretty || wantsPretty(raw.url ?? ''),
     gzip: acceptsGzip(encodings && String(encodings)),
     head: raw.method === 'HEAD',
     close,

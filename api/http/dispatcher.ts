@@ -123,7 +123,7 @@ export class Dispatcher {
   /** `route`: as it is counted. */
   answer(raw: IncomingMessage, response: ServerResponse, answer: RouteResponse, route: string): void {
     this.counts.count(raw.method ?? 'GET', route, answer.status ?? 200);
-    const form = answerForm(raw, this.#options.stopping.aborted, this.#policy.headers);
+    const form = answerForm(raw, this.#options.stopping.aborted, this.#policy);
     try {
       if (!form.pretty) this.#repeated.note(raw, route, answer);
       if (answer.shared) respondAgain(response, answer, form);

@@ -15,6 +15,8 @@ export interface HttpPolicy {
   readonly maxQueryMs: number;
   /** Above 0, reads of catalog and health that do not ask for a consistency may be as old as this. */
   readonly discoveryMaxStaleMs: number;
+  /** Whether JSON has line breaks also for those who do not ask for them, as in Consul's dev mode. */
+  readonly pretty: boolean;
 }
 
 /** Consul's defaults. */
@@ -26,6 +28,7 @@ export const DEFAULT_POLICY: HttpPolicy = {
   defaultQueryMs: 300_000,
   maxQueryMs: 600_000,
   discoveryMaxStaleMs: 0,
+  pretty: false,
 };
 
 const READING = new Set(['GET', 'HEAD', 'OPTIONS']);

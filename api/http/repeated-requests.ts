@@ -36,6 +36,7 @@ export class RepeatedRequests {
   readonly #ready: ReadyAnswers;
   readonly #held: HeldReads;
   readonly #seen: SeenRequests;
+  readonly #policy: () => HttpPolicy;
   #stopped = false;
 
   constructor(deps: RepeatedRequestsDeps) {
@@ -44,6 +45,7 @@ export class RepeatedRequests {
     this.#log = deps.log;
     this.#failure = deps.failure;
     this.#waiting = deps.waiting;
+    this.#policy = deps.policy;
     this.#ready = new ReadyAnswers((route) => this.#counts.bound('GET', route, 200));
     this.#held = new HeldReads(deps);
     this.#seen = new SeenRequests({
@@ -76,7 +78,8 @@ export class RepeatedRequests {
       if (this.#stopped) throw new AppError('shuttingDown', 'the server is stopping');
       if (response.destroyed) return gone();
       const url = request.url ?? '';
-      const shared = read.shared && request.method === 'GET' && isPlain(request) && !wantsPretty(url);
+      const plain = request.method === 'GET' && isPlain(request) && !wantsPretty(url);
+      const shared = read.shared && plain && !this.#policy().pretty;
       const leave = this.#held.hold(shared ? url : undefined, route, read, resolve);
       response.once('close', () => {
         leave();

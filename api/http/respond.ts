@@ -200,7 +200,8 @@ function bodyOf(answer: RouteResponse, headers: Headers, form: AnswerForm): Buff
   }
   if (!answer.bytes) return Buffer.alloc(0);
   const bytes = Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.byteLength);
-  if (form.pretty && headers['content-type'] === JSON_TYPE) {
+  // An answer without a body may say that it is JSON, as Consul's do.
+  if (form.pretty && bytes.length > 0 && headers['content-type'] === JSON_TYPE) {
     return Buffer.from(`${JSON.stringify(JSON.parse(bytes.toString(), exactNumbers), null, 4)}\n`);
   }
   return bytes;

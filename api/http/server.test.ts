@@ -50,6 +50,11 @@ const routes: Route[] = [
     handle: () => ({ bytes: Buffer.from('{"a":1}'), headers: { 'Content-Type': 'application/json' } }),
   },
   { method: 'GET', path: '/v1/kept', handle: kept },
+  {
+    method: 'GET',
+    path: '/v1/nothing-new',
+    handle: () => ({ bytes: Buffer.alloc(0), headers: { 'content-type': 'application/json' } }),
+  },
   { method: 'PUT', path: '/v1/put', handle: () => ({}) },
   { method: 'GET', path: '/v1/large', handle: () => ({ json: 'x'.repeat(5000) }) },
   { method: 'GET', path: '/v1/stream', handle: (r) => ({ stream: lines(r.signal) }) },
@@ -129,6 +134,7 @@ describe('http server', () => {
     expect((await call('/v1/things?pretty')).text).toBe('{\n    "A": 1\n}\n');
     expect((await call('/v1/bytes?pretty')).text).toBe('{\n    "a": 1\n}\n');
     expect((await call('/v1/bytes')).text).toBe('{"a":1}');
+    expect(await call('/v1/nothing-new?pretty')).toMatchObject({ status: 200, text: '' });
   });
 
   it('gives the raw body whatever the content type says', async () => {
