@@ -53,6 +53,7 @@ export function agentHttpListeners(
     maxHeaderBytes: config.maxHeaderBytes,
     socketFile: socketOwner(config.unixSockets, deps.files.readFile),
     policy: () => policy,
+    logsRequests: true,
   };
   const { ports, addresses } = config;
   const plain = (host: string) => createHttpServer(deps, { ...shared, host, port: ports.http, portFlag: '-http-port' });

@@ -13,6 +13,8 @@ export interface Logger {
   info(text: string, fields?: LogFields): void;
   warn(text: string, fields?: LogFields): void;
   error(text: string, fields?: LogFields): void;
+  /** Whether lines of this level go anywhere now: to be asked before what is told costs something to find out. */
+  wants(level: LogLevel): boolean;
   /** A logger whose every line carries these fields too. */
   child(fields: LogFields): Logger;
 }
@@ -102,6 +104,11 @@ class Gate implements LogSink {
     return rank >= this.#floor;
   }
 
+  /** Whether anybody wants lines of this rank, without one being written. */
+  wants(rank: number): boolean {
+    return rank >= this.#floor;
+  }
+
   write(line: string): void {
     const rank = this.#rank;
     if (rank >= this.#lowest) this.#sink.write(line);
@@ -126,6 +133,7 @@ function wrap(target: pino.Logger, gate: Gate): Logger {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
+    wants: (level) => gate.wants(rankOf(level)),
     child: (fields) => wrap(target.child(fields), gate),
   };
 }
@@ -137,5 +145,6 @@ export const silentLogger: Logger = {
   info() {},
   warn() {},
   error() {},
+  wants: () => false,
   child: () => silentLogger,
 };

@@ -52,7 +52,10 @@ export class RepeatedRequests {
       clock: deps.clock,
       policy: deps.policy,
       again: (seen, policy, socket, maxBytes) =>
-        this.#stopped || deps.isRefused(socket) ? undefined : this.#unread(seen, policy, maxBytes),
+        // What is told of a request is told of one that was read.
+        this.#stopped || deps.isRefused(socket) || deps.log.wants('debug')
+          ? undefined
+          : this.#unread(seen, policy, maxBytes),
     });
   }
 

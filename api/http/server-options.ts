@@ -33,6 +33,8 @@ export interface HttpServerOptions extends ListenerOptions {
   readonly name?: string;
   /** The flag or key that sets the port, for the error text of a taken port. */
   readonly portFlag?: string;
+  /** Whether each request is told of at `debug` when it has ended. */
+  readonly logsRequests?: boolean;
   /** Largest request body in bytes; 1 MiB when not given (Consul's transactions and values stay below). */
   readonly maxBodyBytes?: number;
   /** Connections of one client address; 200 when not given (Consul's http_max_conns_per_client). */

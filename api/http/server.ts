@@ -15,6 +15,7 @@ import { rememberMethod } from './exchange.ts';
 import { notFound } from './fixed-answers.ts';
 import { closeWithLinger } from './linger.ts';
 import { createListener, DEFAULT_HEADER_BYTES, MAX_HEADERS, replaceTls } from './listener.ts';
+import { RequestLog } from './request-log.ts';
 import { errorResponse, respond } from './respond.ts';
 import type { RouteResponse } from './route.ts';
 import { type MountedPath, mountPaths, redirectsOf } from './route-table.ts';
@@ -41,6 +42,7 @@ class RouteServer implements HttpServer {
   readonly name: string;
   readonly #deps: HttpServerDeps;
   readonly #options: HttpServerOptions;
+  readonly #requests: RequestLog | undefined;
   readonly #handshakes: CounterMetric;
   readonly #stopping = new AbortController();
   readonly #dispatcher: Dispatcher;
@@ -59,6 +61,7 @@ class RouteServer implements HttpServer {
     this.#deps = deps;
     this.#options = options;
     this.#tls = options.tls;
+    if (options.logsRequests) this.#requests = new RequestLog(deps);
     this.#maxBodyBytes = options.maxBodyBytes ?? 1024 * 1024;
     this.#streamed = new Set(options.routes.filter((route) => route.streamsBody).map((route) => route.path));
     this.#handshakes = deps.metrics.counter({
@@ -122,6 +125,7 @@ class RouteServer implements HttpServer {
   #createListener(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       if (this.#isRefused(request.socket)) return;
+      if (this.#requests?.wanted()) this.#requests.follow(request, response);
       this.#dispatcher.followPolicy();
       if (request.rawHeaders.length >= 2 * MAX_HEADERS) {
         this.#refuse(request, response, { status: 431, text: TOO_MANY_HEADERS });
