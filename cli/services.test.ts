@@ -48,6 +48,28 @@ describe('lictor services', () => {
     });
   });
 
+  it('sends the kind and the socket, by both names of its flag', async () => {
+    await run('register', '-name=gate', '-kind=mesh-gateway', '-port=8443');
+    expect(JSON.parse(api.seen.at(-1)!.body)).toEqual({ name: 'gate', kind: 'mesh-gateway', port: 8443 });
+    for (const flag of ['-socket', '-socket-path']) {
+      await run('register', '-name=local', `${flag}=/run/a.sock`);
+      expect(JSON.parse(api.seen.at(-1)!.body)).toEqual({ name: 'local', socket_path: '/run/a.sock' });
+    }
+    await expect(run('register', '-name=x', '-kind=connect-proxy')).rejects.toThrow(
+      /^flags: .*Proxy\.DestinationServiceName/s,
+    );
+    await expect(run('register', '-name=x', '-partition=p')).rejects.toThrow(/partitions are not supported/);
+  });
+
+  it('names the namespace of a definition, which is another one than that of the command', async () => {
+    const path = file('spaced.hcl', 'service { name = "web" namespace = "shop" }\nservice { name = "db" }');
+    await run('register', '-namespace=team', path);
+    expect(api.seen.slice(-2).map(({ url }) => url)).toEqual([
+      '/v1/agent/service/register?ns=shop',
+      '/v1/agent/service/register?ns=team',
+    ]);
+  });
+
   it('calls for nothing when one of the files is wrong', async () => {
     const before = api.seen.length;
     const good = file('good.hcl', 'service { name = "web" }');

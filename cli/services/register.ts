@@ -15,6 +15,8 @@ interface RegisterFlags extends ClientFlags {
   readonly name?: string;
   readonly address?: string;
   readonly port?: number;
+  readonly kind?: string;
+  readonly socket?: string;
   readonly socketPath?: string;
   readonly tag?: readonly string[];
   readonly meta?: Readonly<Record<string, string>>;
@@ -22,7 +24,18 @@ interface RegisterFlags extends ClientFlags {
 }
 
 /** Flags that describe a service; they and files exclude each other. */
-const SERVICE_FLAGS = ['id', 'name', 'address', 'port', 'socketPath', 'tag', 'meta', 'taggedAddress'] as const;
+const SERVICE_FLAGS = [
+  'id',
+  'name',
+  'kind',
+  'address',
+  'port',
+  'socket',
+  'socketPath',
+  'tag',
+  'meta',
+  'taggedAddress',
+] as const;
 
 /** `services register`: every file is checked before the first service is registered. */
 export function addRegister(parent: Program, io: CommandIo): void {
@@ -40,7 +53,9 @@ export function addRegister(parent: Program, io: CommandIo): void {
     .option('--name <name>', 'name of the service')
     .option('--address <address>', 'its address; that of the node when not given')
     .option('--port <port>', 'its port', wholeNumber(0, 65_535))
-    .option('--socket-path <path>', 'a unix socket instead of address and port')
+    .option('--kind <kind>', 'connect-proxy or a kind of gateway; a service when not given')
+    .option('--socket <path>', 'a unix socket instead of address and port')
+    .option('--socket-path <path>', 'the same as -socket')
     .option('--tag <tag>', 'a tag; may be repeated', repeated)
     .option('--meta <key=value>', 'metadata; may be repeated', keyValue)
     .option('--tagged-address <name=address:port>', 'a further address; may be repeated', taggedAddress)
@@ -52,7 +67,7 @@ async function register(files: readonly string[], flags: RegisterFlags, io: Comm
   await each(definitions, flags, io, {
     done: 'Registered',
     failed: 'registering',
-    call: (api, { body }) => api.put('/v1/agent/service/register', { json: body }),
+    call: (api, service) => api.put('/v1/agent/service/register', { json: service.body, query: inNamespace(service) }),
   });
 }
 
@@ -143,7 +158,8 @@ async function definitionsOf(
       id: flags.id,
       address: flags.address,
       port: flags.port,
-      socket_path: flags.socketPath,
+      kind: flags.kind,
+      socket_path: flags.socket ?? flags.socketPath,
       tags: flags.tag,
       meta: flags.meta,
       tagged_addresses: flags.taggedAddress,
