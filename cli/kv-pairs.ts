@@ -31,6 +31,11 @@ export function parsePairs(text: string): KvPair[] {
   return JSON.parse(text, exact) as KvPair[];
 }
 
+/** A pair to be written as JSON: its flags are a number of the same digits. */
+export function withNumbers(pair: KvPair): object {
+  return { ...pair, Flags: (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(pair.Flags) };
+}
+
 /**
  * The path of a key: each part between slashes is encoded. Consul's commands take a leading slash and drop it.
  * @throws AppError `config` for a key that a path cannot name.

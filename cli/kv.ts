@@ -1,7 +1,7 @@
 import type { Command as Program } from 'commander';
 import { CommandExit, type CommandIo } from './command.ts';
 import type { HttpApi } from './http-api.ts';
-import { digitsOf, fromBase64, type KvPair, kvPath, readPairs, valueBytes } from './kv-pairs.ts';
+import { digitsOf, fromBase64, type KvPair, kvPath, readPairs, valueBytes, withNumbers } from './kv-pairs.ts';
 import { addExport, addImport } from './kv-transfer.ts';
 import { json } from './output.ts';
 import { type ClientFlags, command, program, subProgram, withApi, withClientFlags } from './program.ts';
@@ -76,8 +76,10 @@ async function get(api: HttpApi, key: string, flags: GetFlags, io: CommandIo): P
   if (pairs.length === 0 && !flags.recurse) {
     throw new CommandExit(1, `Error! No key exists at: ${key}${await belowHint(api, key, io)}`);
   }
-  if (flags.format === 'json') io.stdout.write(json(flags.recurse ? pairs : pairs[0]));
-  else if (flags.detailed) io.stdout.write(pairs.map((pair) => detailed(pair, flags)).join('\n'));
+  if (flags.format === 'json') {
+    const shownPairs = pairs.map(withNumbers);
+    io.stdout.write(json(flags.recurse ? shownPairs : shownPairs[0]));
+  } else if (flags.detailed) io.stdout.write(pairs.map((pair) => detailed(pair, flags)).join('\n'));
   else if (flags.recurse) {
     for (const pair of pairs)
       io.stdout.write(Buffer.concat([Buffer.from(`${pair.Key}:`), shown(pair, flags), NEWLINE]));

@@ -85,6 +85,12 @@ describe('the commands for keys and sessions, against a server', () => {
     expect(out).toMatch(
       /^CreateIndex {6}\d+\nFlags {12}18446744073709551615\nKey {14}big\nLockIndex {8}0\nModifyIndex {6}\d+\nSession {10}-\nValue {12}v\n$/,
     );
+    const shown = await kv('get', '-format=json', 'big');
+    expect(shown.out).toContain('"Flags": 18446744073709551615,');
+    expect((await kv('get', '-format=json', '-recurse', 'bi')).out).toContain('"Flags": 18446744073709551615,');
+    await kv('put', '-flags=7', 'small', 'v');
+    expect(JSON.parse((await kv('get', '-format=json', 'small')).out)).toMatchObject({ Key: 'small', Flags: 7 });
+    await kv('delete', 'small');
     const pretty = await (await fetch(`http://${address}/v1/kv/big?pretty`)).text();
     expect(pretty).toContain('"Flags": 18446744073709551615');
     await kv('delete', 'big');
