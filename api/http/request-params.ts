@@ -68,13 +68,33 @@ export function namespaceOf(
   request: Pick<RouteRequest, 'query' | 'headers'>,
   { allNamespaces = false }: { readonly allNamespaces?: boolean } = {},
 ): string {
-  const header = request.headers['x-consul-namespace'];
-  const name = request.query.get('ns') || (typeof header === 'string' ? header : '') || DEFAULT_NAMESPACE;
+  const name = askedNamespace(request) || DEFAULT_NAMESPACE;
   if (name !== ALL_NAMESPACES) return checkedNamespace(name);
   if (allNamespaces) return name;
   throw new AppError('badRequest', 'Invalid namespace "*": this request is of one namespace; name it', {
     facts: { field: 'ns' },
   });
+}
+
+/**
+ * @throws AppError `badRequest` when the request names a namespace, by `?ns=` or X-Consul-Namespace, and its body another
+ * one: neither may win silently.
+ */
+export function assertSameNamespace(
+  request: Pick<RouteRequest, 'query' | 'headers'>,
+  given: readonly (string | undefined)[],
+): void {
+  const asked = askedNamespace(request);
+  const other = given.find((name) => name && name.toLowerCase() !== asked.toLowerCase());
+  if (asked === '' || other === undefined) return;
+  const names = `${JSON.stringify(asked)} in the URL or a header, ${JSON.stringify(other)} in the body`;
+  throw new AppError('badRequest', `Conflicting namespaces: ${names}; give one`, { facts: { field: 'Namespace' } });
+}
+
+/** As it was asked for, or ''. */
+function askedNamespace({ query, headers }: Pick<RouteRequest, 'query' | 'headers'>): string {
+  const header = headers['x-consul-namespace'];
+  return query.get('ns') || (typeof header === 'string' ? header : '');
 }
 
 /** A namespace name in lower case. @throws AppError `badRequest` unless it is a DNS label. */

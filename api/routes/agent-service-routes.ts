@@ -4,7 +4,14 @@ import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { filterOf } from '../filter/filter-cache.ts';
 import { INSTANCE_ROW } from '../filter/rows.ts';
-import { blockingParams, checkedNamespace, flagParam, namespaceOf, readParams } from '../http/request-params.ts';
+import {
+  assertSameNamespace,
+  blockingParams,
+  checkedNamespace,
+  flagParam,
+  namespaceOf,
+  readParams,
+} from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { AgentCheck } from '../shapes/agent-check.ts';
 import { decodeAgentService } from '../shapes/agent-service.ts';
@@ -48,6 +55,7 @@ export function agentServiceRoutes(deps: AgentServiceRouteDeps): Route[] {
       path: '/v1/agent/service/register',
       async handle(request) {
         const service = decodeAgentService(request.body, checks.policy);
+        assertSameNamespace(request, [service.namespace]);
         const namespace = service.namespace ? checkedNamespace(service.namespace) : namespaceOf(request);
         const replaceExistingChecks = flagParam(request.query, 'replace-existing-checks');
         await services.registerService(namespace, service, { replaceExistingChecks });

@@ -1,9 +1,10 @@
 import { AppError } from '../../core/errors.ts';
-import { namespaceOf, unknownDatacenter } from '../http/request-params.ts';
+import { assertSameNamespace, namespaceOf, unknownDatacenter } from '../http/request-params.ts';
 import { ERROR_CODE_HEADER } from '../http/respond.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
 import { decodeDeregistration, decodeRegistration } from '../shapes/decode-registration.ts';
+import type { Registration } from '../shapes/registration.ts';
 import type { CatalogWrites } from './catalog-backend.ts';
 import { writerOf } from './writer-headers.ts';
 
@@ -21,6 +22,7 @@ export function catalogWriteRoutes(backend: CatalogWrites, options: { datacenter
       path: '/v1/catalog/register',
       handle: (request) => {
         const registration = decodeRegistration(request.body);
+        assertSameNamespace(request, namespacesOf(registration));
         const writer = writerOf(request.headers);
         const replaceExistingChecks = request.query.has('replace-existing-checks');
         return written(request, options.datacenter, registration, (withNamespace) =>
@@ -33,6 +35,7 @@ export function catalogWriteRoutes(backend: CatalogWrites, options: { datacenter
       path: '/v1/catalog/deregister',
       handle: (request) => {
         const target = decodeDeregistration(request.body);
+        assertSameNamespace(request, [target.Namespace]);
         const writer = writerOf(request.headers);
         return written(request, options.datacenter, target, (withNamespace) =>
           backend.deregister(withNamespace, writer),
@@ -40,6 +43,10 @@ export function catalogWriteRoutes(backend: CatalogWrites, options: { datacenter
       },
     },
   ];
+}
+
+function namespacesOf({ Namespace, Service, Check, Checks = [] }: Registration): (string | undefined)[] {
+  return [Namespace, Service?.Namespace, Check?.Namespace, ...Checks.map((check) => check.Namespace)];
 }
 
 /** `true`, or what Consul answers to a body that makes no sense: its text with status 500. */

@@ -36,6 +36,28 @@ it('has the one that is always there, those in use and those that were described
   expect(await server.call('GET', '/v1/namespace/none')).toMatchObject({ status: 404 });
 });
 
+it('is not chosen silently where a request names one and its body another', async () => {
+  const node = { Node: 'n', Address: '10.0.0.1' };
+  const bodies = [
+    { ...node, Namespace: 'other' },
+    { ...node, Service: { Service: 'web', Namespace: 'other' } },
+    { ...node, Check: { CheckID: 'c', Name: 'c', Namespace: 'other' } },
+    { ...node, Checks: [{ CheckID: 'c', Name: 'c', Namespace: 'other' }] },
+  ];
+  const text = 'Conflicting namespaces: "Team" in the URL or a header, "other" in the body; give one';
+  const call = async (path: string, body: object, headers = {}) => server.call('PUT', path, { body, headers });
+  for (const body of bodies) {
+    const refused = { code: 'badRequest', message: text };
+    await expect(call('/v1/catalog/register?ns=Team', body)).rejects.toMatchObject(refused);
+    await expect(call('/v1/catalog/register', body, { 'x-consul-namespace': 'Team' })).rejects.toMatchObject(refused);
+    await call('/v1/catalog/register?ns=OTHER', body);
+    await call('/v1/catalog/register', body);
+  }
+  const target = { Node: 'n', ServiceID: 'web', Namespace: 'other' };
+  await expect(call('/v1/catalog/deregister?ns=Team', target)).rejects.toMatchObject({ message: text });
+  expect(await names()).toEqual(['default', 'other']);
+});
+
 it('lets clients wait for one that begins, changes or ends, and for nothing else', async () => {
   const list = (index: number) => server.get<Namespace[]>(`/v1/namespaces?index=${index}&wait=30s`);
   const put = (path: string, body: unknown) => server.call('PUT', path, { body });

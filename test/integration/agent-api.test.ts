@@ -177,6 +177,22 @@ describe('checks of an agent', () => {
   });
 });
 
+describe('namespaces of what an agent is told', () => {
+  it.each(['service', 'check'])(
+    'are not chosen silently where the URL names one and the body of a %s another',
+    async (kind) => {
+      const body = { Name: `spaced-${kind}`, Namespace: 'other', ...(kind === 'check' ? { TTL: '1h' } : {}) };
+      const path = `/v1/agent/${kind}`;
+      expect(await call(`PUT ${path}/register?ns=team`, body)).toMatchObject({
+        status: 400,
+        text: 'Conflicting namespaces: "team" in the URL or a header, "other" in the body; give one',
+      });
+      expect(await call(`PUT ${path}/register?ns=Other`, body)).toMatchObject({ status: 200 });
+      expect(await call(`PUT ${path}/deregister/${body.Name}?ns=other`)).toMatchObject({ status: 200 });
+    },
+  );
+});
+
 describe('health and maintenance of an agent', () => {
   it("take the worst of a service's checks, and maintenance above all", async () => {
     await call('PUT /v1/agent/service/register', {

@@ -129,7 +129,7 @@ export const AGENT_SERVICES: OperationGroup = {
       params: [...NS, flag('replace-existing-checks', 'Checks of the instance that are not given go.')],
       body: jsonBody(bodySchema(AGENT_SERVICE, ['Name']), registered),
       answers: DONE,
-      errors: { 400: ['Missing service name'], 500: [NO_SCRIPTS] },
+      errors: { 400: ['Missing service name', 'Conflicting namespaces: …'], 500: [NO_SCRIPTS] },
     }),
     plain('GET', '/v1/agent/services', 'List the agent’s services', {
       params: [...NS, 'filter', ...CONSISTENCY],
@@ -196,7 +196,11 @@ export const AGENT_CHECKS: OperationGroup = {
       params: NS,
       body: jsonBody(bodySchema(AGENT_CHECK, ['Name']), { CheckID: 'node-alive', Name: 'node is alive', TTL: '30s' }),
       answers: DONE,
-      errors: { 400: ['Missing check name'], 404: ['ServiceID "…" does not exist'], 500: [NO_SCRIPTS] },
+      errors: {
+        400: ['Missing check name', 'Conflicting namespaces: …'],
+        404: ['ServiceID "…" does not exist'],
+        500: [NO_SCRIPTS],
+      },
     }),
     plain('GET', '/v1/agent/checks', 'List the agent’s checks', {
       params: [...NS, 'filter', ...CONSISTENCY],

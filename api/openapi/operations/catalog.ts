@@ -24,14 +24,14 @@ export const CATALOG: OperationGroup = {
       params: [...WRITER, present('replace-existing-checks', 'Checks of the instance that are not given go.')],
       body: jsonBody(bodySchema(REGISTRATION, ['Node']), registered),
       json: always(true),
-      errors: { 500: ['Must provide node and address'] },
+      errors: { 400: ['Conflicting namespaces: …'], 500: ['Must provide node and address'] },
     }),
     plain('PUT', '/v1/catalog/deregister', 'Remove a check, an instance, or a node', {
       about: 'The check, when there is one; else the instance; else the node with all that is on it.',
       params: [...WRITER],
       body: jsonBody(bodySchema(DEREGISTRATION, ['Node']), { Node: 'node-9', ServiceID: 'web-9' }),
       json: always(true),
-      errors: { 500: ['Must provide node'] },
+      errors: { 400: ['Conflicting namespaces: …'], 500: ['Must provide node'] },
     }),
     plain('GET', '/v1/catalog/datacenters', 'List the datacenters', {
       about: 'It never waits.',
