@@ -14,6 +14,8 @@ export interface AgentInfoRouteDeps {
 /** Consul's gossip coordinate of a node without measurements: eight dimensions and a small height. */
 const ORIGIN = { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 };
 
+const WAN_PORT = 8302;
+
 /** What the agent tells about itself and the members it knows (Consul HTTP API, "Agent"). */
 export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {
   const { info } = deps.backend;
@@ -44,8 +46,16 @@ export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {
         const members = await info.members(request.signal);
         if (!request.query.has('wan')) return { json: members.map(memberShape).filter(wanted) };
         const servers = members.filter((member) => member.Tags.role === 'consul');
-        return { json: servers.map((one) => memberShape({ ...one, Name: `${one.Name}.${info.datacenter}` })) };
+        const wan = servers.map((one) =>
+          memberShape({ ...one, Name: `${one.Name}.${info.datacenter}`, Port: wanPort(one.Tags) }),
+        );
+        return { json: wan.filter(wanted) };
       },
     },
   ];
+}
+
+/** Where a server is joined from other datacenters; Consul's port where it has not told its own. */
+function wanPort(tags: Readonly<Record<string, string>>): number {
+  return Number(tags.wan_join_port) || WAN_PORT;
 }

@@ -226,7 +226,11 @@ describe('an agent about itself', () => {
       Config: { Datacenter: 'dc1', NodeName: 'n1', NodeID: 'an-id', Server: true, Version: '1.21.4' },
       Member: { Name: 'n1', Addr: '127.0.0.1', Status: 1, Tags: { role: 'consul' } },
     });
-    expect(await json('GET /v1/agent/members')).toHaveLength(1);
+    expect(await json('GET /v1/agent/members')).toMatchObject([{ Name: 'n1', Port: 8301 }]);
+    expect(await json('GET /v1/agent/members?wan=1')).toMatchObject([{ Name: 'n1.dc1', Port: 8302 }]);
+    const filter = (name: string) =>
+      json(`GET /v1/agent/members?wan=1&filter=${encodeURIComponent(`Name == "${name}"`)}`);
+    expect([await filter('n1.dc1'), await filter('n1')]).toMatchObject([[{ Name: 'n1.dc1' }], []]);
     expect(await json('GET /v1/agent/version')).toMatchObject({ HumanVersion: '1.21.4' });
   });
 
