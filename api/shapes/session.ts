@@ -85,7 +85,7 @@ function contentOf(given: Decoded, defaults: { readonly node: string }): Session
     LockDelay: lockDelay(given.LockDelay),
     Behavior: (given.Behavior || 'release') as Session['Behavior'],
     TTL: given.TTL ?? '',
-    NodeChecks: [...(given.NodeChecks ?? [NODE_HEALTH]), ...(given.Checks ?? [])],
+    NodeChecks: [...new Set([...(given.NodeChecks ?? [NODE_HEALTH]), ...(given.Checks ?? [])])],
     ServiceChecks:
       given.ServiceChecks?.map(({ ID = '', Namespace }) => (Namespace ? { ID, Namespace } : { ID })) ?? null,
   };

@@ -3,6 +3,7 @@ import type { StoreEntry } from '../../store/store.ts';
 import { fields, NUMBER } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
 import { type Stored, storedJson } from '../catalog/stored.ts';
+import { MAX_LOCK_DELAY_MS } from './session-rules.ts';
 
 /** Until when a key cannot be acquired, by the wall clock, and how long that was from the session's end. */
 export interface LockDelayRecord {
@@ -11,8 +12,6 @@ export interface LockDelayRecord {
 }
 
 const RECORD = fields({ untilMs: NUMBER, delayMs: NUMBER });
-/** Consul allows no longer one. */
-const LONGEST_MS = 60_000;
 
 interface Delay {
   readonly record: LockDelayRecord;
@@ -50,7 +49,7 @@ export class LockDelays implements StateTable {
     _why: string,
     { loading }: Pick<ApplyContext, 'loading'>,
   ): void {
-    const record = { untilMs: this.#clock.now() + LONGEST_MS, delayMs: LONGEST_MS };
+    const record = { untilMs: this.#clock.now() + MAX_LOCK_DELAY_MS, delayMs: MAX_LOCK_DELAY_MS };
     this.#set(rest, record, { record, createRevision, modRevision }, loading);
   }
 

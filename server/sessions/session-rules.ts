@@ -5,6 +5,8 @@ import { type CheckEntry, localKey, type NodeEntry } from '../catalog/entries.ts
 
 /** Consul's longest time to live. */
 const MAX_TTL_MS = 24 * 3_600_000;
+/** Consul's longest lock delay; a session shows the one that it was made with. */
+export const MAX_LOCK_DELAY_MS = 60_000;
 const NS_PER_MS = 1e6;
 
 /** What a session says that cannot be, in Consul's words; undefined when nothing is wrong. */
@@ -29,8 +31,9 @@ export function ttlMs({ TTL }: Pick<Session, 'TTL'>): number {
   return TTL === '' ? 0 : (parseGoDuration(TTL) ?? 0);
 }
 
+/** How long the session's keys cannot be acquired after its end. */
 export function lockDelayMs({ LockDelay }: Pick<Session, 'LockDelay'>): number {
-  return LockDelay / NS_PER_MS;
+  return Math.min(LockDelay / NS_PER_MS, MAX_LOCK_DELAY_MS);
 }
 
 /** A check that a session depends on, and the check itself if it is there. */

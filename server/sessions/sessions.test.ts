@@ -122,6 +122,29 @@ describe('a session', () => {
     await second.server.stop();
   });
 
+  it('locks its keys for a minute after its end at most, and shows the delay that it was made with', async () => {
+    const clock = new FakeClock();
+    const { server, create, put } = await started({ clock });
+    const [a, b] = [await create({ LockDelay: '2m' }), await create({})];
+    const { json } = await server.get<object[]>(`/v1/session/info/${a}`);
+    expect(json).toMatchObject([{ LockDelay: 120e9 }]);
+    expect(await put('lead', `?acquire=${a}`)).toBe(true);
+    await server.call('PUT', `/v1/session/destroy/${a}`);
+    await clock.advance(59_000);
+    expect(await put('lead', `?acquire=${b}`)).toBe(false);
+    await clock.advance(1_100);
+    expect(await put('lead', `?acquire=${b}`)).toBe(true);
+    await server.stop();
+  });
+
+  it('names a check once that is given as both NodeChecks and Checks', async () => {
+    const { server, create } = await started();
+    await server.register({ ...NODE, Check: { CheckID: 'c', Name: 'c', Status: 'passing' } } as never);
+    const id = await create({ NodeChecks: ['c'], Checks: ['c'] });
+    expect((await server.get<object[]>(`/v1/session/info/${id}`)).json).toMatchObject([{ NodeChecks: ['c'] }]);
+    await server.stop();
+  });
+
   it('has no lock delay after its holder has released the key itself', async () => {
     const { server, create, put } = await started();
     const [a, b] = [await create({}), await create({})];
