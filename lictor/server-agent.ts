@@ -86,6 +86,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       consulVersion: CONSUL_COMPATIBLE_VERSION,
       store: deps.store,
       spoolDir: config.dataDir === '' ? tmpdir() : config.dataDir,
+      ownsSpoolDir: config.dataDir !== '',
       // 0 in the catalog says: no port, nobody joins here.
       coordinates: !config.disableCoordinates,
       connect: config.connect.enabled,

@@ -67,6 +67,8 @@ export interface ServerConfig {
   readonly elected?: boolean;
   /** An existing folder for archives that are being restored. */
   readonly spoolDir: string;
+  /** Whether no other process uses that folder: what killed restores have left there is removed then. */
+  readonly ownsSpoolDir?: boolean;
   /** The Consul version whose API this server speaks, shown to operators. */
   readonly consulVersion: string;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
@@ -182,6 +184,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
     domain: (config.domain ?? 'consul').replace(/^\.+|\.+$/g, ''),
     nodeName: config.nodeName,
     spoolDir: config.spoolDir,
+    ownsSpoolDir: config.ownsSpoolDir ?? false,
     server: { nodeId: config.nodeId, address: serverAddress(config), version: config.consulVersion },
   });
   for (const { tables = [] } of parts) for (const table of tables) container.resolve(tokens.STATE).addTable(table);
@@ -209,6 +212,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
         standing.leading(container.resolve(tokens.LIVENESS)),
         registration,
         container.resolve(tokens.RECORD_FORMAT),
+        ...parts.flatMap((part) => part.standing ?? []),
         ...parts.flatMap((part) => part.runnables ?? []).map((part) => standing.leading(part)),
       ],
     }),

@@ -76,6 +76,8 @@ export interface PartDeps {
   readonly whyNoInstance?: WhyNoInstance | undefined;
   /** Where archives are put while they are verified. */
   readonly spoolDir: string;
+  /** Whether no other process uses that folder. */
+  readonly ownsSpoolDir: boolean;
 }
 
 /** What a part adds to its server: data, endpoints, and what has to run. */
@@ -83,8 +85,10 @@ export interface ServerPart {
   /** Added to the state before anything is loaded. */
   readonly tables?: readonly StateTable[];
   readonly routes?: readonly Route[];
-  /** Started after the catalog is loaded, stopped before it. */
+  /** Started after the catalog is loaded, stopped before it; while the server leads. */
   readonly runnables?: readonly Runnable[];
+  /** The same, whether it leads or not. */
+  readonly standing?: readonly Runnable[];
   /** What DNS asks beside services and nodes: of one part. */
   readonly dnsLookups?: DnsLookups;
   /** What ends with nodes and checks: of one part. */

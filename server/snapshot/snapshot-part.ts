@@ -4,12 +4,26 @@ import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts
 import type { PartDeps, ServerPart } from '../parts.ts';
 import { exportSnapshot } from './snapshot-export.ts';
 import { SnapshotRestore } from './snapshot-restore.ts';
+import { Spool } from './spool.ts';
 
 const MAX_ARCHIVE_BYTES = 16 * 1024 ** 3;
 
 /** Saves and restores all data. */
 export function snapshotPart(deps: PartDeps): ServerPart {
-  const restore = new SnapshotRestore(deps, { spoolDir: deps.spoolDir, maxArchiveBytes: MAX_ARCHIVE_BYTES });
+  const spool = new Spool({ folder: deps.spoolDir, own: deps.ownsSpoolDir });
+  const restore = new SnapshotRestore({ ...deps, spool }, { maxArchiveBytes: MAX_ARCHIVE_BYTES });
+  const sweeper: Runnable = {
+    name: 'spool-leftovers',
+    async run(ctx: RunContext) {
+      ctx.ready();
+      try {
+        await spool.sweep();
+      } catch (error) {
+        deps.log.warn('archives that a restore left could not be deleted', { text: errorText(error) });
+      }
+      await aborted(ctx.signal);
+    },
+  };
   const cleaner: Runnable = {
     name: 'restore-leftovers',
     async run(ctx: RunContext) {
@@ -34,5 +48,6 @@ export function snapshotPart(deps: PartDeps): ServerPart {
       restore: (archive, signal) => restore.restore(archive, signal),
     }),
     runnables: [cleaner],
+    standing: [sweeper],
   };
 }

@@ -1,6 +1,4 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../../core/clock.ts';
@@ -13,15 +11,16 @@ import { readArchive } from './archive.ts';
 import { checkEntry, withIndexes } from './check-entry.ts';
 import { FootedBatch } from './footed-batch.ts';
 import { Footing, type FootingDeps } from './footing.ts';
+import type { Spool } from './spool.ts';
 
 export interface SnapshotRestoreDeps extends FootingDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Where archives are put while they are verified. */
+  readonly spool: Spool;
 }
 
 export interface SnapshotRestoreOptions {
-  /** Where archives are put while they are verified. */
-  readonly spoolDir: string;
   /** Largest archive taken. */
   readonly maxArchiveBytes: number;
 }
@@ -52,9 +51,7 @@ export class SnapshotRestore {
     this.#deps.state.assertLoaded();
     return this.#alone(async () => {
       const footing = Footing.take(this.#deps);
-      const dir = await mkdtemp(join(this.#options.spoolDir, 'restore-'));
-      try {
-        const path = join(dir, 'archive');
+      await this.#deps.spool.lend(async (path) => {
         await pipeline(archive, limited(this.#options.maxArchiveBytes), createWriteStream(path, { mode: 0o600 }), {
           signal,
         });
@@ -65,9 +62,7 @@ export class SnapshotRestore {
         });
         if (packed) this.#assertPacks();
         await this.#replace(footing, { path, index: Index }, signal);
-      } finally {
-        await rm(dir, { recursive: true, force: true });
-      }
+      });
     });
   }
 

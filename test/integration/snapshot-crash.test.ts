@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { eventually } from '../support/eventually.ts';
 import { type AgentProcess, startServer } from '../support/processes/lictor.ts';
@@ -62,6 +64,9 @@ it('leaves the old data whole, or all of the new, when it is killed in mid-resto
   }
   // The first kill at least comes before the restore is done.
   expect(kept).toBeGreaterThan(0);
+  const spooled = async () =>
+    (await readdir(join(server.folder, 'data'))).filter((name) => name.startsWith('restore-'));
+  await eventually(async () => (await spooled()).length === 0, { withinMs: 20_000, what: 'no spooled archive' });
   // What was left over does not stand in the way of the next one.
   await eventually(() => call('PUT', '/v1/snapshot', archive), { withinMs: 20_000, what: 'a restore' });
   expect(await held()).toEqual({ values: ['saved'], count: KEYS });
