@@ -45,12 +45,11 @@ export class FakeServerCatalog implements ServerCatalog {
   }
 
   async deregister(target: Deregistration, writer: WriterIdentity): Promise<void> {
-    await this.#enter(`deregister ${target.CheckID ?? target.ServiceID ?? target.Node}`);
-    if (target.CheckID) this.#delete(this.checks, target.CheckID, writer);
-    else if (target.ServiceID) {
+    await this.#enter(`deregister ${target.ServiceID ?? target.CheckID ?? target.Node}`);
+    if (target.ServiceID) {
       this.#delete(this.services, target.ServiceID, writer);
       for (const [id, check] of this.checks) if (check.serviceId === target.ServiceID) this.checks.delete(id);
-    }
+    } else if (target.CheckID) this.#delete(this.checks, target.CheckID, writer);
   }
 
   async entries(node: string, _signal: AbortSignal): Promise<AgentEntries> {

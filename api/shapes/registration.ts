@@ -54,7 +54,7 @@ export interface Registration {
   Namespace?: string;
 }
 
-/** Body of PUT /v1/catalog/deregister: the check, else the service, else the whole node. */
+/** Body of PUT /v1/catalog/deregister: the service, else the check, else the whole node. */
 export interface Deregistration {
   Datacenter?: string;
   Node: string;

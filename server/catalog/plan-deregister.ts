@@ -14,7 +14,7 @@ export interface DeregistrationPlan {
 }
 
 /**
- * Removes a check, else an instance with its checks, else a whole node. What is unknown is no error.
+ * Removes an instance with its checks, else a check, else a whole node. What is unknown is no error.
  * @throws AppError `badRequest`, `notOwner`, `staleEpoch`.
  */
 export function planDeregistration(
@@ -31,11 +31,11 @@ export function planDeregistration(
   let complete = true;
   if (node) {
     plan.rely(state.keys.node(node.key), node.stored);
-    if (target.CheckID) planCheckRemoval(state, plan, node, localKey(namespace, target.CheckID), writer);
-    else if (target.ServiceID) {
+    if (target.ServiceID) {
       const key = localKey(namespace, target.ServiceID);
       complete = planInstanceRemoval(state, plan, { node, key, maxChecks: limits.maxChecks }, writer);
-    } else {
+    } else if (target.CheckID) planCheckRemoval(state, plan, node, localKey(namespace, target.CheckID), writer);
+    else {
       for (const entry of node.instances.values())
         mayDelete(writer, entry.stored.record, instanceText(node, entry.key));
       for (const check of node.checks.values()) {

@@ -77,6 +77,13 @@ describe('catalog writer', () => {
     expect((await health('WEB')).map((entry) => entry.Service.Port)).toEqual([81]);
   });
 
+  it('removes the instance with all its checks where both are named', async () => {
+    const check = (CheckID: string) => ({ CheckID, Name: 'c', Status: 'passing' as const, ServiceID: 'web-1' });
+    await server.register({ ...web, Checks: [check('c'), check('d')] });
+    await server.composed.serverCatalog.deregister({ Node: 'n1', ServiceID: 'web-1', CheckID: 'c' }, API);
+    expect([await health('web'), await checks('n1')]).toEqual([[], []]);
+  });
+
   describe('owners', () => {
     it('may not overwrite or delete what belongs to another owner', async () => {
       await server.register({ ...web, Check: { Name: 'c', Status: 'passing', ServiceID: 'web-1' } }, operator());

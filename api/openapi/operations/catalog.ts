@@ -26,8 +26,9 @@ export const CATALOG: OperationGroup = {
       json: always(true),
       errors: { 400: ['Conflicting namespaces: …'], 500: ['Must provide node and address'] },
     }),
-    plain('PUT', '/v1/catalog/deregister', 'Remove a check, an instance, or a node', {
-      about: 'The check, when there is one; else the instance; else the node with all that is on it.',
+    plain('PUT', '/v1/catalog/deregister', 'Remove an instance, a check, or a node', {
+      about:
+        'The instance with its checks, when `ServiceID` is given; else the check; else the node with all that is on it.',
       params: [...WRITER],
       body: jsonBody(bodySchema(DEREGISTRATION, ['Node']), { Node: 'node-9', ServiceID: 'web-9' }),
       json: always(true),
