@@ -19,7 +19,7 @@ const MAX_SERVICES = 256;
 
 /**
  * GET /v1/health/services?service=a&service=b: the answers of /v1/health/service/:name for many services in one object, by
- * their names in lower case. It blocks until one of exactly these changes.
+ * their names as they were asked for. It blocks until one of exactly these changes.
  */
 export function bulkHealthRoute(deps: ReadRouteDeps, backend: BulkHealthBackend): Route {
   return readRoute<readonly (readonly HealthEntry[])[]>(
@@ -52,10 +52,15 @@ export function bulkHealthRoute(deps: ReadRouteDeps, backend: BulkHealthBackend)
   );
 }
 
-/** Each once, in order. @throws AppError `badRequest` for too many. */
+/** Each spelling once, in order. @throws AppError `badRequest` for too many, and for all. */
 function namesOf(query: URLSearchParams): string[] {
-  const names = new Set(query.getAll('service').map((name) => name.toLowerCase()));
+  const names = new Set(query.getAll('service'));
   names.delete('');
+  if (names.has('*')) {
+    throw new AppError('badRequest', 'service=*: name the services, or follow all of them with /v1/stream/health', {
+      facts: { field: 'service' },
+    });
+  }
   if (names.size > MAX_SERVICES) {
     throw new AppError('badRequest', `too many services: ${names.size} given, at most ${MAX_SERVICES} in one request`, {
       facts: { field: 'service' },

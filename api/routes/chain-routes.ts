@@ -1,7 +1,7 @@
 import type { Route } from '../http/route.ts';
 import { type ChainOverrides, type DiscoveryChain, decodeChainOverrides } from '../shapes/discovery-chain.ts';
 import type { LiveRead } from './catalog-backend.ts';
-import { keyOf, type ReadRouteDeps, readRoute } from './read-route.ts';
+import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 /** A compiled chain, with the addresses under which its service is dialed; null when it has none. */
 export interface ServedChain extends DiscoveryChain {
@@ -20,7 +20,8 @@ export function chainRoutes(deps: ReadRouteDeps, backend: ChainBackend): Route[]
     deps,
     '/v1/discovery-chain/:service',
     (_params, { params, query, method, body }) => {
-      const service = params.service ?? '';
+      const { service } = params;
+      if (!service) return missing('chain name');
       // For another datacenter it is made from the entries that are here: all datacenters have the same.
       const datacenter = query.get('compile-dc') || deps.datacenter;
       const overrides = method === 'POST' ? decodeChainOverrides(body) : {};

@@ -1,38 +1,39 @@
 import { filterOf } from '../filter/filter-cache.ts';
 import { HEALTH_ROW } from '../filter/rows.ts';
-import { isElsewhere, type ReadParams, readParams, unknownDatacenter } from '../http/request-params.ts';
+import type { ReadParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import type { HealthEntry } from '../shapes/catalog.ts';
 import type { Explanation } from '../shapes/explain.ts';
+import type { LiveRead } from './catalog-backend.ts';
 import { hasNodeMeta, hasTags } from './matching.ts';
-import { missing, type ReadRouteDeps } from './read-route.ts';
+import { keyOf, missing, type ReadRouteDeps, readRoute } from './read-route.ts';
 
 /** What of the question rules an entry out. */
 export type RuledOutBy = (entry: HealthEntry) => readonly ('tag' | 'nodeMeta' | 'filter')[];
 
 export interface ExplainBackend {
-  service(
-    namespace: string,
-    name: string,
-    ruledOutBy: RuledOutBy,
-  ): { readonly index: number; readonly value: Explanation };
+  /**
+   * Changes when an instance or a check of the service does. What the explanation says of other services, and of what was
+   * declared, is that of the moment.
+   */
+  service(namespace: string, name: string, ruledOutBy: RuledOutBy): LiveRead<Explanation>;
 }
 
 /** GET /v1/explain/service/:name: for each instance whether it is answered, and why not; with the filters of health reads. */
-export function explainRoutes(deps: Pick<ReadRouteDeps, 'datacenter'>, backend: ExplainBackend): Route[] {
+export function explainRoutes(deps: ReadRouteDeps, backend: ExplainBackend): Route[] {
   return [
-    {
-      method: 'GET',
-      path: '/v1/explain/service/:name',
-      handle(request) {
-        const params = readParams(request);
-        if (isElsewhere(deps, request.query)) return unknownDatacenter();
-        const { name } = request.params;
-        if (!name) return missing('service name');
-        const { index, value } = backend.service(params.namespace, name, ruledOutBy(params));
-        return { json: value, meta: { index, knownLeader: true, lastContactMs: 0 } };
-      },
-    },
+    readRoute<Explanation>(deps, '/v1/explain/service/:name', (params, request) => {
+      const { name } = request.params;
+      if (!name) return missing('service name');
+      const { namespace, tags, nodeMeta, filter } = params;
+      return {
+        key: keyOf('explain', namespace, name, tags, nodeMeta, filter),
+        live: backend.service(namespace, name, ruledOutBy(params)),
+        json: (value) => value,
+        // Made each time: not all of it goes by the index.
+        respond: (value) => ({ json: value }),
+      };
+    }),
   ];
 }
 

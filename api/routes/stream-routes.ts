@@ -106,6 +106,8 @@ function specOf(
 ): Omit<StreamSpec, 'wanted'> {
   const names = new Set(query.getAll('service').map((name) => name.toLowerCase()));
   names.delete('');
+  // `*` stands for all, as it does for `lictor watch`.
+  if (names.has('*')) names.clear();
   const services = names.size > 0 ? names : undefined;
   return {
     key: keyOf(rows, namespace, [...names].sort(), tags, nodeMeta, filter, passing),

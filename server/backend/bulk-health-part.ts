@@ -8,12 +8,11 @@ export function bulkHealthPart({ reads, state }: PartDeps): ServerPart {
   return {
     routes: [
       bulkHealthRoute(reads, {
-        services: (namespace, names) =>
-          liveRead(
-            state,
-            names.map((name) => topicOf.service(namespace, name)),
-            () => names.map((name) => state.service(namespace, name)),
-          ),
+        services(namespace, names) {
+          const keys = names.map((name) => name.toLowerCase());
+          const topics = new Set(keys.map((key) => topicOf.service(namespace, key)));
+          return liveRead(state, [...topics], () => keys.map((key) => state.service(namespace, key)));
+        },
       }),
     ],
   };

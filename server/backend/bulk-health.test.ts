@@ -19,7 +19,7 @@ const register = (ID: string, Service: string, Status: 'passing' | 'critical') =
   });
 const ids = (answer: Answer) =>
   Object.entries(answer).map(([name, entries]) => [name, ...entries.map((entry) => entry.Service.ID)]);
-const PATH = '/v1/health/services?service=WEB&service=api&service=web';
+const PATH = '/v1/health/services?service=web&service=api&service=web';
 
 it('gives each service once, by name, with the filters of a single one', async () => {
   const read = async (more: string) => ids((await server.get<Answer>(PATH + more)).json);
@@ -29,6 +29,8 @@ it('gives each service once, by name, with the filters of a single one', async (
   expect(await read('&filter=b%20in%20Service.Tags')).toEqual([['api'], ['web', 'b']]);
   await expect(read('&filter=foo')).rejects.toThrow();
   expect(await read('&ns=other')).toEqual([['api'], ['web']]);
+  // By the names as they were asked for.
+  expect(await read('&service=WEB&service=Api')).toEqual([['Api'], ['WEB', 'a', 'b'], ['api'], ['web', 'a', 'b']]);
 });
 
 it('wakes for a service that was asked for, and for no other', async () => {
@@ -53,4 +55,5 @@ it('names what is missing or too much', async () => {
   expect((await server.call('GET', '/v1/health/services')).text).toMatch(/\?service=NAME/);
   const many = Array.from({ length: 257 }, (_, at) => `service=s${at}`).join('&');
   await expect(server.call('GET', `/v1/health/services?${many}`)).rejects.toThrow('at most 256');
+  await expect(server.call('GET', '/v1/health/services?service=*')).rejects.toThrow('/v1/stream/health');
 });

@@ -87,3 +87,20 @@ it('offers names that are near, and other namespaces that have the name', async 
   expect(await explain('web')).toMatchObject({ Instances: [], Nearest: [], OtherNamespaces: ['team'] });
   expect(inShort(await explain('web?ns=team'))).toEqual([['b', true, true]]);
 });
+
+it('waits for the service that was asked for, and for no other', async () => {
+  await instance('a', 'web');
+  const { index } = await server.get('/v1/explain/service/web');
+  const waiting = server.get<Explanation>(`/v1/explain/service/WEB?index=${index}&wait=30s`);
+  let answered = false;
+  void waiting.finally(() => {
+    answered = true;
+  });
+  await instance('b', 'other');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(answered).toBe(false);
+  await check('a', 'c', 'critical', { Output: 'gone' });
+  const { json, index: next } = await waiting;
+  expect(inShort(json)).toEqual([['a', false, false, 'check c is critical: gone']]);
+  expect(next).toBeGreaterThan(index);
+});

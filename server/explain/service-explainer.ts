@@ -1,8 +1,10 @@
 import { NODE_MAINTENANCE, SERVICE_MAINTENANCE } from '../../api/routes/agent-answers.ts';
+import type { LiveRead } from '../../api/routes/catalog-backend.ts';
 import type { ExplainBackend, RuledOutBy } from '../../api/routes/explain-routes.ts';
 import { aggregateStatus, type CheckStatus } from '../../api/shapes/catalog.ts';
 import type { ExplainedInstance, ExplainedReason, Explanation } from '../../api/shapes/explain.ts';
 import { nearestOnes } from '../../core/nearest.ts';
+import { liveRead } from '../backend/catalog-reads.ts';
 import { type CheckEntry, type InstanceEntry, SERF_HEALTH } from '../catalog/entries.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { topicOf } from '../catalog/topics.ts';
@@ -30,23 +32,23 @@ export class ServiceExplainer implements ExplainBackend {
     this.#whyNoInstance = deps.whyNoInstance ?? (() => undefined);
   }
 
-  service(namespace: string, name: string, ruledOutBy: RuledOutBy): { index: number; value: Explanation } {
-    const { topics } = this.#state;
-    this.#state.assertLoaded();
+  service(namespace: string, name: string, ruledOutBy: RuledOutBy): LiveRead<Explanation> {
+    const topic = topicOf.service(namespace, name.toLowerCase());
+    return liveRead(this.#state, [topic], () => this.#explain(namespace, name, ruledOutBy));
+  }
+
+  #explain(namespace: string, name: string, ruledOutBy: RuledOutBy): Explanation {
     const key = name.toLowerCase();
     const service = this.#state.serviceEntry(namespace, key);
     const instances = (service?.instances ?? []).filter((entry) => entry.node.shape);
     const reason = instances.length > 0 ? undefined : this.#whyNoInstance(namespace, name);
     return {
-      index: topics.version(topicOf.service(namespace, key)),
-      value: {
-        Service: service?.name ?? name,
-        Namespace: namespace,
-        ...(reason === undefined ? {} : { Reason: reason }),
-        Instances: instances.map((entry) => explained(entry, ruledOutBy)),
-        OtherNamespaces: this.#otherNamespaces(namespace, key),
-        Nearest: instances.length > 0 ? [] : this.#nearest(namespace, key),
-      },
+      Service: service?.name ?? name,
+      Namespace: namespace,
+      ...(reason === undefined ? {} : { Reason: reason }),
+      Instances: instances.map((entry) => explained(entry, ruledOutBy)),
+      OtherNamespaces: this.#otherNamespaces(namespace, key),
+      Nearest: instances.length > 0 ? [] : this.#nearest(namespace, key),
     };
   }
 

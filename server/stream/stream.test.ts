@@ -93,6 +93,12 @@ it('shows all services of a namespace, or of all, and no changes of checks in th
   expect(await idsOf(all, 1)).toEqual(['u']);
 });
 
+it('shows all services for an asterisk', async () => {
+  await server.register(instance('a'));
+  const all = await open('/v1/stream/health?service=web&service=*');
+  expect((await take(all, 4)).sort()).toEqual(['snapshot', 'synced', 'upsert a', 'upsert consul']);
+});
+
 async function idsOf(next: () => Promise<StreamEvent | undefined>, count: number): Promise<string[]> {
   const seen: string[] = [];
   for (let n = 0; n < count; n++)

@@ -69,6 +69,10 @@ describe('compiled discovery chains', () => {
       await eventually(() => server.get('/v1/connect/ca/roots'), { withinMs: 30_000 });
       const body = { Kind: 'service-resolver', Name: 'web', ConnectTimeout: '33s' };
       await server.call('PUT', '/v1/config', { body });
+      expect(await server.call('GET', '/v1/discovery-chain/')).toMatchObject({
+        status: 400,
+        text: 'Missing chain name',
+      });
       const chainFor = async (query: string) =>
         (await server.get<{ Chain: DiscoveryChain }>(`/v1/discovery-chain/web${query}`)).json.Chain;
       expect(await chainFor('')).toMatchObject({ Datacenter: 'dc1', StartNode: 'resolver:web.default.default.dc1' });

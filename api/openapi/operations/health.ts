@@ -1,10 +1,10 @@
-import { namespaced, type OperationGroup, ok, plain } from '../operation.ts';
+import { namespaced, type OperationGroup, plain } from '../operation.ts';
 import { repeated } from '../parameters.ts';
 import { listOf, mapOf, ref } from '../schema.ts';
 
 const INSTANCES = ['passing', 'tag', 'nodeMeta', 'near', 'filter', 'peer', 'merge'] as const;
 const STREAM = ['dc', 'anyNs', 'nsHeader', 'tag', 'nodeMeta', 'filter', 'index'] as const;
-const SERVICES = repeated('service', 'A service; all of them when none is given.', ['web', 'db']);
+const SERVICES = repeated('service', 'A service; all of them for `*`, or when none is given.', ['web', 'db']);
 
 /** Consul HTTP API, "Health", and what is Lictor's own: many services at once, and why an instance is kept back. */
 export const HEALTH: OperationGroup = {
@@ -29,9 +29,9 @@ export const HEALTH: OperationGroup = {
         'filter',
         'near',
       ],
-      json: mapOf(listOf(ref('HealthEntry')), 'By service, in lower case.'),
+      json: mapOf(listOf(ref('HealthEntry')), 'By service, as it was asked for.'),
       queryExample: 'service=web&service=db',
-      errors: { 400: ['Missing service: give ?service=NAME once for each service'] },
+      errors: { 400: ['Missing service: give ?service=NAME once for each service', 'service=*'] },
     }),
     namespaced('/v1/health/connect/{service}', 'List the mesh endpoints of a service with their checks', {
       route: '/v1/health/connect/:name',
@@ -61,15 +61,11 @@ export const HEALTH: OperationGroup = {
       json: listOf(ref('HealthCheck')),
       errors: { 400: ['Missing check state'] },
     }),
-    plain('GET', '/v1/explain/service/{service}', 'Say for each instance whether it is answered, and why not', {
+    namespaced('/v1/explain/service/{service}', 'Say for each instance whether it is answered, and why not', {
+      about: 'It waits until an instance or a check of the service changes.',
       route: '/v1/explain/service/:name',
-      params: ['dc', 'ns', 'nsHeader', 'tag', 'nodeMeta', 'filter', 'pretty'],
-      answers: {
-        200: {
-          ...ok(ref('Explanation')),
-          headers: ['X-Consul-Index', 'X-Consul-KnownLeader', 'X-Consul-LastContact'],
-        },
-      },
+      params: ['tag', 'nodeMeta', 'filter'],
+      json: ref('Explanation'),
       errors: { 400: ['Missing service name'] },
     }),
   ],

@@ -198,12 +198,14 @@ export const CONFIGURATION: OperationGroup = {
     read('/v1/discovery-chain/{service}', 'Show what the entries of a service come to', {
       params: [query('compile-dc', text(), 'The datacenter that the chain is for.'), 'nsHeader'],
       json: object({ Chain: ref('DiscoveryChain') }),
+      errors: { 400: ['Missing chain name'] },
     }),
     {
       ...read('/v1/discovery-chain/{service}', 'The same, with some settings changed for this answer', {
         params: [query('compile-dc', text(), 'The datacenter that the chain is for.'), 'nsHeader'],
         body: { ...jsonBody(bodySchema(OVERRIDES), { OverrideProtocol: 'grpc' }), optional: true },
         json: object({ Chain: ref('DiscoveryChain') }),
+        errors: { 400: ['Missing chain name'] },
       }),
       method: 'POST',
     },
