@@ -93,8 +93,10 @@ export interface StoreTraits {
   readonly durable: boolean;
   /** Whether `read(range, at)` answers for every revision that a watch could still start from, or for the newest only. */
   readonly historicReads: boolean;
-  /** Operations, and likewise compares, of one transaction. */
+  /** Operations of one transaction. */
   readonly maxTxnOps: number;
+  /** Compares of one transaction. */
+  readonly maxTxnCompares: number;
   /** Bytes of one transaction: the keys and values of its operations and the keys of its compares. */
   readonly maxTxnBytes: number;
 }

@@ -5,11 +5,19 @@ import type { Compare, Key, Op, Txn } from './store.ts';
 /** Limits of one transaction. */
 export interface TxnLimits {
   readonly maxTxnOps: number;
+  readonly maxTxnCompares: number;
   readonly maxTxnBytes: number;
 }
 
-/** The defaults of etcd (`--max-txn-ops`, `--max-request-bytes`), so that what one engine takes every engine takes. */
-export const DEFAULT_TXN_LIMITS: TxnLimits = { maxTxnOps: 128, maxTxnBytes: 1.5 * 1024 * 1024 };
+/**
+ * As many operations and bytes as etcd takes by default (`--max-txn-ops`, `--max-request-bytes`), so that what one engine takes
+ * every engine takes. Compares are evaluated by the engines themselves: whoever writes 128 entries may rely on others beside.
+ */
+export const DEFAULT_TXN_LIMITS: TxnLimits = {
+  maxTxnOps: 128,
+  maxTxnCompares: 1024,
+  maxTxnBytes: 1.5 * 1024 * 1024,
+};
 
 /**
  * Holds a transaction to the rules that need no look at the data.
@@ -17,7 +25,7 @@ export const DEFAULT_TXN_LIMITS: TxnLimits = { maxTxnOps: 128, maxTxnBytes: 1.5 
  */
 export function checkTxn(txn: Txn, limits: TxnLimits): void {
   checkCount('operations', txn.ops.length, limits.maxTxnOps);
-  checkCount('compares', txn.compares.length, limits.maxTxnOps);
+  checkCount('compares', txn.compares.length, limits.maxTxnCompares);
   let bytes = 0;
   for (const compare of txn.compares) bytes += checkCompare(compare);
   for (const op of txn.ops) bytes += checkOp(op);

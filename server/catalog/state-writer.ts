@@ -71,10 +71,9 @@ export class StateWriter {
     );
   }
 
-  /** Operations, and likewise compares, of one plan at most. */
+  /** Operations of one plan at most. Plans of as many compares fit beside the writer's own: stores take more of them. */
   get maxOps(): number {
-    // Two compares are the writer's own.
-    return this.#deps.store.traits.maxTxnOps - 2;
+    return this.#deps.store.traits.maxTxnOps;
   }
 
   /** Bytes of one plan's keys and values at most. */

@@ -51,6 +51,20 @@ describe('a transaction over the catalog', () => {
     expect((await txn(node('get'))).errors?.[0]?.What).toBe('node "n" doesn\'t exist');
   });
 
+  it('takes 128 operations that each write an entry', async () => {
+    const many = <T>(make: (n: number) => T) => Array.from({ length: 128 }, (_, n) => make(n));
+    const kv = (Verb: string) => many((n) => ({ KV: { Verb, Key: `k${n}`, Value: 'dg==' } }));
+    const nodes = (Verb: string) => many((n) => node(Verb, { Node: `n${n}` }));
+    const services = (Verb: string) => many((n) => service(Verb, { ID: `s${n}` }));
+    const checks = many((n) => check('set', { CheckID: `c${n}`, ServiceID: '' }));
+    await txn(node('set'));
+    for (const ops of [kv('set'), kv('set'), kv('delete'), nodes('set'), services('set'), services('delete')]) {
+      expect((await txn(...ops)).status).toBe(200);
+    }
+    // A check is two entries.
+    expect((await txn(...checks.slice(0, 64))).status).toBe(200);
+  });
+
   it('compares the index that a check shows, which is that of its later half', async () => {
     await server.register({ Node: 'n', Address: '10.0.0.1' });
     const own = {

@@ -168,19 +168,6 @@ export function describeCommits(bench: StoreBench): void {
       expect(await content(store)).toEqual(['a=first']);
     });
 
-    it.each([
-      ['operations', { maxTxnOps: 3 }, { compares: [], ops: ['a', 'b', 'c', 'd'].map((key) => put(key, '1')) }],
-      ['compares', { maxTxnOps: 3 }, { compares: ['a', 'b', 'c', 'd'].map((key) => at(key, 0)), ops: [] }],
-      ['bytes', { maxTxnBytes: 1000 }, { compares: [], ops: [put('a', 'x'.repeat(500)), put('b', 'x'.repeat(499))] }],
-    ])('refuses more %s than its traits allow, and takes as many', async (_, limits, tooMuch) => {
-      const store = await bench.open({ limits });
-      expect(store.traits).toMatchObject(limits);
-      await expect(store.commit(tooMuch)).rejects.toMatchObject({ code: 'tooLarge' });
-      expect(store.revision()).toBe(0);
-      const ops = tooMuch.ops.slice(0, 'maxTxnOps' in limits ? 3 : 1);
-      expect(await store.commit({ compares: tooMuch.compares.slice(0, 3), ops })).toMatchObject({ ok: true });
-    });
-
     it('gives concurrent commits revisions of their own, in the order they were called', async () => {
       const store = await bench.open();
       const keys = Array.from({ length: 200 }, (_, i) => `k${String(i).padStart(3, '0')}`);

@@ -5,6 +5,7 @@ import type { HistoryLimits } from '../change-history.ts';
 import type { Store } from '../store.ts';
 import type { TxnLimits } from '../txn-rules.ts';
 import { describeCommits } from './describe-commits.ts';
+import { describeLimits } from './describe-limits.ts';
 import { describeReads } from './describe-reads.ts';
 import { describeReopening } from './describe-reopening.ts';
 import { describeSnapshots } from './describe-snapshots.ts';
@@ -51,6 +52,7 @@ export function describeStore(name: string, open: OpenStore): void {
     });
 
     describeCommits(bench);
+    describeLimits(bench);
     describeReads(bench);
     describeViews(bench);
     describeWatches(bench);

@@ -50,7 +50,9 @@ export interface RangeResponse {
 export type EtcdOp =
   | { readonly kind: 'put'; readonly key: Uint8Array; readonly value: readonly Uint8Array[] }
   | ({ readonly kind: 'delete' } & EtcdRange)
-  | ({ readonly kind: 'range' } & RangeRequest);
+  | ({ readonly kind: 'range' } & RangeRequest)
+  /** Done within the transaction, whatever it compares. */
+  | { readonly kind: 'all'; readonly ops: readonly EtcdOp[] };
 
 /** Holds when the key's last change was at this revision; 0: it is absent. */
 export interface EtcdCompare {
@@ -291,6 +293,10 @@ function writeOp(out: ProtoWriter, op: EtcdOp): void {
     out.nested(2, () => {
       out.bytes(1, op.key);
       out.bytes(2, ...op.value);
+    });
+  } else if (op.kind === 'all') {
+    out.nested(4, () => {
+      for (const one of op.ops) out.nested(2, () => writeOp(out, one));
     });
   } else {
     out.nested(3, () => writeKeys(out, op));

@@ -63,9 +63,9 @@ const DEFAULT_STORE_TIMEOUTS: EtcdStoreTimeouts = {
   upkeepMs: 30_000,
 };
 
-/** Etcd's defaults less the head's operation, and room for the prefix, the entries' heads and field numbers. */
+/** Etcd's defaults less room for the prefix, the entries' heads and field numbers. */
 export const ETCD_TXN_LIMITS: TxnLimits = {
-  maxTxnOps: DEFAULT_TXN_LIMITS.maxTxnOps - 1,
+  ...DEFAULT_TXN_LIMITS,
   maxTxnBytes: DEFAULT_TXN_LIMITS.maxTxnBytes - 64 * 1024,
 };
 
@@ -99,7 +99,8 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
     const queue = new CommitQueue(
       { client, loader, replica, follower, clock, random, onSync, onNoSpace: () => keeper.wake() },
       {
-        maxOps: limits.maxTxnOps,
+        // With the head's as many as etcd takes by default without groups of them.
+        maxOps: Math.min(limits.maxTxnOps, DEFAULT_TXN_LIMITS.maxTxnOps - 1),
         commitMs: timeouts.commitMs,
         attemptMs: Math.min(timeouts.attemptMs, timeouts.writeMs),
       },

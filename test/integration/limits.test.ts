@@ -89,6 +89,9 @@ for (const { name, file, real, install } of ENGINES) {
       const whole = await put(server, '/v1/txn', sets(80, 4 * KIB, 'whole'));
       expect(whole.status).toBe(200);
       expect((await (await fetch(`${server.url}/v1/kv/whole/?keys`)).json()) as string[]).toHaveLength(80);
+      const most = await put(server, '/v1/txn', sets(128, 10, 'most'));
+      expect(most.status).toBe(200);
+      expect((await (await fetch(`${server.url}/v1/kv/most/?keys`)).json()) as string[]).toHaveLength(128);
       const bytes = await put(server, '/v1/txn', sets(120, 4 * KIB, 'bytes'));
       expect(bytes.status).toBe(413);
       expect(bytes.text).toMatch(/max size: 524288 bytes.*#txn_max_req_len/);

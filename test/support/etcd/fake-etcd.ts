@@ -97,6 +97,7 @@ export class FakeEtcd {
       return [{ deleted: false, kv: { key: Buffer.from(op.key), value: Buffer.concat(op.value), modRevision } }];
     }
     if (op.kind === 'range') return [];
+    if (op.kind === 'all') return op.ops.flatMap((one) => this.#changesOf(one));
     return this.#within(op, this.#revision).map(({ key }) => ({
       deleted: true,
       kv: { key, value: Buffer.alloc(0), modRevision },
