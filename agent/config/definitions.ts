@@ -6,6 +6,7 @@ import {
   normalizeAgentCheck,
 } from '../../api/shapes/agent-check.ts';
 import { AGENT_SERVICE, type AgentServiceInput, normalizeAgentService } from '../../api/shapes/agent-service.ts';
+import { checkNameLength } from '../../api/shapes/name-limit.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { type Declared, type DeclaredReader, declaredError } from './declared.ts';
@@ -34,6 +35,7 @@ export function declaredChecks(
       const input = value as AgentCheckInput;
       const name = input.Name || input.ID || input.CheckID;
       if (!name) throw new AppError('badRequest', 'name must be given');
+      if (!input.ID && !input.CheckID) checkNameLength(name, 'Name');
       return { check: normalizeAgentCheck(input, { checkId: name, name }, policy), namespace: input.Namespace };
     }),
   );

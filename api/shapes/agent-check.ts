@@ -3,6 +3,7 @@ import { AppError } from '../../core/errors.ts';
 import { BOOL, DURATION, decodeBody, INT, list, map, object, STRING } from '../decode.ts';
 import { decodeAgentBody } from './agent-decode.ts';
 import type { CheckDefinition, CheckStatus } from './catalog.ts';
+import { checkNameLength } from './name-limit.ts';
 
 /** A check as clients and configuration files give it to an agent (Consul HTTP API, "Register Check"). */
 export interface AgentCheckInput extends CheckDefinition {
@@ -103,6 +104,7 @@ export function decodeAgentCheck(
   const input = (decodeAgentBody(() => decodeBody(AGENT_CHECK, body)) ?? {}) as AgentCheckInput;
   if (!input.Name) throw bad('Missing check name', 'Name');
   if (input.Status && !STATUSES.includes(input.Status)) throw bad('Bad check status', 'Status');
+  if (!input.CheckID && !input.ID) checkNameLength(input.Name, 'Name');
   const check = normalizeAgentCheck(input, { checkId: input.Name, name: input.Name }, policy);
   // Registered alone, absent durations show as Go prints zero.
   const { interval, timeout } = check;
@@ -137,6 +139,7 @@ export function normalizeAgentCheck(
   }
   const command = input.ScriptArgs?.length ? input.ScriptArgs : input.Args;
   if (command?.length) definition.ScriptArgs = command;
+  checkNameLength(input.CheckID || input.ID || '', 'CheckID');
   return {
     checkId: input.CheckID || input.ID || defaults.checkId,
     name: input.Name || defaults.name,

@@ -11,7 +11,10 @@ import {
 } from './agent-check.ts';
 import { decodeAgentBody } from './agent-decode.ts';
 import type { Locality, NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
+import { meshProblems, problemList } from './mesh-rules.ts';
 import { MAX_METADATA_PAIRS, metadataProblem } from './metadata.ts';
+import { checkNameLength } from './name-limit.ts';
+import { defaultPortOf } from './named-ports.ts';
 import { connectFields, proxyFields } from './proxy-fields.ts';
 import { type SidecarRequest, sidecarRequest } from './sidecar.ts';
 
@@ -97,6 +100,8 @@ export function normalizeAgentService(given: AgentServiceInput, policy: CheckPol
   const name = input.Name ?? '';
   if (name === '') throw bad('Missing service name', 'Name');
   const id = input.ID || name;
+  checkNameLength(name, 'Name');
+  checkNameLength(id, 'ID');
   const address = input.Address ?? '';
   if (/^(0\.0\.0\.0|::|\[::\])$/.test(address)) throw bad('Invalid service address', 'Address');
   const port = checkedPort(input.Port ?? 0, 'Port');
@@ -121,7 +126,7 @@ export function normalizeAgentService(given: AgentServiceInput, policy: CheckPol
     Tags: input.Tags ?? [],
     Meta: input.Meta ?? {},
     Port: port,
-    ...(input.Ports?.length ? { Ports: checkedPorts(input.Ports) } : {}),
+    ...(input.Ports?.length ? { Ports: checkedPorts(input.Ports, port) } : {}),
     Address: address,
     ...(input.SocketPath ? { SocketPath: input.SocketPath } : {}),
     ...(input.Locality ? { Locality: input.Locality } : {}),
@@ -152,13 +157,15 @@ function checkedPort(port: number, field: string): number {
   return port;
 }
 
-function checkedPorts(ports: readonly NamedPort[]): NamedPort[] {
-  return ports.map(({ Name = '', Port = 0, Default }, at) => {
+function checkedPorts(ports: readonly NamedPort[], port: number): NamedPort[] {
+  const checked = ports.map(({ Name = '', Port = 0, Default }, at) => {
     if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(Name)) {
       throw bad(`Invalid Ports[${at}].Name: ${JSON.stringify(Name)} must be a DNS label in lower case`, 'Ports');
     }
     return { Name, Port: checkedPort(Port, `Ports[${at}].Port`), ...(Default ? { Default } : {}) };
   });
+  defaultPortOf(port, checked, '');
+  return checked;
 }
 
 function checkedWeights(input: Partial<Weights> | undefined): Weights {
@@ -187,15 +194,8 @@ function checkMeta(meta: Readonly<Record<string, string>>): void {
 }
 
 function checkProxy(input: AgentServiceInput): void {
-  if (input.Kind !== 'connect-proxy') return;
-  const problems: string[] = [];
-  if (!input.Port && !input.SocketPath) problems.push('Port or SocketPath must be set for a connect-proxy');
-  if (!input.Proxy?.DestinationServiceName) {
-    problems.push('Proxy.DestinationServiceName must be non-empty for Connect proxy services');
-  }
-  if (problems.length === 0) return;
-  const count = `${problems.length} error${problems.length > 1 ? 's' : ''} occurred:`;
-  throw bad(`Validation failed: ${count}\n${problems.map((one) => `\t* ${one}`).join('\n')}\n\n`, 'Proxy');
+  const problems = meshProblems(input, { listeners: true });
+  if (problems.length > 0) throw bad(`Validation failed: ${problemList(problems)}`, 'Proxy');
 }
 
 /** An IP address is also listed under its family's names, as Consul does. */

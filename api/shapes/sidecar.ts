@@ -3,7 +3,9 @@ import { ANY, decodeBody, INT, object, STRING } from '../decode.ts';
 import { type CheckPolicy, NO_SCRIPTS } from './agent-check.ts';
 import { decodeAgentBody } from './agent-decode.ts';
 import { AGENT_SERVICE, type AgentService, type AgentServiceInput, normalizeAgentService } from './agent-service.ts';
-import { connectFields } from './proxy-fields.ts';
+import { meshProblems, problemList } from './mesh-rules.ts';
+import { checkNameLength } from './name-limit.ts';
+import { connectFields, proxyFields } from './proxy-fields.ts';
 
 /** The sidecar proxy that a service definition asks for; its port may still have to be found. */
 export interface SidecarRequest {
@@ -43,26 +45,34 @@ export function sidecarRequest(parent: AgentServiceInput & { ID: string; Name: s
   const local = parent.SocketPath
     ? { LocalServiceSocketPath: parent.SocketPath }
     : { LocalServiceAddress: '127.0.0.1', ...(parent.Port ? { LocalServicePort: parent.Port } : {}) };
-  return {
-    parentId: parent.ID,
-    input: {
-      ...input,
-      Kind: 'connect-proxy',
-      ID: `${parent.ID}-sidecar-proxy`,
-      Name: input.Name || `${parent.Name}-sidecar-proxy`,
-      Tags: input.Tags ?? parent.Tags ?? [],
-      Meta: input.Meta ?? parent.Meta ?? {},
-      EnableTagOverride: input.EnableTagOverride ?? parent.EnableTagOverride ?? false,
-      Proxy: {
-        DestinationServiceName: parent.Name,
-        DestinationServiceID: parent.ID,
-        ...local,
-        MeshGateway: {},
-        Expose: {},
-        ...proxy,
-      },
+  const sidecar: SidecarRequest['input'] = {
+    ...input,
+    Kind: 'connect-proxy',
+    ID: `${parent.ID}-sidecar-proxy`,
+    Name: input.Name || `${parent.Name}-sidecar-proxy`,
+    Tags: input.Tags ?? parent.Tags ?? [],
+    Meta: input.Meta ?? parent.Meta ?? {},
+    EnableTagOverride: input.EnableTagOverride ?? parent.EnableTagOverride ?? false,
+    Proxy: {
+      DestinationServiceName: parent.Name,
+      DestinationServiceID: parent.ID,
+      ...local,
+      MeshGateway: {},
+      Expose: {},
+      ...proxy,
     },
   };
+  checkSidecar(sidecar);
+  return { parentId: parent.ID, input: sidecar };
+}
+
+/** What can be said before its port is known. */
+function checkSidecar(sidecar: AgentServiceInput): void {
+  checkNameLength(sidecar.Name!, 'Connect.SidecarService.Name');
+  checkNameLength(sidecar.ID!, 'Connect.SidecarService.ID');
+  const known = { ...sidecar, Port: sidecar.Port || 1, Proxy: proxyFields(sidecar.Proxy!) };
+  const problems = meshProblems(known, { listeners: true });
+  if (problems.length > 0) throw bad(problemList(problems), 'Proxy');
 }
 
 /**

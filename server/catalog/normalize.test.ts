@@ -2,6 +2,8 @@ import type { CheckDefinition } from '../../api/shapes/catalog.ts';
 import type { ServiceRegistration } from '../../api/shapes/registration.ts';
 import { normalizeRegistration } from './normalize.ts';
 
+const TO_WEB = { DestinationServiceName: 'web' };
+const port = (Name: string, Port: number) => ({ Name, Port });
 const NODE = { Node: 'n', Address: '10.0.0.1' };
 
 describe('a registration', () => {
@@ -49,5 +51,26 @@ describe('a registration', () => {
   ])('has weights that make sense: %j', (given, weights) => {
     const service: ServiceRegistration = { Service: 'web', ...(given ? { Weights: given as never } : {}) };
     expect(normalizeRegistration({ ...NODE, Service: service }).instance?.content.Weights).toEqual(weights);
+  });
+
+  it.each<[string, Partial<ServiceRegistration>]>([
+    ['Port or SocketPath must be set for a connect-proxy', { Kind: 'connect-proxy', Proxy: TO_WEB }],
+    ['Proxy.DestinationServiceName must be non-empty', { Kind: 'connect-proxy', Port: 1 }],
+    ['Connect.Native must not be set', { Kind: 'connect-proxy', Port: 1, Proxy: TO_WEB, Connect: { native: true } }],
+    ['Port must be non-zero for a mesh-gateway', { Kind: 'mesh-gateway' }],
+    ['Proxy.DestinationServiceName must not be set', { Kind: 'mesh-gateway', Port: 1, Proxy: TO_WEB }],
+    ['Ports[1].Name: HTTP is given twice', { Ports: [port('http', 80), port('HTTP', 81)] }],
+    ['Service.Port 81 is not the default one', { Port: 81, Ports: [port('http', 80)] }],
+  ])('is refused with: %s', (text, more) => {
+    const registration = { ...NODE, Service: { Service: 's', ...more } };
+    expect(() => normalizeRegistration(registration)).toThrow(
+      expect.objectContaining({ code: 'badRequest', message: expect.stringContaining(text) }),
+    );
+  });
+
+  it('may have upstreams without listeners: an entry can make the proxy a transparent one', () => {
+    const given = { ...TO_WEB, Upstreams: [{ DestinationName: 'db' }] };
+    const registration = { ...NODE, Service: { Service: 's', Kind: 'connect-proxy', Port: 1, Proxy: given } };
+    expect(normalizeRegistration(registration).instance?.content.Proxy).toEqual(given);
   });
 });

@@ -9,6 +9,8 @@ import {
   type Weights,
 } from '../../api/shapes/catalog.ts';
 import { isCheckStatus } from '../../api/shapes/decode-verdicts.ts';
+import { meshProblems, problemList } from '../../api/shapes/mesh-rules.ts';
+import { defaultPortOf } from '../../api/shapes/named-ports.ts';
 import { connectFields, proxyFields } from '../../api/shapes/proxy-fields.ts';
 import type { CheckRegistration, Registration, ServiceRegistration } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
@@ -115,6 +117,9 @@ function normalizeService(service: ServiceRegistration, registrationNamespace: s
   if (service.Locality) content.Locality = service.Locality;
   if (isRecord(service.Proxy, 'Service.Proxy')) content.Proxy = proxyFields(service.Proxy);
   if (isRecord(service.Connect, 'Service.Connect')) content.Connect = connectFields(service.Connect);
+  // An entry may make the proxy a transparent one, whose upstreams need no listeners.
+  const problems = meshProblems(content, { listeners: false });
+  if (problems.length > 0) throw invalid(`Invalid service: ${problemList(problems)}`, 'Service.Proxy');
   return { namespace: service.Namespace ? checkedNamespace(service.Namespace) : registrationNamespace, content };
 }
 
@@ -128,23 +133,14 @@ function weightsOf({ Passing = 0, Warning = 0 }: Partial<Weights> = {}): Weights
 function defaultPort(port: number, ports: ServiceRegistration['Ports']): number {
   if (!isPort(port)) throw invalid(`Invalid service port ${port}: must be 0 to 65535`, 'Service.Port');
   if (!ports) return port;
-  const seen = new Set<string>();
   for (const [at, named] of ports.entries()) {
     const field = `Service.Ports[${at}]`;
     if (!/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/.test(named.Name ?? '')) {
       throw invalid(`${field}.Name: want 1 to 63 letters, digits or hyphens`, field);
     }
-    if (seen.has(named.Name.toLowerCase())) throw invalid(`${field}.Name: ${named.Name} is given twice`, field);
-    seen.add(named.Name.toLowerCase());
     if (!isPort(named.Port) || named.Port === 0) throw invalid(`${field}.Port: must be 1 to 65535`, field);
   }
-  const marked = ports.filter((named) => named.Default);
-  if (marked.length > 1) throw invalid('Service.Ports: at most one of them can be the default', 'Service.Ports');
-  const chosen = marked[0] ?? ports.find((named) => named.Port === port) ?? ports[0]!;
-  if (port !== 0 && chosen.Port !== port) {
-    throw invalid(`Service.Port ${port} is not the default one of Service.Ports (${chosen.Port})`, 'Service.Port');
-  }
-  return chosen.Port;
+  return defaultPortOf(port, ports, 'Service.');
 }
 
 function normalizeCheck(check: CheckRegistration, node: string, registrationNamespace: string): NormalCheck {

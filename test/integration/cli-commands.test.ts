@@ -132,6 +132,11 @@ describe('the program against an agent', () => {
     expect(existsSync(join(folder, 'consul-agent-ca.pem'))).toBe(true);
     writeFileSync(join(folder, 'agent.hcl'), 'data_dir = "data"');
     expect(await out('validate', 'agent.hcl')).toBe('Configuration is valid!\n');
+    const long = `name = "${'n'.repeat(1025)}"`;
+    for (const block of [`service { ${long} }`, `check {\n  ${long}\n  ttl = "10s"\n}`]) {
+      writeFileSync(join(folder, 'long.hcl'), `data_dir = "data"\n${block}`);
+      expect((await run(['validate', 'long.hcl'])).stderr).toContain('Invalid Name: it has 1025 bytes');
+    }
     mkdirSync(join(folder, 'manifests'));
     expect((await run(['lint', 'manifests'])).stderr).toContain('no .yaml or .yml file');
     expect(await parsed<{ Version: string }>('version')).toMatchObject({

@@ -207,7 +207,7 @@ describe.each(['watched', 'loaded'] as const)('an entry that cannot be read when
     await server.register({
       Node: 'n1',
       SkipNodeUpdate: true,
-      Service: { Service: 'new-proxy', Kind: 'connect-proxy', ...proxy },
+      Service: { Service: 'new-proxy', Kind: 'connect-proxy', Port: 21_001, ...proxy },
     });
     const numbers = (await storedEntries(lmdb.store)).filter(({ rest }) => rest.startsWith('virtual-address/service/'));
     expect(new Set(numbers.map(({ value }) => value.toString())).size).toBe(numbers.length);
