@@ -117,6 +117,11 @@ export class CatalogRecords {
     return this.#services.namespaces();
   }
 
+  /** The index of the first instance that a namespace with services is known to have had. */
+  servicesSince(namespace: string): number {
+    return this.#services.since(namespace);
+  }
+
   /** Checks of a namespace (or of all, `*`) in a state (or `any`), by node and id. */
   checksInState(namespace: string, status: string): HealthCheck[] {
     return this.#checks.inState(namespace, status);

@@ -157,11 +157,14 @@ export class InstanceEntry {
     return this.stored.record.content.ID;
   }
 
+  get createIndex(): number {
+    return createIndexOf(this.stored, this.#context.base);
+  }
+
   /** The JSON form, made anew. */
   shape(): ServiceInstance {
     const { stored } = this;
-    const { base } = this.#context;
-    return instanceShape(stored.record, createIndexOf(stored, base), modifyIndexOf(stored, base));
+    return instanceShape(stored.record, this.createIndex, modifyIndexOf(stored, this.#context.base));
   }
 
   get service(): string {

@@ -96,6 +96,8 @@ export class ServiceEntry {
 /** The services of all namespaces. */
 export class ServiceIndex {
   readonly #byNamespace = new Map<string, Map<string, ServiceEntry>>();
+  /** The index of the first instance that each namespace is known to have had. */
+  readonly #since = new Map<string, number>();
   #turns = 0;
 
   get(namespace: string, key: string): ServiceEntry | undefined {
@@ -125,13 +127,19 @@ export class ServiceIndex {
     return this.#byNamespace.keys();
   }
 
+  /** The index of the first instance that a namespace with services is known to have had. */
+  since(namespace: string): number {
+    return this.#since.get(namespace)!;
+  }
+
   add(entry: InstanceEntry): { service: ServiceEntry; listChanged: boolean } {
     let services = this.#byNamespace.get(entry.namespace);
     if (!services) {
       services = new Map();
       this.#byNamespace.set(entry.namespace, services);
+      this.#since.set(entry.namespace, entry.createIndex);
       this.#turns++;
-    }
+    } else if (entry.createIndex < this.since(entry.namespace)) this.#since.set(entry.namespace, entry.createIndex);
     let service = services.get(entry.serviceKey);
     if (!service) {
       service = new ServiceEntry(entry.namespace, entry.serviceKey);

@@ -39,8 +39,8 @@ export interface StateTable {
    * is called where this is not given). A table whose absence would allow something keeps what forbids it instead.
    */
   refuse?(rest: string, entry: StoreEntry, why: string, context: ApplyContext): void;
-  /** The namespaces that have entries here. */
-  namespaces?(): Iterable<string>;
+  /** The namespaces that have entries here, with the index of the first of them that is known. */
+  namespaces?(): Iterable<readonly [namespace: string, since: number]>;
   /** All changes of a transaction (or of a load) are in place; the watchers have not been called yet. */
   settle?(context: ApplyContext): void;
 }

@@ -18,6 +18,12 @@ import { RefusedRecords } from './refused-records.ts';
 import type { ApplyContext, StateTable } from './state-table.ts';
 import { GivenRecord, storedJson } from './stored.ts';
 
+/** What a namespace holds, and the index of the first of it that is known. */
+export interface NamespaceUse {
+  readonly holds: readonly string[];
+  readonly since: number;
+}
+
 /** Order in which kinds are loaded, so that each finds what it refers to and checks are listed once. */
 const LOAD_ORDER = ['owner', 'nodeId', 'node', 'instance', 'checkState', 'checkDefinition'] as const;
 
@@ -87,17 +93,16 @@ export class CatalogState extends CatalogRecords {
     if (!this.#loaded) throw new AppError('notSynced', 'No cluster leader');
   }
 
-  /** What each namespace with content holds: services, or the segments of tables. */
-  namespacesInUse(): Map<string, string[]> {
-    const found = new Map<string, string[]>();
-    const note = (namespace: string, what: string) => {
-      const known = found.get(namespace);
-      if (known) known.push(what);
-      else found.set(namespace, [what]);
+  /** What each namespace with content holds (services, or the segments of tables), and since which index. */
+  namespacesInUse(): Map<string, NamespaceUse> {
+    const found = new Map<string, NamespaceUse>();
+    const note = (namespace: string, what: string, since: number) => {
+      const { holds = [], since: before = since } = found.get(namespace) ?? {};
+      found.set(namespace, { holds: [...holds, what], since: Math.min(before, since) });
     };
-    for (const namespace of this.namespaces()) note(namespace, 'service');
+    for (const namespace of this.namespaces()) note(namespace, 'service', this.servicesSince(namespace));
     for (const [segment, table] of this.#tables)
-      for (const namespace of table.namespaces?.() ?? []) note(namespace, segment);
+      for (const [namespace, since] of table.namespaces?.() ?? []) note(namespace, segment, since);
     return found;
   }
 

@@ -160,8 +160,8 @@ export class KvTable implements StateTable {
     return found;
   }
 
-  namespaces(): Iterable<string> {
-    return this.#namespaces.names();
+  namespaces(): Iterable<readonly [namespace: string, since: number]> {
+    return this.#namespaces.since();
   }
 
   /** The keys that the store has as held by a session. */
@@ -190,7 +190,8 @@ export class KvTable implements StateTable {
     const { size } = this.#entries;
     this.#entries.set(entry);
     if (this.#entries.size === size) return;
-    if (this.#namespaces.add(namespaceOfRest(entry.rest))) context.bump(topicOf.namespaces, true);
+    const { rest, createIndex } = entry;
+    if (this.#namespaces.add(namespaceOfRest(rest), createIndex)) context.bump(topicOf.namespaces, true);
   }
 
   #remove(rest: string, index: number, context: Pick<ApplyContext, 'bump'>): void {

@@ -1,4 +1,5 @@
 import type { Namespace } from '../../api/shapes/namespace.ts';
+import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import { API, jsonOf, RunningServer } from '../../test/support/running-server.ts';
 
 let server: RunningServer;
@@ -56,6 +57,29 @@ it('is not chosen silently where a request names one and its body another', asyn
   const target = { Node: 'n', ServiceID: 'web', Namespace: 'other' };
   await expect(call('/v1/catalog/deregister?ns=Team', target)).rejects.toMatchObject({ message: text });
   expect(await names()).toEqual(['default', 'other']);
+});
+
+it('is as old as the first thing in it, also at a server that has loaded it', async () => {
+  const store = openMemoryStore();
+  const first = await RunningServer.start({ store });
+  const body = Buffer.from('1');
+  await first.register({ Node: 'n', Address: '10.0.0.1', Service: { Service: 'web', Namespace: 'team' } });
+  const { index: team } = await first.get('/v1/catalog/service/web?ns=team');
+  await first.call('PUT', '/v1/kv/later?ns=team', { body });
+  await first.call('PUT', '/v1/kv/key?ns=keys', { body });
+  const { index: keys } = await first.get('/v1/kv/key?ns=keys');
+  await first.call('PUT', '/v1/kv/another?ns=keys', { body });
+  const session = await first.call('PUT', '/v1/session/create?ns=locks', { body: { Node: 'n', NodeChecks: [] } });
+  const { ID } = jsonOf(session) as { ID: string };
+  const { index: locks } = await first.get(`/v1/session/info/${ID}?ns=locks`);
+  const since = (Name: string, index: number) => ({ Name, CreateIndex: index, ModifyIndex: index });
+  const expected = [since('default', 1), since('keys', keys), since('locks', locks), since('team', team)];
+  expect((await first.get('/v1/namespaces')).json).toMatchObject(expected);
+  expect((await first.get('/v1/namespace/team')).json).toMatchObject(since('team', team));
+  await first.stop();
+  const second = await RunningServer.start({ store });
+  expect((await second.get('/v1/namespaces')).json).toMatchObject(expected);
+  await second.stop();
 });
 
 it('lets clients wait for one that begins, changes or ends, and for nothing else', async () => {

@@ -13,6 +13,8 @@ import type { NamespaceTable } from './namespace-table.ts';
 /** Consul's words for the namespace that is always there. */
 const BUILT_IN = 'Builtin Default Namespace';
 
+type NamespacesInUse = ReturnType<CatalogState['namespacesInUse']>;
+
 /** What the segments of tables are called for people. */
 const NAMES: Readonly<Record<string, string>> = { service: 'services', kv: 'keys', session: 'sessions' };
 
@@ -25,18 +27,22 @@ export class Namespaces implements NamespaceBackend {
   }
 
   list(): LiveRead<readonly Namespace[]> {
-    return liveRead(this.#deps.state, [topicOf.namespaces], () => this.#names().map((name) => this.#shape(name)));
+    return liveRead(this.#deps.state, [topicOf.namespaces], () => {
+      const inUse = this.#deps.state.namespacesInUse();
+      return this.#names(inUse).map((name) => this.#shape(name, inUse));
+    });
   }
 
   named(name: string): LiveRead<Namespace | undefined> {
-    const read = () => (this.#names().includes(name) ? this.#shape(name) : undefined);
-    return liveRead(this.#deps.state, [topicOf.namespaces], read);
+    return liveRead(this.#deps.state, [topicOf.namespaces], () => {
+      const inUse = this.#deps.state.namespacesInUse();
+      return this.#names(inUse).includes(name) ? this.#shape(name, inUse) : undefined;
+    });
   }
 
-  #names(): string[] {
-    const { state, table } = this.#deps;
-    const names = new Set([DEFAULT_NAMESPACE, ...state.namespacesInUse().keys()]);
-    for (const { shape } of table.entries()) names.add(shape.Name);
+  #names(inUse: NamespacesInUse): string[] {
+    const names = new Set([DEFAULT_NAMESPACE, ...inUse.keys()]);
+    for (const { shape } of this.#deps.table.entries()) names.add(shape.Name);
     return [...names].sort();
   }
 
@@ -52,7 +58,7 @@ export class Namespaces implements NamespaceBackend {
       );
       return plan.build();
     });
-    return this.#shape(content.Name);
+    return this.#shape(content.Name, state.namespacesInUse());
   }
 
   async remove(name: string): Promise<void> {
@@ -60,7 +66,7 @@ export class Namespaces implements NamespaceBackend {
     await writer.write(() => {
       const held = state.namespacesInUse().get(name);
       if (held) {
-        const what = held.map((segment) => NAMES[segment] ?? segment).join(', ');
+        const what = held.holds.map((segment) => NAMES[segment] ?? segment).join(', ');
         throw new AppError('conflict', `the namespace ${JSON.stringify(name)} is not empty: remove its ${what} first`);
       }
       const plan = new PlanBuilder();
@@ -69,12 +75,13 @@ export class Namespaces implements NamespaceBackend {
     });
   }
 
-  /** One that nobody has described is as old as the catalog. */
-  #shape(name: string): Namespace {
-    const { base } = this.#deps.state;
+  /** One that nobody has described is as old as what it holds, the built-in one as the catalog. */
+  #shape(name: string, inUse: NamespacesInUse): Namespace {
     const described = this.#deps.table.get(name)?.shape;
     if (described) return described;
-    const Description = name === DEFAULT_NAMESPACE ? BUILT_IN : '';
-    return { Name: name, Description, Meta: null, CreateIndex: base, ModifyIndex: base };
+    const builtIn = name === DEFAULT_NAMESPACE;
+    const { base } = this.#deps.state;
+    const since = builtIn ? base : (inUse.get(name)?.since ?? base);
+    return { Name: name, Description: builtIn ? BUILT_IN : '', Meta: null, CreateIndex: since, ModifyIndex: since };
   }
 }

@@ -98,7 +98,9 @@ export class SessionTable implements StateTable {
     const added: SessionEntry = { stored, broken, shape: sessionShape(stored, context.base) };
     const before = this.#byId.get(rest);
     if (before) this.#bound.delete(before);
-    else if (this.#namespaces.add(stored.record.namespace)) context.bump(topicOf.namespaces, true);
+    else if (this.#namespaces.add(stored.record.namespace, added.shape.CreateIndex)) {
+      context.bump(topicOf.namespaces, true);
+    }
     this.#byId.set(id, added);
     this.#bound.add(added);
     if (deadSinceMs !== undefined) {
@@ -188,8 +190,8 @@ export class SessionTable implements StateTable {
     }
   }
 
-  namespaces(): Iterable<string> {
-    return this.#namespaces.names();
+  namespaces(): Iterable<readonly [namespace: string, since: number]> {
+    return this.#namespaces.since();
   }
 
   /** All that are stored. */
