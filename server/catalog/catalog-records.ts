@@ -180,7 +180,8 @@ export class CatalogRecords {
   protected refuseRecord(kind: RecordKind, place: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
     const { first, local } = place;
     if (kind === 'checkDefinition') {
-      this.#setDefinition(this.#check(first, local), definitionInPlaceOf(entry, place), changes);
+      const check = this.#check(first, local);
+      this.#setDefinition(check, definitionInPlaceOf(entry, place, check.definition?.record), changes);
     } else if (kind === 'checkState') this.#setCheckState(this.#check(first, local), stateInPlaceOf(entry), changes);
     else this.deleteRecord(kind, place, changes);
   }

@@ -15,6 +15,7 @@ import {
   instanceShape,
   type NodeRecord,
 } from './records.ts';
+import { isUnread } from './refused-checks.ts';
 import { createIndexOf, modifyIndexOf, type Stored } from './stored.ts';
 import { topicOf } from './topics.ts';
 
@@ -260,9 +261,24 @@ export class CheckEntry {
     return this.#instanceKey;
   }
 
+  /** Whether its definition is stored and cannot be read. */
+  get isUnread(): boolean {
+    return this.#definition !== undefined && isUnread(this.#definition.record);
+  }
+
+  /** The state that came with the definition and lies in it. */
+  get stateWithin(): CheckStateRecord | undefined {
+    return this.isUnread ? undefined : this.#definition?.record.state;
+  }
+
   /** The state half, wherever it lies. */
+  get told(): CheckStateRecord | undefined {
+    return this.ownState?.record ?? this.stateWithin;
+  }
+
+  /** What counts: the state half, unless nobody knows what it is the state of. */
   get state(): CheckStateRecord | undefined {
-    return this.ownState?.record ?? this.#definition?.record.state;
+    return this.isUnread ? this.#definition!.record.state : this.told;
   }
 
   get status(): CheckStatus {

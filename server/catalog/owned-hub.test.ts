@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { OwnedEvent } from '../../api/shapes/owned.ts';
 import { FakeClock } from '../../core/clock.ts';
+import { putRaw } from '../../test/support/full-catalog.ts';
 import { API, RunningServer } from '../../test/support/running-server.ts';
 import { OwnedHub } from './owned-hub.ts';
 import { CatalogState } from './state.ts';
@@ -69,6 +70,12 @@ describe('a stream of owned instances', () => {
       Type: 'upsert',
       Instance: { Checks: [{ CheckID: 'serfHealth', Status: 'passing' }, { CheckID: 'c' }] },
     });
+    const upsert = (Hash: string) => ({ Type: 'upsert', Instance: { Hash } });
+    await putRaw(server.store, [{ rest: 'check-definition/n1/default/c', value: Buffer.from('{}') }]);
+    expect(await next()).toMatchObject(upsert(''));
+    const Check = { Name: 'c', Status: 'passing' as const, ServiceID: 'web-1' };
+    await catalogClient.register({ ...web(1), Check }, operator);
+    expect(await next()).toMatchObject(upsert('h'));
     await serverCatalog.deregister({ Node: 'n1', ServiceID: 'web-1' }, API);
     expect(await next()).toMatchObject({
       Type: 'delete',

@@ -166,9 +166,11 @@ class Follower {
   }
 }
 
+/** Without its digest while a check of it cannot be read: its owner sees the difference and registers both anew. */
 function ownedInstance(entry: InstanceEntry): OwnedInstance {
   const { namespace, node, content, ref, hash } = entry.stored.record;
   const nodeChecks = entry.node.checksByInstance.get('') ?? [];
+  const checks = entry.checks() ?? [];
   return {
     Namespace: namespace,
     Node: entry.node.name || node,
@@ -177,8 +179,8 @@ function ownedInstance(entry: InstanceEntry): OwnedInstance {
     Address: content.Address || (entry.node.shape?.Address ?? ''),
     Port: content.Port,
     Ref: ref,
-    Hash: hash,
-    Checks: [...nodeChecks, ...(entry.checks() ?? [])].map(ownedCheck),
+    Hash: checks.some(({ isUnread }) => isUnread) ? '' : hash,
+    Checks: [...nodeChecks, ...checks].map(ownedCheck),
   };
 }
 

@@ -151,15 +151,15 @@ function planCheck(
   const entry = node?.checks.get(spot.local);
   const current = entry?.definition;
   mayOverwrite(writer, current?.record, () => `check ${check.checkId} on node ${registration.node}`);
-  const stateHalf = check.state ?? (entry?.state ? undefined : check.initialState);
-  const told = stateHalf && checkStateRecord(stateHalf, entry?.state, nowMs);
+  const stateHalf = check.state ?? (entry?.told ? undefined : check.initialState);
+  const told = stateHalf && checkStateRecord(stateHalf, entry?.told, nowMs);
   // Who writes the state half holds the definition too, so that there is none at its own key in the end.
   // That of a check that an agent runs is the agent's from the beginning.
   const mayLie = !entry?.ownState && !isRunnable(check.definition);
-  const lies = mayLie && (state.packs || current?.record.state !== undefined);
+  const lies = mayLie && (state.packs || entry?.stateWithin !== undefined);
   // Once there is one at its own key, what lies in the definition says nothing any more, and stays.
-  const within = lies && told ? told : current?.record.state;
-  const same = current !== undefined && sameDefinition(current.record, registration.node, check);
+  const within = lies && told ? told : entry?.stateWithin;
+  const same = current !== undefined && !entry?.isUnread && sameDefinition(current.record, registration.node, check);
   const ownership = ownershipAfter(writer, current?.record, same);
   const record = definitionRecord(registration.node, check, ownership, within);
   const key = keys.at('checkDefinition', spot);

@@ -23,7 +23,7 @@ export function planVerdicts(
     if (!check?.definition || check === node!.serfHealth) continue;
     const { namespace, checkId } = check.definition.record;
     const {
-      state: current,
+      told: current,
       node: { key: first },
       key: local,
     } = check;
@@ -71,7 +71,7 @@ export function planAgentHealth(
   const verdict = agent.alive
     ? ({ status: 'passing', output: 'Agent alive and reachable' } as const)
     : ({ status: 'critical', output: 'Agent not live or unreachable' } as const);
-  const record = checkStateRecord(verdict, check?.state, nowMs);
+  const record = checkStateRecord(verdict, check?.told, nowMs);
   plan.putChanged(keys.checkState(node.key, DEFAULT_NAMESPACE, SERF_HEALTH), check?.ownState, record);
   if (check && !agent.alive) plan.loses({ node: node.key, check: check.key });
   return plan;

@@ -6,17 +6,33 @@ import type { CheckDefinitionRecord, CheckStateRecord } from './records.ts';
 import { openValue, type Stored } from './stored.ts';
 
 /*
- * What the catalog has of a check whose stored half cannot be read: an instance must not pass for want of its check. Its node's
- * agent, or who has declared it, writes it anew with the next full sync.
+ * What the catalog has of a check whose stored half cannot be read: an instance must not pass for want of its check. An agent
+ * writes its own anew with the next full sync, an operator those of an instance, which it finds without a digest. What others
+ * have registered, or what does not say of which instance it is, stays until somebody registers it anew or deletes it.
  */
+
+/** The state in the definition that stands for one that cannot be read, and for no other. */
+const UNREAD_DEFINITION: CheckStateRecord = Object.freeze(unreadable('definition'));
+
+/** Whether a definition stands for one that cannot be read. */
+export function isUnread({ state }: CheckDefinitionRecord): boolean {
+  return state === UNREAD_DEFINITION;
+}
 
 /** A state half that cannot be read. */
 export function stateInPlaceOf({ createRevision, modRevision }: StoreEntry): Stored<CheckStateRecord> {
   return { record: unreadable('state'), createRevision, modRevision };
 }
 
-/** A definition that cannot be read; of the node itself where it does not even say of which instance it is. */
-export function definitionInPlaceOf(entry: StoreEntry, place: RecordPlace): Stored<CheckDefinitionRecord> {
+/**
+ * A definition that cannot be read: whose it is, it says itself, or the one that was known before. Where neither does, it is
+ * one of the node itself.
+ */
+export function definitionInPlaceOf(
+  entry: StoreEntry,
+  place: RecordPlace,
+  before: CheckDefinitionRecord | undefined,
+): Stored<CheckDefinitionRecord> {
   const { createRevision, modRevision } = entry;
   const none = { notes: '', type: '', interval: '', timeout: '', exposedPort: 0, owner: '', ref: '', hash: '' };
   const record: CheckDefinitionRecord = {
@@ -25,9 +41,12 @@ export function definitionInPlaceOf(entry: StoreEntry, place: RecordPlace): Stor
     namespace: namespaceAt(place),
     checkId: idOf(place),
     name: idOf(place),
-    serviceId: serviceIdOf(entry),
+    ...before,
+    // Its declarer sees the difference.
+    hash: '',
+    serviceId: serviceIdOf(entry) || (before?.serviceId ?? ''),
     definition: {},
-    state: unreadable('definition'),
+    state: UNREAD_DEFINITION,
   };
   return { record, createRevision, modRevision };
 }

@@ -14,6 +14,7 @@ import {
   type NodeRecord,
   sameRecord,
 } from '../catalog/records.ts';
+import { isUnread } from '../catalog/refused-checks.ts';
 import { createIndexOf, modifyIndexOf, type Stored } from '../catalog/stored.ts';
 import { API_WRITER, ownershipAfter } from '../catalog/writer-rules.ts';
 import { type DraftIndexes, indexJson, type TxnContext, TxnRefusal } from './txn-context.ts';
@@ -34,7 +35,8 @@ function shownIndexes(definition: DraftIndexes, state: DraftIndexes | undefined)
 
 /** The state half that lies in the definition. */
 function stateWithin(definition: Drafted<CheckDefinitionRecord> | undefined): Drafted<CheckStateRecord> | undefined {
-  const record = definition?.record.state;
+  if (!definition || isUnread(definition.record)) return undefined;
+  const record = definition.record.state;
   return record && { ...definition, record };
 }
 
@@ -156,7 +158,7 @@ export class CatalogOperations {
     const same = before !== undefined && sameRecord({ ...before.record, ...definition }, before.record);
     const half = given2 ?? (stateBefore ? undefined : initialState);
     const ownership = ownershipAfter(API_WRITER, before?.record, same);
-    const record = { ...definition, ...ownership, state: before?.record.state };
+    const record = { ...definition, ...ownership, state: stateWithin(before)?.record };
     const after = this.#put(place, base, before, record);
     const stored = half && checkStateRecord(half, stateBefore?.record, this.#context.nowMs);
     if (entry && stored?.status === 'critical') this.#loses(entry);

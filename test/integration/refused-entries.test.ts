@@ -1,12 +1,9 @@
 import type { HealthCheck, HealthEntry } from '../../api/shapes/catalog.ts';
 import type { PreparedQuery } from '../../api/shapes/prepared-query.ts';
-import { FIRST_GENERATION, generationPrefix } from '../../server/catalog/keys.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FullCatalog, fillCatalog, putRaw, storedEntries } from '../support/full-catalog.ts';
 import { LmdbServer } from '../support/lmdb-server.ts';
 import type { RunningServer } from '../support/running-server.ts';
-
-const PREFIX = generationPrefix(FIRST_GENERATION);
 
 let lmdb: LmdbServer;
 let server: RunningServer;
@@ -151,21 +148,29 @@ describe.each(['watched', 'loaded'] as const)('an entry that cannot be read when
   it.each([
     ['check-state/n1/default/up', '{}'],
     ['check-definition/n1/default/up', '[{"serviceId":"web-1","definition":5}]'],
-  ])('is a check that is critical until it is registered anew (%s)', async (rest, text) => {
+    ['check-definition/n1/default/up', '{}'],
+  ])('is a check that is critical until it is registered anew (%s: %s)', async (rest, text) => {
     const Check = { CheckID: 'up', Name: 'up', ServiceID: 'web-1', Status: 'passing' as const };
     const register = () => server.register({ Node: 'n1', SkipNodeUpdate: true, Check });
     const passing = async () => (await json<HealthEntry[]>('/v1/health/service/web?passing')).length;
     await register();
     expect(await passing()).toBe(1);
-    const state = 'check-state/n1/default/up';
-    if (rest === state) await putRaw(lmdb.store, [{ rest, value: Buffer.from('{"status":"passing","output":""}') }]);
-    else await lmdb.store.commit({ compares: [], ops: [{ kind: 'delete', key: PREFIX + state }] });
+    // The agent's half, at its own key.
+    const said = Buffer.from('{"status":"passing","output":"fine"}');
+    await putRaw(lmdb.store, [{ rest: 'check-state/n1/default/up', value: said }]);
     await spoil(when, rest, text);
     expect(await passing()).toBe(0);
-    const checks = await json<HealthCheck[]>('/v1/health/node/n1');
-    expect(checks.find(({ CheckID }) => CheckID === 'up')?.Output).toContain('cannot be read');
+    const [check] = (await json<HealthCheck[]>('/v1/health/node/n1')).filter(({ CheckID }) => CheckID === 'up');
+    expect(check).toMatchObject({ Status: 'critical', Output: expect.stringContaining('cannot be read') });
+    const isKnown = when === 'watched' || text.includes('web-1') || rest.startsWith('check-state');
+    expect(check!.ServiceID).toBe(isKnown ? 'web-1' : '');
     await register();
     expect(await passing()).toBe(1);
+    await spoil(when, rest, text);
+    const ofTxn = { Node: 'n1', ...Check };
+    await call('PUT', '/v1/txn', [{ Check: { Verb: 'set', Check: ofTxn } }]);
+    expect(await passing()).toBe(1);
+    expect((await json<HealthCheck[]>('/v1/health/state/passing')).map(({ CheckID }) => CheckID)).toContain('up');
   });
 
   it('is a node or an instance that is not served until it is registered anew', async () => {
