@@ -9,6 +9,7 @@ import type { PackedKind } from './packed-records.ts';
 import { RECORD_SHAPES } from './record-shapes.ts';
 import type { CheckDefinitionRecord, CheckStateRecord, InstanceRecord, NodeRecord, OwnerRecord } from './records.ts';
 import { definitionInPlaceOf, stateInPlaceOf } from './refused-checks.ts';
+import { ownerInPlaceOf } from './refused-owners.ts';
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
 import { SharedValues } from './shared-values.ts';
 import { createIndexOf, GivenRecord, modifyIndexOf, type Stored, storedJson, storedRecord } from './stored.ts';
@@ -176,13 +177,17 @@ export class CatalogRecords {
     }
   }
 
-  /** `putRecord` has refused it: what was there is forgotten, but a check that cannot be read is critical. */
+  /**
+   * `putRecord` has refused it: what was there is forgotten, but a check that cannot be read is critical, and what fences an
+   * owner goes on doing so.
+   */
   protected refuseRecord(kind: RecordKind, place: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
     const { first, local } = place;
     if (kind === 'checkDefinition') {
       const check = this.#check(first, local);
       this.#setDefinition(check, definitionInPlaceOf(entry, place, check.definition?.record), changes);
     } else if (kind === 'checkState') this.#setCheckState(this.#check(first, local), stateInPlaceOf(entry), changes);
+    else if (kind === 'owner') this.#owners.set(first, ownerInPlaceOf(entry, this.#owners.get(first), this.#base));
     else this.deleteRecord(kind, place, changes);
   }
 

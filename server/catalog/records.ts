@@ -73,6 +73,8 @@ export function checkStateRecord(
 
 export interface OwnerRecord {
   readonly epoch: number;
+  /** Never stored: what is stored cannot be read, and it is no higher than this. */
+  readonly isGuess?: true;
 }
 
 /** A record as it is stored. */

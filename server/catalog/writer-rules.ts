@@ -1,5 +1,6 @@
 import type { WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
+import type { Key } from '../../store/store.ts';
 import type { PlanBuilder } from './plan.ts';
 import type { Ownership } from './records.ts';
 import type { CatalogState } from './state.ts';
@@ -9,26 +10,45 @@ export const API_WRITER: WriterIdentity = { owner: '', epoch: 0 };
 
 /**
  * Fences an owner's old incarnation: a lower epoch than the one that is stored is refused, a higher one is stored with
- * the write. @throws AppError `staleEpoch`, `badRequest` for a malformed owner.
+ * the write, and also the same where what is stored cannot be read. Where nobody knows what it was, only a new term
+ * (`claims`) gets past it. @throws AppError `staleEpoch`, `badRequest` for a malformed owner.
  */
-export function checkEpoch(state: CatalogState, plan: PlanBuilder, writer: WriterIdentity): void {
+export function checkEpoch(
+  state: CatalogState,
+  plan: PlanBuilder,
+  writer: WriterIdentity,
+  options: { readonly claims?: boolean } = {},
+): void {
   if (writer.owner === '') return;
   checkOwnerName(writer.owner);
   const stored = state.owner(writer.owner);
   const epoch = stored?.record.epoch ?? 0;
   const key = state.keys.owner(writer.owner);
   if (writer.epoch < epoch) {
+  if (stored?.record.isGuess && !options.claims) throw unknownEpoch(state, key, writer);
     throw new AppError(
       'staleEpoch',
       `owner ${writer.owner} has written with epoch ${epoch}; epoch ${writer.epoch} is no longer accepted`,
       { facts: { owner: writer.owner, epoch: writer.epoch, storedEpoch: epoch } },
     );
   }
-  if (writer.epoch > epoch) plan.put(key, stored, { epoch: writer.epoch });
+  if (writer.epoch > epoch || state.refused.get(key)) plan.put(key, stored, { epoch: writer.epoch });
   else plan.rely(key, stored);
 }
 
 /** @throws AppError `badRequest` unless it is `<kind>/<name>`. */
+/** A leader takes it for the end of its term, and claims the next one. */
+function unknownEpoch(state: CatalogState, key: Key, { owner, epoch }: WriterIdentity): AppError {
+  const why = state.refused.get(key)?.why ?? '';
+  return new AppError(
+    'staleEpoch',
+    `nobody knows the last epoch of owner ${owner}, a new one has to be claimed: ${why}`,
+    {
+      facts: { owner, epoch },
+    },
+  );
+}
+
 export function checkOwnerName(owner: string): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\/[^/\s]{1,253}$/.test(owner)) {
     throw new AppError(

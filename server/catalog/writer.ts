@@ -90,7 +90,7 @@ export class CatalogWriter {
   async claimEpoch(owner: OwnerState): Promise<void> {
     await this.#deps.writer.write(() => {
       const plan = new PlanBuilder();
-      checkEpoch(this.#deps.state, plan, { owner: owner.Owner, epoch: owner.Epoch });
+      checkEpoch(this.#deps.state, plan, { owner: owner.Owner, epoch: owner.Epoch }, { claims: true });
       return plan.build();
     });
   }

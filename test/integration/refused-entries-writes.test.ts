@@ -1,0 +1,54 @@
+import { fillCatalog, putRaw, storedEntries } from '../support/full-catalog.ts';
+import { LmdbServer } from '../support/lmdb-server.ts';
+import type { RunningServer } from '../support/running-server.ts';
+
+/** The operator that has registered `owned` on n2 in its third term. */
+const OWNER = 'operator/k8s';
+const OWNER_KEY = 'owner/operator%2Fk8s';
+
+let lmdb: LmdbServer;
+let server: RunningServer;
+beforeEach(async () => {
+  lmdb = await LmdbServer.start();
+  ({ server } = lmdb);
+  await fillCatalog(server);
+});
+afterEach(() => lmdb.remove());
+
+const call = (method: string, url: string, body?: unknown) => server.call(method, url, { body });
+const storedAt = async (rest: string) =>
+  (await storedEntries(lmdb.store)).find((entry) => entry.rest === rest)?.value.toString();
+
+/** Puts a wrong record in the place of one, while the server runs or before it starts. */
+async function spoil(when: 'watched' | 'loaded', rest: string, text = '{}'): Promise<void> {
+  expect(await storedAt(rest)).toBeDefined();
+  await putRaw(lmdb.store, [{ rest, value: Buffer.from(text) }]);
+  if (when === 'loaded') server = await lmdb.restart();
+  // A write of its own is shown after it.
+  else await call('PUT', '/v1/kv/after', 'x');
+}
+
+describe.each(['watched', 'loaded'] as const)('where an entry cannot be read that was %s', (when) => {
+  it('a deposed operator is refused, and a new term is higher than all before', async () => {
+    const write = (epoch: number) => {
+      const Service = { ID: 'owned', Service: 'owned', Port: epoch };
+      return server.register({ Node: 'n2', Address: '10.0.0.2', Service }, { owner: OWNER, epoch });
+    };
+    const epoch = async () => (await server.composed.catalogClient.ownerState(OWNER)).Epoch;
+    await spoil(when, OWNER_KEY);
+    await expect(write(2)).rejects.toMatchObject({ code: 'staleEpoch' });
+    if (when === 'watched') {
+      await write(3);
+      expect(await storedAt(OWNER_KEY)).toBe('{"epoch":3}');
+      await spoil(when, OWNER_KEY);
+    } else {
+      await expect(write(3)).rejects.toMatchObject({ code: 'staleEpoch', message: expect.stringContaining('claimed') });
+    }
+    const last = await epoch();
+    expect(last).toBeGreaterThanOrEqual(3);
+    await server.composed.catalogClient.claimEpoch({ Owner: OWNER, Epoch: last + 1 });
+    expect(await epoch()).toBe(last + 1);
+    await expect(write(3)).rejects.toMatchObject({ code: 'staleEpoch' });
+    await write(last + 1);
+  });
+});
