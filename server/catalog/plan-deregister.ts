@@ -2,10 +2,10 @@ import { checkedNamespace } from '../../api/http/request-params.ts';
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Deregistration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
-import { type CheckEntry, localKey, type NodeEntry } from './entries.ts';
+import { type CheckEntry, localKey, NodeEntry } from './entries.ts';
 import { PlanBuilder } from './plan.ts';
 import type { CatalogState } from './state.ts';
-import { checkEpoch, mayDelete } from './writer-rules.ts';
+import { checkEpoch, mayDelete, mayDeleteUnread } from './writer-rules.ts';
 
 /** A deregistration, or the first part of one that is too large for a transaction: then it is to be planned again. */
 export interface DeregistrationPlan {
@@ -15,6 +15,7 @@ export interface DeregistrationPlan {
 
 /**
  * Removes an instance with its checks, else a check, else a whole node. What is unknown is no error.
+ * What cannot be read goes like anything else, but for no owner: nobody knows whose it is.
  * @throws AppError `badRequest`, `notOwner`, `staleEpoch`.
  */
 export function planDeregistration(
@@ -27,7 +28,7 @@ export function planDeregistration(
   const namespace = target.Namespace ? checkedNamespace(target.Namespace) : DEFAULT_NAMESPACE;
   const plan = new PlanBuilder();
   checkEpoch(state, plan, writer);
-  const node = state.node(target.Node);
+  const node = state.node(target.Node) ?? unreadNode(state, plan, target.Node, writer);
   let complete = true;
   if (node) {
     plan.rely(state.keys.node(node.key), node.stored);
@@ -47,6 +48,21 @@ export function planDeregistration(
     }
   }
   return { plan, complete };
+}
+
+/** A node that is stored and cannot be read, with what is on it. */
+function unreadNode(
+  state: CatalogState,
+  plan: PlanBuilder,
+  name: string,
+  writer: WriterIdentity,
+): NodeEntry | undefined {
+  const key = state.keys.node(name);
+  const refused = state.refused.get(key);
+  if (!refused) return undefined;
+  mayDeleteUnread(writer, refused);
+  plan.rely(key, refused);
+  return state.nodeRemains(name) ?? new NodeEntry(name.toLowerCase());
 }
 
 /** Whether a node exists only for instances that are gone. */
@@ -88,25 +104,27 @@ function planInstanceRemoval(
 ): boolean {
   const { node, key, maxChecks } = target;
   const entry = node.instances.get(key);
-  if (!entry) return true;
-  mayDelete(writer, entry.stored.record, instanceText(node, key));
-  const checks = [...(entry.checks() ?? [])];
-  if (isLastOfImplicitNode(node, checks.length)) {
+  const instanceKey = state.keys.instance(node.key, ...partsOf(key));
+  const refused = entry ? undefined : state.refused.get(instanceKey);
+  if (entry) mayDelete(writer, entry.stored.record, instanceText(node, key));
+  else if (refused) mayDeleteUnread(writer, refused);
+  else return true;
+  const known = entry?.stored ?? refused;
+  const checks = [...(node.checksByInstance.get(key) ?? [])];
+  if (entry && isLastOfImplicitNode(node, checks.length)) {
     planNodeRemoval(state, plan, node, { keepId: false });
     return true;
   }
-  const { namespace, content } = entry.stored.record;
-  const instanceKey = state.keys.instance(node.key, namespace, content.ID);
   if (checks.length > maxChecks) {
     // The best go first: in between the instance must not look healthier than it is.
     checks.sort((a, b) => SEVERITY[a.status] - SEVERITY[b.status]);
-    plan.rely(instanceKey, entry.stored);
+    plan.rely(instanceKey, known);
     for (const check of checks.slice(0, Math.min(maxChecks, checks.length - maxChecks)))
       removeCheck(state, plan, check);
     return false;
   }
   for (const check of checks) removeCheck(state, plan, check);
-  plan.delete(instanceKey, entry.stored);
+  plan.delete(instanceKey, known);
   return true;
 }
 
@@ -130,9 +148,23 @@ function planCheckRemoval(
   writer: WriterIdentity,
 ): void {
   const check = node.checks.get(key);
-  if (!check?.definition) return;
+  if (!check?.definition) {
+    // A state half that nothing shows, and that cannot be read.
+    const stateKey = state.keys.checkState(node.key, ...partsOf(key));
+    const refused = state.refused.get(stateKey);
+    if (!refused) return;
+    mayDeleteUnread(writer, refused);
+    plan.delete(stateKey, refused);
+    return;
+  }
   mayDelete(writer, check.definition.record, checkText(node, key));
   removeCheck(state, plan, check);
+}
+
+/** The namespace and the id that a key within a node is made of. */
+function partsOf(key: string): [namespace: string, id: string] {
+  const cut = key.indexOf('/');
+  return [key.slice(0, cut), key.slice(cut + 1)];
 }
 
 /** A check with both its halves. */

@@ -3,6 +3,7 @@ import { AppError } from '../../core/errors.ts';
 import type { Key } from '../../store/store.ts';
 import type { PlanBuilder } from './plan.ts';
 import type { Ownership } from './records.ts';
+import type { RefusedRecord } from './refused-records.ts';
 import type { CatalogState } from './state.ts';
 
 /** The writer of a request without owner headers: rights alone decide what it may do. */
@@ -24,8 +25,8 @@ export function checkEpoch(
   const stored = state.owner(writer.owner);
   const epoch = stored?.record.epoch ?? 0;
   const key = state.keys.owner(writer.owner);
-  if (writer.epoch < epoch) {
   if (stored?.record.isGuess && !options.claims) throw unknownEpoch(state, key, writer);
+  if (writer.epoch < epoch) {
     throw new AppError(
       'staleEpoch',
       `owner ${writer.owner} has written with epoch ${epoch}; epoch ${writer.epoch} is no longer accepted`,
@@ -36,7 +37,6 @@ export function checkEpoch(
   else plan.rely(key, stored);
 }
 
-/** @throws AppError `badRequest` unless it is `<kind>/<name>`. */
 /** A leader takes it for the end of its term, and claims the next one. */
 function unknownEpoch(state: CatalogState, key: Key, { owner, epoch }: WriterIdentity): AppError {
   const why = state.refused.get(key)?.why ?? '';
@@ -49,6 +49,7 @@ function unknownEpoch(state: CatalogState, key: Key, { owner, epoch }: WriterIde
   );
 }
 
+/** @throws AppError `badRequest` unless it is `<kind>/<name>`. */
 export function checkOwnerName(owner: string): void {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\/[^/\s]{1,253}$/.test(owner)) {
     throw new AppError(
@@ -82,6 +83,11 @@ export function mayDelete(writer: WriterIdentity, current: Ownership, what: stri
       facts: { owner: current.owner, writer: writer.owner },
     },
   );
+}
+
+/** @throws AppError `storeCorrupt` when an owner deletes what cannot be read: nobody knows whether it is its own. */
+export function mayDeleteUnread(writer: WriterIdentity, { why }: RefusedRecord): void {
+  if (writer.owner !== '') throw new AppError('storeCorrupt', why);
 }
 
 /**

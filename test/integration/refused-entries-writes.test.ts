@@ -51,4 +51,34 @@ describe.each(['watched', 'loaded'] as const)('where an entry cannot be read tha
     await expect(write(3)).rejects.toMatchObject({ code: 'staleEpoch' });
     await write(last + 1);
   });
+
+  it.each([
+    ['instance/n1/default/web-1', { Node: 'n1', ServiceID: 'web-1' }],
+    ['instance/n2/default/owned', { Node: 'n2', ServiceID: 'owned' }],
+    ['check-definition/n1/default/up', { Node: 'n1', CheckID: 'up' }],
+    ['check-state/n1/default/up', { Node: 'n1', CheckID: 'up' }],
+    ['node/n2', { Node: 'n2' }],
+    ['instance/n1/default/web-1', { Node: 'n1' }],
+  ])('%s is removed by %j, and by no owner', async (rest, target) => {
+    const isStored = async () => (await storedAt(rest)) !== undefined;
+    await spoil(when, rest);
+    const stranger = server.composed.catalogClient.deregister(target, { owner: 'operator/other', epoch: 1 });
+    await expect(stranger).rejects.toMatchObject({ code: expect.stringMatching(/storeCorrupt|notOwner/) });
+    expect(await isStored()).toBe(true);
+    await call('PUT', '/v1/catalog/deregister', target);
+    expect(await isStored()).toBe(false);
+    const keys = (await storedEntries(lmdb.store)).map((entry) => entry.rest);
+    // What was on it goes with it, and nothing else.
+    const isNode = !('ServiceID' in target || 'CheckID' in target);
+    expect(keys.includes(`node/${target.Node}`)).toBe(!isNode);
+    if (isNode) expect(keys.filter((key) => key.includes(`/${target.Node}/`))).toEqual([]);
+    expect(keys.includes('check-definition/n1/default/up')).toBe(target.Node === 'n2');
+    expect(keys).toContain('instance/other/default/canary');
+  });
+
+  it('on a node that cannot be read an instance is removed', async () => {
+    await spoil(when, 'node/n2');
+    await call('PUT', '/v1/catalog/deregister', { Node: 'n2', ServiceID: 'owned' });
+    expect([await storedAt('instance/n2/default/owned'), await storedAt('node/n2')]).toEqual([undefined, '{}']);
+  });
 });
