@@ -1,6 +1,6 @@
 import type { CaConfiguration, CaRoots } from '../../api/shapes/connect.ts';
 import { certificateTime } from '../../api/shapes/connect.ts';
-import { AppError } from '../../core/errors.ts';
+import { AppError, errorText } from '../../core/errors.ts';
 import type { KeyKind } from '../../core/x509/keys.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { escapePart } from '../catalog/keys.ts';
@@ -54,9 +54,21 @@ export const caRest = {
   key: (id: string) => `key/${escapePart(id)}`,
 };
 
+/** What `CaTable.settings` can be made of. */
+const SETTINGS: Shape = (value) => {
+  const problem = OBJECT(value);
+  if (problem !== undefined) return problem;
+  try {
+    settingsInForce(value as Record<string, unknown>);
+    return undefined;
+  } catch (error) {
+    return ` cannot be used: ${errorText(error)}`;
+  }
+};
+
 const SHAPES: Readonly<Record<string, Shape>> = {
   state: fields({ clusterId: NAME, activeId: TEXT }),
-  config: fields({ provider: TEXT, config: OBJECT, forceWithoutCrossSigning: BOOL }),
+  config: fields({ provider: TEXT, config: SETTINGS, forceWithoutCrossSigning: BOOL }),
   root: fields({
     id: NAME,
     name: TEXT,

@@ -16,6 +16,7 @@ beforeEach(async () => {
 afterEach(() => lmdb.remove());
 
 const call = (method: string, url: string, body?: unknown) => server.call(method, url, { body });
+const json = async <T>(url: string) => (await server.get<T>(url)).json;
 const storedAt = async (rest: string) =>
   (await storedEntries(lmdb.store)).find((entry) => entry.rest === rest)?.value.toString();
 
@@ -80,5 +81,20 @@ describe.each(['watched', 'loaded'] as const)('where an entry cannot be read tha
     await spoil(when, 'node/n2');
     await call('PUT', '/v1/catalog/deregister', { Node: 'n2', ServiceID: 'owned' });
     expect([await storedAt('instance/n2/default/owned'), await storedAt('node/n2')]).toEqual([undefined, '{}']);
+  });
+
+  it.each(['"x"', '1e300', '"-5h"'])('the authority is configured anew where its LeafCertTTL is %s', async (ttl) => {
+    const rest = 'connect-ca/config';
+    const text = (await storedAt(rest))!.replace('"LeafCertTTL":"72h"', `"LeafCertTTL":${ttl}`);
+    expect(text).toContain(ttl);
+    await spoil(when, rest, text);
+    const archive = await server.archive();
+    const message = expect.stringContaining('LeafCertTTL must be a duration');
+    await expect(server.get('/v1/connect/ca/configuration')).rejects.toMatchObject({ code: 'storeCorrupt', message });
+    expect(await server.restore(archive)).toMatchObject({ status: 500, text: message });
+    const Config = { LeafCertTTL: '24h' };
+    expect((await call('PUT', '/v1/connect/ca/configuration', { Provider: 'consul', Config })).status ?? 200).toBe(200);
+    expect(await json('/v1/connect/ca/configuration')).toMatchObject({ Config });
+    expect((await json<{ Roots: object[] }>('/v1/connect/ca/roots')).Roots).toHaveLength(1);
   });
 });
