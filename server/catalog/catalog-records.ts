@@ -5,6 +5,7 @@ import type { ChangeSet } from './change-set.ts';
 import { CheckLists } from './check-lists.ts';
 import { CheckEntry, EntryContext, InstanceEntry, isRunnable, NodeEntry, SERF_HEALTH_KEY } from './entries.ts';
 import { FIRST_INDEX_BASE, type RecordKind, type RecordPlace } from './keys.ts';
+import { NodeIds } from './node-ids.ts';
 import type { PackedKind } from './packed-records.ts';
 import { RECORD_SHAPES } from './record-shapes.ts';
 import type { CheckDefinitionRecord, CheckStateRecord, InstanceRecord, NodeRecord, OwnerRecord } from './records.ts';
@@ -29,7 +30,7 @@ export class CatalogRecords {
   #entries = new EntryContext(FIRST_INDEX_BASE);
   readonly #shared = new SharedValues();
   #nodes = new Map<string, NodeEntry>();
-  #nodeIds = new Map<string, Stored<string>>();
+  readonly #nodeIds = new NodeIds();
   #owners = new Map<string, Stored<OwnerRecord>>();
   #services = new ServiceIndex();
   /** Of the services, as of the last transaction. */
@@ -87,8 +88,9 @@ export class CatalogRecords {
     return entries.map((entry) => entry.shape!);
   }
 
+  /** The name of the node that has this id. */
   nodeId(id: string): Stored<string> | undefined {
-    return this.#nodeIds.get(id.toLowerCase());
+    return this.#nodeIds.get(id, this.nodeEntries());
   }
 
   owner(owner: string): Stored<OwnerRecord> | undefined {
@@ -138,7 +140,7 @@ export class CatalogRecords {
     this.#base = base;
     this.#entries = new EntryContext(base);
     this.#nodes = new Map();
-    this.#nodeIds = new Map();
+    this.#nodeIds.clear();
     this.#owners = new Map();
     this.#services = new ServiceIndex();
     this.#namespaceTurns = 0;
@@ -179,7 +181,7 @@ export class CatalogRecords {
 
   /**
    * `putRecord` has refused it: what was there is forgotten, but a check that cannot be read is critical, and what fences an
-   * owner goes on doing so.
+   * owner, or keeps an id from other nodes, goes on doing so.
    */
   protected refuseRecord(kind: RecordKind, place: RecordPlace, entry: StoreEntry, changes: ChangeSet): void {
     const { first, local } = place;
@@ -188,6 +190,7 @@ export class CatalogRecords {
       this.#setDefinition(check, definitionInPlaceOf(entry, place, check.definition?.record), changes);
     } else if (kind === 'checkState') this.#setCheckState(this.#check(first, local), stateInPlaceOf(entry), changes);
     else if (kind === 'owner') this.#owners.set(first, ownerInPlaceOf(entry, this.#owners.get(first), this.#base));
+    else if (kind === 'nodeId') this.#nodeIds.refuse(first, entry);
     else this.deleteRecord(kind, place, changes);
   }
 

@@ -101,6 +101,11 @@ export class QueryTable implements StateTable {
     return this.#byId.get(id.toLowerCase());
   }
 
+  /** The query that has this name, or the template that has this prefix, whatever the entry of the name says. */
+  named({ Name, Template }: QueryContent): QueryEntry | undefined {
+    return (Template.Type === '' ? this.#byName : this.#byPrefix).get(Name.toLowerCase());
+  }
+
   /** Who holds the name of this query. */
   name(content: QueryContent): Stored<string> | undefined {
     return this.#names.get(queryRest.name(content));

@@ -96,7 +96,8 @@ export class QueryWriter {
     if (hasName(content)) {
       const holder = table.name(content);
       // One whose query is gone holds nothing: its query could not be read and was deleted.
-      if (holder && holder.record !== id && table.byId(holder.record)) throw refused(aliasText(content));
+      const other = (holder && table.byId(holder.record)) ?? table.named(content);
+      if (other && other.shape.ID !== id) throw refused(aliasText(content));
       if (table.byId(content.Name)) throw refused(`name '${content.Name}' aliases an existing query ID`);
       if (holder && holder.record !== id) plan.put(this.#key(queryRest.name(content)), holder, id);
       else if (holder) plan.own(this.#key(queryRest.name(content)), holder);

@@ -1,3 +1,5 @@
+import type { Node } from '../../api/shapes/catalog.ts';
+import type { PreparedQuery } from '../../api/shapes/prepared-query.ts';
 import { fillCatalog, putRaw, storedEntries } from '../support/full-catalog.ts';
 import { LmdbServer } from '../support/lmdb-server.ts';
 import type { RunningServer } from '../support/running-server.ts';
@@ -5,6 +7,7 @@ import type { RunningServer } from '../support/running-server.ts';
 /** The operator that has registered `owned` on n2 in its third term. */
 const OWNER = 'operator/k8s';
 const OWNER_KEY = 'owner/operator%2Fk8s';
+const AGENT_ID = 'aaaaaaaa-0000-4000-8000-000000000001';
 
 let lmdb: LmdbServer;
 let server: RunningServer;
@@ -81,6 +84,33 @@ describe.each(['watched', 'loaded'] as const)('where an entry cannot be read tha
     await spoil(when, 'node/n2');
     await call('PUT', '/v1/catalog/deregister', { Node: 'n2', ServiceID: 'owned' });
     expect([await storedAt('instance/n2/default/owned'), await storedAt('node/n2')]).toEqual([undefined, '{}']);
+  });
+
+  it('no two queries have one name, and no two templates', async () => {
+    for (const [rest, query] of [
+      ['query/name/plain', { Name: 'plain', Service: { Service: 'db' } }],
+      ['query/template/tpl-', { Name: 'tpl-', Template: { Type: 'name_prefix_match' }, Service: { Service: 'db' } }],
+    ] as const) {
+      await spoil(when, rest);
+      const refused = { text: expect.stringMatching(/exist/) };
+      expect(await call('POST', '/v1/query', query)).toMatchObject(refused);
+      const queries = (await json<PreparedQuery[]>('/v1/query')).filter(({ Name }) => Name === query.Name);
+      expect(queries).toHaveLength(1);
+      const { ID, CreateIndex: _create, ModifyIndex: _modify, ...content } = queries[0]!;
+      await call('PUT', `/v1/query/${ID}`, content);
+      expect(await storedAt(rest)).toBe(JSON.stringify(ID));
+    }
+  });
+
+  it('no two nodes have one id', async () => {
+    const named = async () =>
+      (await json<Node[]>('/v1/catalog/nodes')).filter(({ ID }) => ID === AGENT_ID).map(({ Node: name }) => name);
+    await spoil(when, `node-id/${AGENT_ID}`);
+    const Node = { Verb: 'set', Node: { Node: 'other-name', ID: AGENT_ID, Address: '10.0.0.7' } };
+    expect(await call('PUT', '/v1/txn', [{ Node }])).toMatchObject({ status: 409 });
+    await call('PUT', '/v1/catalog/register', { Node: 'other-name', ID: AGENT_ID, Address: '10.0.0.7' });
+    expect(await named()).toEqual(['other-name']);
+    expect(await storedAt(`node-id/${AGENT_ID}`)).toBe('"other-name"');
   });
 
   it.each(['"x"', '1e300', '"-5h"'])('the authority is configured anew where its LeafCertTTL is %s', async (ttl) => {
