@@ -85,7 +85,8 @@ export const SHARED_PARAMETERS = {
   ref: header(
     'X-Lictor-Ref',
     text(),
-    'The object that declares what is written; of what it removes only what it has written.',
+    'The object of `X-Lictor-Owner` that declares what is written; of what it removes only what it has written. ' +
+      'Refused without an owner.',
   ),
   hash: header('X-Lictor-Hash', text(), 'A digest of what was declared, kept with the instance.'),
   agent: header('X-Lictor-Agent', text(), 'The node (percent-encoded) whose agent handed the request on.'),

@@ -10,8 +10,13 @@ export function writerOf(headers: RouteRequest['headers']): WriterIdentity {
   if (!/^\d+$/.test(epochText) || !Number.isSafeInteger(epoch)) {
     throw new AppError('badRequest', `${OWNER_HEADERS.epoch} must be a whole number, not ${JSON.stringify(epochText)}`);
   }
-  if (owner === '') return { owner, epoch: 0 };
-  return { owner, epoch, ref: headerOf(headers, OWNER_HEADERS.ref), hash: headerOf(headers, OWNER_HEADERS.hash) };
+  const ref = headerOf(headers, OWNER_HEADERS.ref);
+  if (owner === '') {
+    // Taken for the API, it would write and remove what the object does not own.
+    if (ref) throw new AppError('badRequest', `${OWNER_HEADERS.ref} needs ${OWNER_HEADERS.owner}: whose object it is`);
+    return { owner, epoch: 0 };
+  }
+  return { owner, epoch, ref, hash: headerOf(headers, OWNER_HEADERS.hash) };
 }
 
 /** The same as headers; none for the API. */
