@@ -121,6 +121,10 @@ export class CatalogMirror implements Runnable {
   isPending(key: string): boolean {
     return this.#writes.expected(key) !== undefined;
   }
+  /** Entries that this object wrote, or tried to, and that the catalog may yet show. */
+  coming(ref: string): Iterable<string> {
+    return this.#writes.coming(ref);
+  }
   /** Sends a write of ours, which counts as done from its acknowledgement on; see OwnWrites.send. */
   write(key: string, outcome: WriteOutcome, send: () => Promise<void>): Promise<void> {
     return this.#writes.send(key, outcome, send);

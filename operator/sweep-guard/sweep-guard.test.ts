@@ -92,6 +92,20 @@ describe('sweep guard', () => {
 });
 
 describe('evidence of deletes', () => {
+  it('still counts when it came after what was carried out', () => {
+    const evidence = new DeleteEvidence({ clock: new FakeClock() });
+    const none = evidence.latest('a');
+    evidence.note('a');
+    const first = evidence.latest('a');
+    evidence.carriedOut('a', none);
+    expect(evidence.has('a')).toBe(true);
+    evidence.note('a'); // at the same instant
+    evidence.carriedOut('a', first);
+    expect(evidence.has('a')).toBe(true);
+    evidence.carriedOut('a', evidence.latest('a'));
+    expect(evidence.has('a')).toBe(false);
+  });
+
   it('is forgotten after a while, and the oldest when there is too much', async () => {
     const clock = new FakeClock();
     const evidence = new DeleteEvidence({ clock });

@@ -5,6 +5,7 @@ import type { PlannedInstance } from './plan-registrations.ts';
 export interface CatalogEntries {
   byRef(ref: string): Iterable<readonly [key: string, entry: MirrorEntry]>;
   hashOf(key: string, ref: string): string | undefined;
+  coming(ref: string): Iterable<string>;
 }
 
 /** An entry to be removed. */
@@ -18,6 +19,8 @@ export interface Removal {
 export interface PlanDiff {
   readonly register: readonly PlannedInstance[];
   readonly remove: readonly Removal[];
+  /** Entries are still to come that will have to be removed then. */
+  readonly more: boolean;
 }
 
 /** What has to be written so that the catalog holds just the plan for `ref`. */
@@ -33,5 +36,6 @@ export function diffPlan(
   for (const [key, entry] of entries.byRef(ref)) {
     if (!wanted.has(key)) remove.push({ key, entry, inferred: !refSeen && !wasSeen(entry.id) });
   }
-  return { register: planned.filter(({ key, hash }) => entries.hashOf(key, ref) !== hash), remove };
+  const more = [...entries.coming(ref)].some((key) => !wanted.has(key));
+  return { register: planned.filter(({ key, hash }) => entries.hashOf(key, ref) !== hash), remove, more };
 }

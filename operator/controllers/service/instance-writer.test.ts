@@ -6,6 +6,7 @@ import { Metrics } from '../../../core/metrics.ts';
 import { FakeCatalog } from '../../../test/support/fake-catalog.ts';
 import { CatalogMirror, mirrorKey } from '../../catalog-mirror/catalog-mirror.ts';
 import { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
+import { Handovers } from './handovers.ts';
 import { InstanceWriter } from './instance-writer.ts';
 import type { PlannedInstance } from './plan-registrations.ts';
 
@@ -29,7 +30,11 @@ function setup() {
   );
   const leadership = { epoch: 1, check() {}, lost() {} };
   const evidence = new DeleteEvidence({ clock });
-  const writer = new InstanceWriter({ mirror, catalog, leadership, evidence, metrics }, { owner: 'kubernetes/x' });
+  const handovers = new Handovers({ clock });
+  const writer = new InstanceWriter(
+    { mirror, catalog, leadership, evidence, handovers, metrics },
+    { owner: 'kubernetes/x' },
+  );
   return { catalog, writer, open, ends };
 }
 

@@ -7,6 +7,7 @@ import type { Leadership } from '../../manager/leadership.ts';
 import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
 import { TerminalError } from '../controller.ts';
 import type { PlanDiff, Removal } from './diff-plan.ts';
+import type { Handovers } from './handovers.ts';
 import type { PlannedInstance } from './plan-registrations.ts';
 
 export interface InstanceWriterDeps {
@@ -14,6 +15,7 @@ export interface InstanceWriterDeps {
   readonly catalog: CatalogClient;
   readonly leadership: Leadership;
   readonly evidence: DeleteEvidence;
+  readonly handovers: Handovers;
   readonly metrics: Metrics;
 }
 
@@ -42,7 +44,7 @@ export class InstanceWriter {
    * ends: whoever tries again is alone.
    * @throws AppError `deadline` when the signal aborts before all were sent.
    */
-  async apply(ref: string, diff: PlanDiff, signal: AbortSignal): Promise<void> {
+  async apply(ref: string, diff: Omit<PlanDiff, 'more'>, signal: AbortSignal): Promise<void> {
     const tasks = [
       ...diff.register.map((planned) => () => this.#register(ref, planned, signal)),
       ...diff.remove.map((removal) => () => this.#remove(ref, removal, signal)),
@@ -66,11 +68,18 @@ export class InstanceWriter {
     if (failures.length > 0) throw failures.find((failure) => !(failure instanceof TerminalError)) ?? failures[0];
   }
 
-  async #register(ref: string, { key, registration, hash }: PlannedInstance, signal: AbortSignal): Promise<void> {
-    const { leadership, catalog, mirror } = this.#deps;
+  async #register(ref: string, planned: PlannedInstance, signal: AbortSignal): Promise<void> {
+    const { leadership, catalog, mirror, handovers } = this.#deps;
+    const { key, registration, hash } = planned;
     leadership.check();
     this.#writes.add(1, { operation: 'register' });
-    await mirror.write(key, { ref, hash }, () => catalog.register(registration, this.#writer(ref, hash), signal));
+    try {
+      await mirror.write(key, { ref, hash }, () => catalog.register(registration, this.#writer(ref, hash), signal));
+    } catch (error) {
+      if (isRefusal(error)) handovers.refused(ref, planned);
+      throw error;
+    }
+    handovers.taken(planned);
   }
 
   async #remove(ref: string, { key, entry }: Removal, signal: AbortSignal): Promise<void> {
@@ -97,7 +106,11 @@ export class InstanceWriter {
   #explained(error: unknown): unknown {
     if (!(error instanceof AppError)) return error;
     if (error.code === 'staleEpoch') this.#deps.leadership.lost(error.message);
-    if (error.code === 'badRequest' || error.code === 'tooLarge') return new TerminalError('Refused', error.message);
-    return error;
+    return isRefusal(error) ? new TerminalError('Refused', error.message) : error;
   }
+}
+
+/** Whether the servers will never take what was sent. */
+function isRefusal(error: unknown): error is AppError {
+  return error instanceof AppError && (error.code === 'badRequest' || error.code === 'tooLarge');
 }

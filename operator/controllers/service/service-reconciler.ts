@@ -14,6 +14,7 @@ import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
 import { DONE, type Reconciler, type Result } from '../controller.ts';
 import { allowsSweep, serviceKeyOfRef, serviceRef } from '../identity.ts';
 import { diffPlan } from './diff-plan.ts';
+import { Handovers } from './handovers.ts';
 import { InstanceWriter } from './instance-writer.ts';
 import { type PlannedInstance, planRegistrations, type RegistrationPlan } from './plan-registrations.ts';
 import { Rivals } from './rivals.ts';
@@ -43,20 +44,25 @@ export interface ServiceReconcilerOptions {
 
 /** A held or waiting sweep is looked at again after so long; what ends it comes as a change of its own. */
 const HELD_MS = 30_000;
-/** An acknowledged write whose echo does not come is looked after again. */
-const AWAITING_ECHO: Result = { requeueAfterMs: 16_000 };
+/** Whether an entry that is left to another Service has to go after all is looked at again after so long. */
+const LEFT_MS = 2_000;
+/** A write whose echo does not come is looked after again after so long. */
+const ECHO_MS = 16_000;
+const AWAITING_ECHO: Result = { requeueAfterMs: ECHO_MS };
 
 /** Brings the catalog's entries of one Service to what is declared and seen, then says so in its status. */
 export class ServiceReconciler implements Reconciler {
   readonly kind = 'Service';
   readonly #deps: ServiceReconcilerDeps;
   readonly #options: ServiceReconcilerOptions;
+  readonly #handovers: Handovers;
   readonly #writer: InstanceWriter;
 
   constructor(deps: ServiceReconcilerDeps, options: ServiceReconcilerOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#writer = new InstanceWriter(deps, options);
+    this.#handovers = new Handovers(deps);
+    this.#writer = new InstanceWriter({ ...deps, handovers: this.#handovers }, options);
   }
 
   async reconcile(key: ObjectKey, signal: AbortSignal): Promise<Result> {
@@ -78,21 +84,23 @@ export class ServiceReconciler implements Reconciler {
     const holder = service ? cluster.nameHolder(service) : key;
     const plan = service && holder === key ? this.#plan(service, key) : NOTHING;
     const diff = diffPlan(ref, plan.instances, mirror, (subject) => evidence.has(subject));
-    const rivals = new Rivals(cluster, key, (other) => this.#planOf(other));
+    const sight = evidence.latest(ref);
+    const rivals = new Rivals({ cluster, handovers: this.#handovers }, key, (other) => this.#planOf(other));
     const clash = this.#clashOf(diff.register, rivals);
-    const surplus = diff.remove.filter(({ key: entry, entry: of }) => !rivals.takes(entry, of));
+    const taken = diff.remove.filter(({ key: entry, entry: of }) => rivals.takes(entry, of));
+    const left = this.#handovers.leave(ref, taken);
+    const surplus = diff.remove.filter(({ key: entry }) => !left.has(entry));
     const inferred = allowsSweep(service) ? [] : surplus.filter((removal) => removal.inferred);
     guard.visit(ref, inferred.length);
     const verdict = inferred.length > 0 ? guard.verdict(ref) : 'go';
     const remove = verdict === 'go' ? surplus : surplus.filter((removal) => !inferred.includes(removal));
     const register = diff.register.filter((planned) => !clash.has(planned.key));
     // What was seen took nothing away: it is no evidence for what comes later, however the registrations end.
-    if (diff.remove.length === 0) evidence.forget(ref);
+    if (diff.remove.length === 0 && !diff.more) evidence.forget(ref);
     await this.#writer.apply(ref, { register, remove }, signal);
-    const left = surplus.length < diff.remove.length;
-    if (verdict === 'go' && !left) evidence.forget(ref);
-    const again = verdict !== 'go' || left || clash.size > 0;
-    if (!service) return again ? { requeueAfterMs: HELD_MS } : DONE;
+    if (verdict === 'go' && left.size === 0 && !diff.more) evidence.carriedOut(ref, sight);
+    const again = againAfter({ held: verdict !== 'go' || clash.size > 0, left: left.size > 0, more: diff.more });
+    if (!service) return again;
     const settling = plan.instances.some(
       ({ key: entry, hash }) => mirror.isPending(entry) || (!clash.has(entry) && mirror.hashOf(entry, ref) !== hash),
     );
@@ -100,7 +108,7 @@ export class ServiceReconciler implements Reconciler {
     if (settling) return AWAITING_ECHO;
     const Ready = this.#ready(service, { holder, plan, verdict, held: inferred.length, clash });
     const result = await this.#write(service, verdict === 'go' ? { Ready } : { Ready, Reconciling: SWEEPING }, signal);
-    return again && 'done' in result ? { requeueAfterMs: HELD_MS } : result;
+    return 'done' in result ? again : result;
   }
 
   async failed(
@@ -211,6 +219,13 @@ export class ServiceReconciler implements Reconciler {
     const next = serviceStatus(service, entries, wishes, isoSeconds(clock.now()));
     return status.write(service, next, signal);
   }
+}
+
+/** When to look again at what is not done yet, as nothing tells that it could be. */
+function againAfter({ held, left, more }: { held: boolean; left: boolean; more: boolean }): Result {
+  if (left) return { requeueAfterMs: LEFT_MS };
+  if (more) return { requeueAfterMs: ECHO_MS };
+  return held ? { requeueAfterMs: HELD_MS } : DONE;
 }
 
 const SWEEPING: ConditionWish = {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { OwnedEvent } from '../../../api/shapes/owned.ts';
 import type { Deregistration, WriterIdentity } from '../../../api/shapes/registration.ts';
 import { SystemClock } from '../../../core/clock.ts';
+import { AppError } from '../../../core/errors.ts';
 import { silentLogger } from '../../../core/log.ts';
 import { Metrics } from '../../../core/metrics.ts';
 import { SeededRandom } from '../../../core/random.ts';
@@ -13,21 +14,30 @@ import { RunningServer } from '../../../test/support/running-server.ts';
 import type { CatalogClient } from '../../catalog-client/catalog-client.ts';
 import { composeFileOperator, type FileOperator } from '../../file-composition.ts';
 
-/** A server's catalog that notes what is sent and told, and can keep removals on their way. */
+/** A server's catalog that notes what is sent and told, can keep each of it on its way, and refuse what an object declares. */
 class WatchedCatalog implements CatalogClient {
   readonly told: string[] = [];
   readonly removals: string[] = [];
   answered = 0;
+  registered = 0;
+  refusing: string | undefined;
   hold: Promise<void> | undefined;
+  holdRegistered: Promise<void> | undefined;
+  holdTold: Promise<void> | undefined;
   readonly #client: CatalogClient;
 
   constructor(client: CatalogClient) {
     this.#client = client;
   }
-  register: CatalogClient['register'] = (registration, writer) => this.#client.register(registration, writer);
   ownerState: CatalogClient['ownerState'] = (owner) => this.#client.ownerState(owner);
   claimEpoch: CatalogClient['claimEpoch'] = (state) => this.#client.claimEpoch(state);
 
+  register: CatalogClient['register'] = async (registration, writer) => {
+    if (writer.ref === this.refusing) throw new AppError('badRequest', 'refused');
+    await this.#client.register(registration, writer);
+    this.registered++;
+    await this.holdRegistered;
+  };
   async deregister(target: Deregistration, writer: WriterIdentity): Promise<void> {
     this.removals.push(`${target.ServiceID} ${writer.ref}`);
     await this.hold;
@@ -37,6 +47,7 @@ class WatchedCatalog implements CatalogClient {
     for await (const event of this.#client.followOwned(owner, signal)) {
       if (event.Type === 'upsert') this.told.push(`${event.Instance.ServiceID} ${event.Instance.Ref}`);
       if (event.Type === 'delete') this.told.push(`${event.ServiceID} deleted`);
+      if (event.Type === 'upsert') await this.holdTold;
       yield event;
     }
   }
@@ -47,6 +58,7 @@ let folder: string;
 let server: RunningServer;
 let catalog: WatchedCatalog;
 let operator: FileOperator;
+let metrics: Metrics;
 let stop: AbortController;
 let running: Promise<void>;
 
@@ -74,6 +86,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lictor-takeover-'));
   server = await RunningServer.start();
   catalog = new WatchedCatalog(server.composed.catalogClient);
+  metrics = new Metrics();
   operator = composeFileOperator({
     folder,
     catalogClient: catalog,
@@ -82,7 +95,7 @@ beforeEach(async () => {
     clock,
     random: new SeededRandom(1),
     log: silentLogger,
-    metrics: new Metrics(),
+    metrics,
   });
   stop = new AbortController();
   running = operator.runnable.run({ signal: stop.signal, ready: () => {} });
@@ -134,5 +147,70 @@ describe('a Service that takes over an instance', () => {
     expect(await addresses('store')).toEqual(['one']);
     expect(await addresses('shop')).toEqual([]);
     expect(catalog.removals).toEqual([]);
+  });
+
+  it('is not waited for once the servers have refused it', async () => {
+    catalog.refusing = 'Service/default/b';
+    await declare('a', 'shop', 'one');
+    await soon(() => expect(reason('a')).toBe('Registered'));
+    await declare('b', 'shop', 'one');
+    await soon(() => expect(reason('b')).toBe('NameTaken'));
+    await rm(file('a'));
+    await soon(() => expect(reason('b')).toBe('Refused'));
+    await eventually(async () => expect(await addresses('shop')).toEqual([]), { withinMs: 20_000, everyMs: 5 });
+    expect(catalog.removals).toEqual(['one Service/default/a']);
+  });
+});
+
+describe('a Service that is deleted', () => {
+  const COUNT = 12; // more than may always go, and more than half of all
+  const instances = Array.from({ length: COUNT }, (_, at) => `{id: web-${at}, address: 10.0.1.${at}, port: 80}`);
+  let release: () => void;
+  const held = () =>
+    new Promise<void>((resolve) => {
+      release = resolve;
+    });
+
+  beforeEach(async () => {
+    for (const name of ['a', 'b']) await declare(name, name, name);
+    await soon(() => expect([reason('a'), reason('b')]).toEqual(['Registered', 'Registered']));
+  });
+
+  const declareMany = () =>
+    writeFile(
+      file('web'),
+      `{apiVersion: lictor.dev/v1alpha1, kind: Service, metadata: {name: web}, spec: {instances: [${instances.join(', ')}]}}`,
+    );
+  /** How many reconciles of Services have ended. */
+  const reconciles = async () => {
+    const text = await metrics.text();
+    const found = [...text.matchAll(/^lictor_operator_reconcile_seconds_count\{.*kind="Service".*\} (\d+)$/gm)];
+    return found.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  const remove = async () => {
+    await rm(file('web'));
+    await soon(() => expect(operator.manifests.get('Service', 'default/web')).toBeUndefined());
+  };
+
+  it('takes its instances with it, though the catalog has not shown them yet', async () => {
+    catalog.holdTold = held();
+    await declareMany();
+    await soon(() => expect(catalog.registered).toBe(2 + COUNT));
+    const before = await reconciles();
+    await remove();
+    await soon(async () => expect(await reconciles()).toBeGreaterThan(before));
+    release();
+    await soon(async () => expect(await addresses('web')).toEqual([]));
+    expect(operator.heldSweeps()).toEqual([]);
+  });
+
+  it('does so, too, while they are being registered', async () => {
+    catalog.holdRegistered = held();
+    await declareMany();
+    await soon(() => expect(catalog.registered).toBe(2 + COUNT));
+    await remove();
+    release();
+    await soon(async () => expect(await addresses('web')).toEqual([]));
+    expect(operator.heldSweeps()).toEqual([]);
   });
 });
