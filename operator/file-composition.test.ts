@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { SystemClock } from '../core/clock.ts';
 import { createLogger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
@@ -168,6 +168,38 @@ describe('operator on a folder', () => {
     }
     await soon(() => expect([operator.heldSweeps(), operator.manifests.problems]).toEqual([[], []]));
     expect(catalog.writes).toEqual([]);
+  });
+
+  it('takes a file that is renamed for the same, also together with an edit', async () => {
+    const ports = Array.from({ length: 20 }, (_, at) => 8001 + at);
+    await file('web.yaml', service('web', ports));
+    start();
+    await soon(() => expect(ids()).toHaveLength(20));
+    catalog.writes.length = 0;
+    await rename(join(folder, 'web.yaml'), join(folder, 'app.yaml'));
+    await file('db.yaml', service('db', [5432])); // after it, so that the folder was read since
+    await soon(() => expect(ids()).toHaveLength(21));
+    expect([catalog.writes, operator.manifests.problems]).toEqual([['register db-127.0.0.1-5432'], []]);
+    await file('app.yaml.new', service('web', ports.slice(0, 5)));
+    await rename(join(folder, 'app.yaml.new'), join(folder, 'app.yaml'));
+    await rename(join(folder, 'app.yaml'), join(folder, 'front.yaml'));
+    await soon(() => expect(ids()).toHaveLength(6));
+    expect([operator.heldSweeps(), operator.manifests.problems]).toEqual([[], []]);
+    expect(logged.filter((line) => line.includes('most of the folder is gone'))).toEqual([]);
+  });
+
+  it('says that most of the folder is gone until something changes after it', async () => {
+    await mkdir(join(folder, 'sub'));
+    for (const name of ['cache', 'sub/web', 'sub/db']) await file(`${name}.yaml`, service(basename(name), [5432]));
+    start();
+    await soon(() => expect(ids()).toHaveLength(3));
+    await rename(join(folder, 'sub'), join(folder, '.away'));
+    await soon(() =>
+      expect(operator.manifests.problems).toEqual([expect.stringContaining('are gone or empty at once')]),
+    );
+    await file('cache.yaml', service('cache', [5433]));
+    await soon(() => expect(operator.manifests.problems).toEqual([]));
+    await soon(() => expect(ids()).toEqual(['cache-127.0.0.1-5433']));
   });
 
   it('removes what goes with one file of several, and with all when they are few', async () => {

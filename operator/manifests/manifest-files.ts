@@ -20,13 +20,13 @@ export interface FolderContent {
   readonly problems: readonly ManifestProblem[];
   /** Files with a problem whose last good version counts. */
   readonly kept: readonly string[];
-  /** Says so when the files of more than half of the objects are gone, or hold nothing any more, at once. */
+  /** Says so when more than half of the objects are gone at once with their files, or as these hold nothing any more. */
   readonly vanished?: string;
-  /** A file was emptied: it may be about to be written, so it has to be looked at again. */
+  /** A file was emptied, or went while the folder was read: it may be about to be written, so it has to be looked at again. */
   readonly unsettled: boolean;
 }
 
-/** An emptied file keeps its objects for so long, as some editors empty a file before they write it. */
+/** A file that is listed, but empty or not to be found, keeps its objects for so long, as some editors empty a file before they write it. */
 const EMPTIED_MS = 1_000;
 const MAX_FILE_BYTES = 16 * 2 ** 20;
 
@@ -53,18 +53,21 @@ export class ManifestFiles {
     for (const file of await this.#list()) {
       const known = this.#files.get(file);
       const read = await this.#readFile(file, known);
-      if (!read) continue; // removed since the folder was listed
-      if (known && known.objects.length > 0 && read.text.trim() === '' && this.#justEmptied(file, nowMs)) {
+      // One that has gone since the folder was listed may be there under another name.
+      const empty = !read || read.text.trim() === '';
+      if (known && known.objects.length > 0 && empty && this.#justEmptied(file, nowMs)) {
         next.set(file, known);
         unsettled = true;
         continue;
       }
+      if (!read) continue;
       if (read.text.trim() !== '') this.#emptiedAt.delete(file);
       next.set(file, read);
     }
-    const vanished = vanishedOf(this.#files, next);
+    const content = merge(next);
+    const vanished = vanishedOf(this.#files, next, content.objects);
     this.#files = next;
-    return { ...merge(next), unsettled, ...(vanished ? { vanished } : {}) };
+    return { ...content, unsettled, ...(vanished ? { vanished } : {}) };
   }
 
   async #list(): Promise<string[]> {
@@ -108,14 +111,29 @@ export class ManifestFiles {
   }
 }
 
-function vanishedOf(before: ReadonlyMap<string, ReadFile>, after: ReadonlyMap<string, ReadFile>): string | undefined {
-  let [gone, of] = [0, 0];
+/** An object that is in another file now has not vanished. */
+function vanishedOf(
+  before: ReadonlyMap<string, ReadFile>,
+  after: ReadonlyMap<string, ReadFile>,
+  left: readonly ManifestObject[],
+): string | undefined {
+  const there = new Set(left.map(identityOf));
+  const all = new Set<string>();
+  const gone = new Set<string>();
   for (const [path, { objects }] of before) {
-    of += objects.length;
     const now = after.get(path);
-    if (!now || (now.objects.length === 0 && now.problems.length === 0)) gone += objects.length;
+    const empty = !now || (now.objects.length === 0 && now.problems.length === 0);
+    for (const identity of objects.map(identityOf)) {
+      all.add(identity);
+      if (empty && !there.has(identity)) gone.add(identity);
+    }
   }
-  return gone * 2 > of ? `the files of ${gone} of ${of} objects are gone or empty at once` : undefined;
+  if (gone.size * 2 <= all.size) return undefined;
+  return `the files of ${gone.size} of ${all.size} objects are gone or empty at once`;
+}
+
+function identityOf({ object: { apiVersion, kind, metadata } }: ManifestObject): string {
+  return JSON.stringify([apiVersion, kind, metadata.namespace ?? 'default', metadata.name]);
 }
 
 function isManifest(name: string): boolean {
@@ -140,11 +158,11 @@ function merge(files: ReadonlyMap<string, ReadFile>): Omit<FolderContent, 'unset
     problems.push(...file.problems);
     if (file.problems.length > 0 && file.objects.length > 0) kept.push(path);
     for (const entry of file.objects) {
-      const { apiVersion, kind, metadata } = entry.object;
-      const identity = JSON.stringify([apiVersion, kind, metadata.namespace, metadata.name]);
+      const identity = identityOf(entry);
       const first = objects.get(identity);
       if (!first) objects.set(identity, entry);
       else {
+        const { kind, metadata } = entry.object;
         const subject = `${kind} ${metadata.namespace ?? 'default'}/${metadata.name}`;
         const text = `this object is already at ${first.file}:${first.line}; remove one of the two or rename it`;
         problems.push({ file: entry.file, line: entry.line, subject, field: 'metadata.name', text });

@@ -1,6 +1,5 @@
-import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { type FSWatcher, watch } from 'chokidar';
+import { watch } from 'chokidar';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import { aborted, type RunContext, type Runnable } from '../../core/lifecycle.ts';
@@ -8,14 +7,16 @@ import type { Logger } from '../../core/log.ts';
 import { formatProblem, manifestError } from '../../crds/manifests/load-manifests.ts';
 import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import type { ClusterSources } from '../indexes/cluster-view.ts';
-import { ObjectCache } from '../informer/object-cache.ts';
+import type { ObjectCache } from '../informer/object-cache.ts';
 import type { KubeObject } from '../kube-api/kube-api.ts';
-import { type ChangeCause, keyOf, type ObjectKey, type ObjectSource, objectKey } from '../object-source.ts';
+import { type ChangeCause, keyOf, type ObjectKey, type ObjectSource } from '../object-source.ts';
 import type { StatusSink, WithStatus } from '../status/status-writer.ts';
-import { type SliceView, stripSlice } from '../workloads/endpoint-slice.ts';
-import { type PodView, stripPod } from '../workloads/pod.ts';
+import { stripSlice } from '../workloads/endpoint-slice.ts';
+import { stripPod } from '../workloads/pod.ts';
 import { stripResource } from '../workloads/strip-resource.ts';
+import { type Caches, emptyCaches, OURS, sourceOf } from './folder-caches.ts';
 import { type FolderContent, ManifestFiles } from './manifest-files.ts';
+import { sameContent, withServerFields } from './server-fields.ts';
 
 export interface ManifestFolderOptions {
   /** A folder, or one file. */
@@ -26,21 +27,8 @@ export interface ManifestFolderOptions {
   readonly rescanMs?: number;
 }
 
-const LICTOR = 'lictor.dev/v1alpha1';
-
-/** Our kinds, in the order in which they are shown, and their caches. */
-const OURS = { Service: 'services', HealthCheck: 'healthChecks', Intention: 'intentions' } as const;
-
 /** An object that a folder may declare. */
 export type DeclaredObject = Service | HealthCheck | Intention;
-
-interface Caches {
-  readonly pods: ObjectCache<PodView>;
-  readonly slices: ObjectCache<SliceView>;
-  readonly services: ObjectCache<Service>;
-  readonly healthChecks: ObjectCache<HealthCheck>;
-  readonly intentions: ObjectCache<Intention>;
-}
 
 /**
  * A folder of manifests in the place of an API server: the same sources, fed from files, and statuses kept in memory. A
@@ -59,7 +47,7 @@ export class ManifestFolder implements Runnable, StatusSink {
   readonly #changed = new Set<() => void>();
   #problems: readonly string[] = [];
   #kept: readonly string[] = [];
-  #vanished: { readonly left: number; readonly text: string } | undefined;
+  #vanished: string | undefined;
   #version = 0;
   #timer: Timer | undefined;
   #reading = false;
@@ -70,14 +58,7 @@ export class ManifestFolder implements Runnable, StatusSink {
     this.#log = deps.log;
     this.#options = { settleMs: 40, rescanMs: 5_000, ...options };
     this.#files = new ManifestFiles(options.path);
-    const cache = <T extends KubeObject>(kind: string) => new ObjectCache<T>({ log: deps.log }, { kind });
-    this.#caches = {
-      pods: cache('Pod'),
-      slices: cache('EndpointSlice'),
-      services: cache('Service'),
-      healthChecks: cache('HealthCheck'),
-      intentions: cache('Intention'),
-    };
+    this.#caches = emptyCaches(deps);
     const { intentions, ...sources } = this.#caches;
     this.sources = sources;
     this.intentions = intentions;
@@ -85,7 +66,7 @@ export class ManifestFolder implements Runnable, StatusSink {
 
   /** What is wrong with the files now, one line each. */
   get problems(): readonly string[] {
-    return this.#vanished ? [...this.#problems, this.#vanished.text] : this.#problems;
+    return this.#vanished ? [...this.#problems, this.#vanished] : this.#problems;
   }
 
   /** Files (or the folder) with a problem whose last good version still counts. */
@@ -137,7 +118,7 @@ export class ManifestFolder implements Runnable, StatusSink {
       await aborted(ctx.signal);
     } finally {
       this.#timer?.cancel();
-      await closeQuietly(watcher);
+      await watcher.close().catch(() => {});
     }
   }
 
@@ -156,9 +137,10 @@ export class ManifestFolder implements Runnable, StatusSink {
     try {
       const content = await this.#files.read(this.#clock.monotonic());
       if (content.unsettled) next = 250;
-      this.#note(content);
+      const before = this.#version;
       // What an unmounted or half-written folder looks like is not taken for what somebody was seen asking for.
       this.#apply(content, content.vanished ? 'relist' : 'watch');
+      this.#note(content, this.#version !== before);
     } catch (error) {
       this.#setProblems([errorText(error)], [this.#options.path]);
     } finally {
@@ -169,13 +151,14 @@ export class ManifestFolder implements Runnable, StatusSink {
     }
   }
 
-  /** Says that most of the folder went at once, for as long as nothing came after it. */
-  #note({ objects, vanished }: FolderContent): void {
-    if (this.#vanished && objects.length > this.#vanished.left) this.#vanished = undefined;
-    if (!vanished) return;
-    const text = `${this.#options.path}: ${vanished}; if that is wrong, put them back, as what they declared is removed`;
-    this.#vanished = { left: objects.length, text };
-    this.#log.warn('most of the folder is gone', { text });
+  /** Says that most of the folder went at once, until it comes back or something else changes after it. */
+  #note({ vanished }: FolderContent, changed: boolean): void {
+    if (!vanished && !(changed && this.#vanished)) return;
+    this.#vanished = vanished
+      ? `${this.#options.path}: ${vanished}; if that is wrong, put them back, as what they declared is removed`
+      : undefined;
+    if (this.#vanished) this.#log.warn('most of the folder is gone', { text: this.#vanished });
+    this.#notify();
   }
 
   #apply(content: FolderContent, cause: ChangeCause): void {
@@ -215,28 +198,12 @@ export class ManifestFolder implements Runnable, StatusSink {
     }
     for (const object of objects) {
       const old = cache.get(keyOf(object)) as (T & { spec?: unknown; status?: unknown }) | undefined;
-      const next = strip(this.#withServerFields(object, old));
+      const next = strip(withServerFields(object, old));
       if (old && sameContent(old, next)) continue;
       next.metadata.resourceVersion = String(++this.#version);
       cache.put(next, cause);
     }
     cache.markSynced();
-  }
-
-  /** What an API server would add. A changed spec raises the generation; status stays. */
-  #withServerFields(
-    object: KubeObject,
-    old: (KubeObject & { spec?: unknown; status?: unknown }) | undefined,
-  ): KubeObject {
-    const { metadata, spec, status } = object as KubeObject & { spec?: unknown; status?: unknown };
-    const generation = (old?.metadata.generation ?? 0) + (old && isDeepStrictEqual(old.spec, spec) ? 0 : 1);
-    const uid = uuidOf(`${object.kind} ${objectKey(metadata.namespace ?? 'default', metadata.name)}`);
-    const ours = object.apiVersion === LICTOR;
-    return {
-      ...object,
-      metadata: { ...metadata, uid, generation: ours ? generation : undefined },
-      status: ours ? old?.status : status,
-    } as KubeObject;
   }
 
   #setProblems(problems: readonly string[], kept: readonly string[]): void {
@@ -257,26 +224,4 @@ export class ManifestFolder implements Runnable, StatusSink {
 function setStatus<T extends KubeObject>(cache: ObjectCache<T>, key: ObjectKey, status: object): void {
   const current = cache.get(key);
   if (current) cache.reset({ ...current, status });
-}
-
-function sourceOf(apiVersion: string, kind: string): keyof Caches | undefined {
-  if (apiVersion === LICTOR) return OURS[kind as keyof typeof OURS];
-  if (apiVersion === 'v1' && kind === 'Pod') return 'pods';
-  if (kind === 'EndpointSlice') return 'slices';
-  return undefined;
-}
-
-function sameContent(a: KubeObject, b: KubeObject): boolean {
-  const plain = (object: KubeObject) => ({ ...object, metadata: { ...object.metadata, resourceVersion: '' } });
-  return isDeepStrictEqual(plain(a), plain(b));
-}
-
-/** The same for the same name each time, so that a restart changes no instance id. */
-function uuidOf(text: string): string {
-  const hex = hash('sha256', text, 'hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
-}
-
-async function closeQuietly(watcher: FSWatcher): Promise<void> {
-  await watcher.close().catch(() => {});
 }
