@@ -27,6 +27,9 @@ export interface ManifestFolderOptions {
   readonly rescanMs?: number;
 }
 
+/** A reading that has not ended after so long waits for a file system that does not answer. */
+const LATE_MS = 30_000;
+
 /** An object that a folder may declare. */
 export type DeclaredObject = Service | HealthCheck | Intention;
 
@@ -42,7 +45,7 @@ export class ManifestFolder implements Runnable, StatusSink {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #options: Required<ManifestFolderOptions>;
-  readonly #files: ManifestFiles;
+  readonly #files: Pick<ManifestFiles, 'read'>;
   readonly #caches: Caches;
   readonly #changed = new Set<() => void>();
   #problems: readonly string[] = [];
@@ -53,11 +56,14 @@ export class ManifestFolder implements Runnable, StatusSink {
   #reading = false;
   #again = false;
 
-  constructor(deps: { clock: Clock; log: Logger }, options: ManifestFolderOptions) {
+  constructor(
+    deps: { clock: Clock; log: Logger; files?: Pick<ManifestFiles, 'read'> },
+    options: ManifestFolderOptions,
+  ) {
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#options = { settleMs: 40, rescanMs: 5_000, ...options };
-    this.#files = new ManifestFiles(options.path);
+    this.#files = deps.files ?? new ManifestFiles(options.path);
     this.#caches = emptyCaches(deps);
     const { intentions, ...sources } = this.#caches;
     this.sources = sources;
@@ -110,7 +116,7 @@ export class ManifestFolder implements Runnable, StatusSink {
       this.#log.warn('the folder cannot be watched; it is looked through instead', { text: errorText(error) });
     });
     try {
-      const first = await this.#files.read(this.#clock.monotonic());
+      const first = await this.#read();
       if (first.problems.length > 0) throw manifestError(first.problems);
       this.#apply(first, 'relist');
       ctx.ready();
@@ -135,7 +141,7 @@ export class ManifestFolder implements Runnable, StatusSink {
     this.#reading = true;
     let next = this.#options.rescanMs;
     try {
-      const content = await this.#files.read(this.#clock.monotonic());
+      const content = await this.#read();
       if (content.unsettled) next = 250;
       const before = this.#version;
       // What an unmounted or half-written folder looks like is not taken for what somebody was seen asking for.
@@ -148,6 +154,20 @@ export class ManifestFolder implements Runnable, StatusSink {
       if (this.#again) next = this.#options.settleMs;
       this.#again = false;
       if (this.#timer) this.#schedule(next);
+    }
+  }
+
+  /** Reads the files; says so while that does not end. What was read last goes on then. */
+  async #read(): Promise<FolderContent> {
+    const { path } = this.#options;
+    const late = this.#clock.after(LATE_MS, () => {
+      const text = `${path}: reading it has not ended after ${LATE_MS / 1000} s; see whether its file system answers`;
+      this.#setProblems([...this.#problems, text], this.#caches.services.synced() ? [path] : []);
+    });
+    try {
+      return await this.#files.read(this.#clock.monotonic());
+    } finally {
+      late.cancel();
     }
   }
 
