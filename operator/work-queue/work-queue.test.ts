@@ -152,6 +152,44 @@ describe('work queue', () => {
       expect(queue.size).toBeLessThanOrEqual(100);
     });
 
+    describe('that are queued anyway', () => {
+      const many = Array.from({ length: 5_001 }, (_, i) => `k${i}`);
+      let looked: number;
+      function* allKeys() {
+        for (const key of many) {
+          looked++;
+          yield key;
+        }
+      }
+      beforeEach(() => {
+        looked = 0;
+      });
+
+      it('looks at few of them for each that is taken', async () => {
+        const { clock, queue } = make({ capacity: 5_000, allKeys });
+        for (const key of many) queue.add(key); // the last one is refused
+        await clock.advance(1_000); // the pass begins
+        const taken = [await queue.take(), await queue.take()];
+        expect(taken).toEqual(['k0', 'k1']);
+        expect(looked).toBeLessThanOrEqual(512);
+        const all = new Set(taken);
+        while (all.size < many.length) all.add(await queue.take());
+        expect(all).toEqual(new Set(many));
+        queue.close();
+        expect(clock.pending).toBe(0);
+      });
+
+      it('finds the one that is not while its workers have nothing else to do', async () => {
+        const { clock, queue } = make({ capacity: 5_000, allKeys });
+        for (const key of many) queue.addAfter(key, 3_600_000);
+        const taken = queue.take();
+        await clock.advance(1_000);
+        expect(await taken).toBe('k5000');
+        queue.close();
+        expect(clock.pending).toBe(0);
+      });
+    });
+
     it('gives each of them once the failures end', async () => {
       let away = true;
       const { clock, queue, tries } = await work(() => !away);

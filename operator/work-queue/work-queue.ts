@@ -18,6 +18,9 @@ export interface WorkQueueOptions {
   readonly allKeys?: () => Iterable<string>;
 }
 
+/** So many keys of a full pass are looked at in one go: well below a millisecond. */
+const PASS_STEP = 256;
+
 /**
  * Keys to work on. A key is queued once however often it is added, and never worked on by two workers at a time; added
  * while in work, it is queued again when that work is done.
@@ -37,6 +40,8 @@ export class WorkQueue {
   readonly #pass: FullPass;
   readonly #metrics: { added: CounterMetric; retried: CounterMetric; refused: CounterMetric; waited: HistogramMetric };
   #passFirst = false;
+  /** Set while idle workers wait for the rest of a full pass. */
+  #passTimer: Timer | undefined;
   #closed = false;
 
   constructor(deps: { clock: Clock; random: Pick<Random, 'next'>; metrics: Metrics }, options: WorkQueueOptions) {
@@ -136,6 +141,7 @@ export class WorkQueue {
   close(): void {
     this.#closed = true;
     this.#pass.close();
+    this.#passTimer?.cancel();
     for (const { timer } of this.#delayed.values()) timer.cancel();
     this.#delayed.clear();
     this.#waiting.clear();
@@ -157,11 +163,20 @@ export class WorkQueue {
     return undefined;
   }
 
-  /** Nothing was refused of a key that is queued; above all, one that failed goes on to wait for its next attempt. */
+  /**
+   * Nothing was refused of a key that is queued; above all, one that failed goes on to wait for its next attempt. Where many of
+   * them come one after another, the rest is looked at later, so that nothing else waits for it.
+   */
   #fromPass(): string | undefined {
-    for (let key = this.#pass.next(); key !== undefined; key = this.#pass.next()) {
+    for (let looked = 0; looked < PASS_STEP; looked++) {
+      const key = this.#pass.next();
+      if (key === undefined) return undefined;
       if (!this.#waiting.has(key) && !this.#working.has(key) && !this.#delayed.has(key)) return key;
     }
+    this.#passTimer ??= this.#clock.after(0, () => {
+      this.#passTimer = undefined;
+      this.#giveToIdle();
+    });
     return undefined;
   }
 
