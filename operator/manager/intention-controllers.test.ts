@@ -1,11 +1,12 @@
 import { FakeClock } from '../../core/clock.ts';
+import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
 import { SeededRandom } from '../../core/random.ts';
 import type { Intention } from '../../crds/types/index.ts';
 import type { IntentionClient, IntentionEntry, ShownEntry } from '../intention-client/intention-client.ts';
 import { IntentionMirror } from '../intention-mirror/intention-mirror.ts';
-import { type ChangeHandler, keyOf, type ObjectKey, type ObjectSource } from '../object-source.ts';
+import { type ChangeCause, type ChangeHandler, keyOf, type ObjectKey, type ObjectSource } from '../object-source.ts';
 import { readyOf } from '../status/conditions.ts';
 import { StatusWriter, type WithStatus } from '../status/status-writer.ts';
 import { IntentionControllers } from './intention-controllers.ts';
@@ -21,6 +22,12 @@ class Servers implements IntentionClient {
   listsHeld = false;
   /** A write is done at once, but its answer waits for this. */
   answers: Promise<void> = Promise.resolve();
+  /** No write is done. */
+  failing = false;
+
+  get size(): number {
+    return this.#entries.size;
+  }
 
   get(name: string): ShownEntry | undefined {
     return this.#entries.get(name);
@@ -55,6 +62,7 @@ class Servers implements IntentionClient {
   }
 
   async put(entry: IntentionEntry, cas: number): Promise<boolean> {
+    if (this.failing) throw new AppError('unavailable', 'no quorum');
     const done = (this.get(entry.Name)?.ModifyIndex ?? 0) === cas;
     if (done) this.set(entry.Name, entry);
     await this.answers;
@@ -69,7 +77,7 @@ class Servers implements IntentionClient {
   }
 }
 
-/** What is declared; every change is seen happening. */
+/** What is declared; a change is seen happening unless it is told otherwise. */
 class Declared implements ObjectSource<Intention> {
   readonly kind = 'Intention';
   readonly #objects = new Map<ObjectKey, Intention>();
@@ -91,22 +99,25 @@ class Declared implements ObjectSource<Intention> {
     for (const handler of this.#handlers) handler(key, old, object, 'watch');
   }
 
-  remove(name: string): void {
+  remove(name: string, cause: ChangeCause = 'watch'): void {
     const key = `default/${name}`;
     const old = this.#objects.get(key);
     this.#objects.delete(key);
-    for (const handler of this.#handlers) handler(key, old, undefined, 'watch');
+    for (const handler of this.#handlers) handler(key, old, undefined, cause);
   }
 }
 
 /** An Intention for the destination `db`; the older one of two holds it. */
-function forDb(name: string, createdIn: number): Intention {
+const forDb = (name: string, createdIn: number) => intention(name, { destination: 'db', createdIn });
+
+function intention(name: string, options: { destination: string; createdIn?: number; generation?: number }): Intention {
+  const { destination, createdIn = 2026, generation = 1 } = options;
   const creationTimestamp = `${createdIn}-01-01T00:00:00Z`;
   return {
     apiVersion: 'lictor.dev/v1alpha1',
     kind: 'Intention',
-    metadata: { name, namespace: 'default', uid: name, generation: 1, creationTimestamp },
-    spec: { destination: { service: 'db' }, sources: [{ service: name, action: 'allow' }] },
+    metadata: { name, namespace: 'default', uid: name, generation, creationTimestamp },
+    spec: { destination: { service: destination }, sources: [{ service: `${name}-${generation}`, action: 'allow' }] },
   } as Intention;
 }
 
@@ -193,5 +204,61 @@ describe('controllers of intentions, where writes and lists cross', () => {
     await pass(3_000);
     expect(holder()).toBe('Intention/default/declared');
     expect(reasons.get('declared')).toBe('Synced');
+  });
+});
+
+describe('controllers of intentions, of many that go at once', () => {
+  const names = Array.from({ length: 12 }, (_, at) => `one-${at}`); // more than may always go
+  const declare = (source: Declared, generation = 1) => {
+    for (const name of names) source.put(intention(name, { destination: name, generation }));
+  };
+  const remove = (source: Declared, cause?: ChangeCause) => {
+    for (const name of names) source.remove(name, cause);
+  };
+
+  it('hold them back when only an edit was seen before, which took nothing away', async () => {
+    const { servers, source, pass } = running();
+    declare(source);
+    await pass(2_000);
+    servers.failing = true;
+    declare(source, 2);
+    await pass(1_000);
+    remove(source, 'relist');
+    servers.failing = false;
+    await pass(2_000);
+    expect(servers.size).toBe(12);
+  });
+
+  it('let them go when that was seen while they were being written', async () => {
+    const { servers, source, pass } = running();
+    await pass(1_000);
+    const answers = Promise.withResolvers<void>();
+    servers.answers = answers.promise;
+    declare(source);
+    await pass(1_000);
+    expect(servers.size).toBe(12);
+    remove(source);
+    await pass(1_000);
+    answers.resolve();
+    await pass(2_000);
+    expect(servers.size).toBe(0);
+  });
+
+  it('let them go when that was seen before what they had written without an answer', async () => {
+    const { servers, source, pass } = running();
+    await pass(1_000);
+    servers.listsHeld = true;
+    servers.answers = Promise.reject(new AppError('unavailable', 'the link broke'));
+    servers.answers.catch(() => {});
+    declare(source);
+    await pass(50);
+    expect(servers.size).toBe(12);
+    remove(source);
+    await pass(2_000);
+    servers.answers = Promise.resolve();
+    servers.listsHeld = false;
+    servers.wake();
+    await pass(2_000);
+    expect(servers.size).toBe(0);
   });
 });

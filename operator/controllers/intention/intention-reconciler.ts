@@ -82,10 +82,13 @@ export class IntentionReconciler implements Reconciler {
     const holder = destination === undefined ? undefined : view.holder(destination);
     const planned = intention && holder === key ? planIntention(intention, this.#owner) : undefined;
 
+    const sight = evidence.latest(ref);
     const surplus = surplusEntries(mirror.byRef(ref), planned?.entry.Name, (name) => view.holder(name));
     const inferred = allowsSweep(intention) || evidence.has(ref) ? 0 : surplus.length;
     guard.visit(ref, inferred);
     const verdict = inferred > 0 ? guard.verdict(ref) : 'go';
+    // What was seen took nothing away: it is no evidence for what comes later, however the write ends.
+    if (intention && surplus.length === 0) evidence.forget(ref);
     const written = planned && (await this.#write(planned, signal));
     if (verdict === 'go') {
       for (const [at, { destination: name }] of surplus.entries()) {
@@ -93,7 +96,8 @@ export class IntentionReconciler implements Reconciler {
         // Counted down with the entries themselves, so that the share of those who wait does not grow by it.
         guard.visit(ref, inferred > 0 ? surplus.length - at - 1 : 0);
       }
-      evidence.forget(ref);
+      // Of one that is gone an entry may yet show that was written without an acknowledgement.
+      if (intention || surplus.length > 0) evidence.carriedOut(ref, sight);
     }
     if (!intention) return verdict === 'go' ? DONE : { requeueAfterMs: HELD_MS };
     const outcome = this.#outcome(intention, { holder, written, verdict });
