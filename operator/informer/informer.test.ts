@@ -30,7 +30,7 @@ const label = (object: KubeObject | undefined) => object?.metadata.labels?.v;
 const pod = (name: string, v: string, uid?: string) => ({ metadata: { name, uid, labels: { v } } });
 
 function start(
-  options: { pageSize?: number; watchIdleMs?: number; believeOlderAfterMs?: number } = {},
+  options: { pageSize?: number; maxPages?: number; watchIdleMs?: number; believeOlderAfterMs?: number } = {},
   { listMs = 2_000 } = {},
 ): void {
   api = new HttpKubeApi({ auth: staticAuth(fake.url), clock, random: new SeededRandom(1) }, { listMs });
@@ -75,6 +75,16 @@ describe('informer', () => {
       { key: 'default/p0', old: '1', current: '2', cause: 'watch' },
       { key: 'default/p1', old: '1', current: undefined, cause: 'watch' },
     ]);
+  });
+
+  it('gives up a list that does not end, and takes one that does later', async () => {
+    for (let i = 0; i < 7; i++) fake.put('pods', pod(`p${i}`, '1'));
+    start({ pageSize: 1, maxPages: 3 });
+    const given = () => logged.some((line) => line.includes('a list of pods did not end after 3 pages'));
+    await eventually(given, { withinMs: 30_000, everyMs: 5 });
+    expect(informer.synced()).toBe(false);
+    for (let i = 3; i < 7; i++) fake.remove('pods', `default/p${i}`);
+    await settles({ p0: '1', p1: '1', p2: '1' });
   });
 
   it('is not synced before the whole list was read', async () => {

@@ -33,6 +33,8 @@ export interface InformerOptions<T extends KubeObject> {
    * believed, since the cluster's store was restored from a backup. @default 60,000
    */
   readonly believeOlderAfterMs?: number;
+  /** A list that does not end within so many pages is given up. @default 20,000: five million objects */
+  readonly maxPages?: number;
 }
 
 /** A watch that lasted so long had nothing to do with failures before it, even if it was quiet. */
@@ -69,7 +71,7 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
     this.kind = options.resource.kind;
     this.name = `informer of ${options.resource.plural}${options.resource.group && `.${options.resource.group}`}`;
     this.#deps = deps;
-    this.#options = { pageSize: 250, watchIdleMs: 90_000, believeOlderAfterMs: 60_000, ...options };
+    this.#options = { pageSize: 250, watchIdleMs: 90_000, believeOlderAfterMs: 60_000, maxPages: 20_000, ...options };
     this.#contactAt = deps.clock.monotonic();
     const labels = { resource: options.resource.plural };
     const { metrics } = deps;
@@ -181,11 +183,10 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
 
   async #readList(signal: AbortSignal): Promise<{ found: Map<ObjectKey, T>; resourceVersion: string }> {
     const { api } = this.#deps;
-    const { resource, namespace, pageSize, strip } = this.#options;
+    const { resource, namespace, pageSize, maxPages, strip } = this.#options;
     const found = new Map<ObjectKey, T>();
     let continueToken: string | undefined;
-    let resourceVersion = '';
-    do {
+    for (let pages = 0; pages < maxPages; pages++) {
       const page = await api.list(resource, { namespace, limit: this.#unpaged ? 0 : pageSize, continueToken }, signal);
       this.#contactAt = this.#deps.clock.monotonic();
       for (const item of page.items) {
@@ -195,9 +196,9 @@ export class Informer<T extends KubeObject> implements Runnable, ObjectSource<T>
         found.set(key, known && sameVersion(known, item) ? known : strip(item));
       }
       continueToken = page.continueToken;
-      resourceVersion = page.resourceVersion;
-    } while (continueToken !== undefined);
-    return { found, resourceVersion };
+      if (continueToken === undefined) return { found, resourceVersion: page.resourceVersion };
+    }
+    throw new AppError('unavailable', `a list of ${resource.plural} did not end after ${maxPages} pages`);
   }
 
   #isOlder(resourceVersion: string): boolean {
