@@ -74,6 +74,22 @@ describe('catalog client over HTTP', () => {
     expect(fake.catalog.instances.size).toBe(1);
   });
 
+  it('does not leave a server for the time that calls wait for each other', async () => {
+    let answered = 0;
+    const slow = createServer((_, response) => {
+      deps.clock.after(200, () => response.end(`${++answered}`));
+    });
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+    closing.push(() => new Promise((resolve) => slow.close(resolve)));
+    const addresses = [`http://127.0.0.1:${(slow.address() as AddressInfo).port}`, fake.url];
+    const http = new ServerHttp(deps, { addresses, attemptMs: 2_000, connections: 1 });
+    closing.push(() => http.close());
+    const one = new HttpCatalogClient({ ...deps, http });
+    await Promise.all(Array.from({ length: 15 }, () => one.register(registration, writer)));
+    expect(answered).toBe(15);
+    expect(fake.catalog.instances.size).toBe(0);
+  });
+
   it('tries again what may succeed, and not what was refused', async () => {
     const busy = await serve((_, count) =>
       count < 3 ? { status: 500, text: 'No cluster leader' } : { status: 200, text: 'true' },

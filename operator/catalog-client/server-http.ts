@@ -6,6 +6,7 @@ import type { Clock } from '../../core/clock.ts';
 import { AppError, ERROR_TABLE, type ErrorCode, errorRow } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { withDeadline } from '../deadline.ts';
+import { Slots } from './slots.ts';
 
 export interface ServerHttpOptions {
   /** Base addresses (`http://host:8500`); the next one is tried when one cannot be reached. At least one. */
@@ -14,9 +15,9 @@ export interface ServerHttpOptions {
   readonly token?: string;
   /** PEM of the CA that signed the servers' certificates. */
   readonly ca?: string;
-  /** Open connections for each address. @default 16 */
+  /** Calls under way at the same time, a connection each; streams and what the server holds come on top. @default 16 */
   readonly connections?: number;
-  /** One attempt must be answered within this. @default 5,000 */
+  /** One attempt must be answered within this, from its sending on. @default 5,000 */
   readonly attemptMs?: number;
   /** Attempts of one call, the first included. @default 3 */
   readonly attempts?: number;
@@ -54,6 +55,7 @@ export class ServerHttp {
   readonly #random: Pick<Random, 'next'>;
   readonly #options: Required<Omit<ServerHttpOptions, 'token' | 'ca'>> & { token?: string };
   readonly #agent: Agent;
+  readonly #slots: Slots;
   /** Which address answered last. */
   #current = 0;
 
@@ -68,8 +70,8 @@ export class ServerHttp {
       ...options,
       addresses: options.addresses.map(normaliseAddress),
     };
+    this.#slots = new Slots(this.#options.connections);
     this.#agent = new Agent({
-      connections: this.#options.connections,
       pipelining: 1,
       allowH2: false,
       headersTimeout: 0, // every call has its own deadline
@@ -81,9 +83,14 @@ export class ServerHttp {
   /** @throws AppError with the code that the server names, `unavailable` or `deadline` without an answer. */
   async call(request: ServerRequest): Promise<ServerAnswer> {
     for (let attempt = 0; ; attempt++) {
-      const address = this.#address();
+      let address = '';
+      const send = () => {
+        address = this.#address();
+        return this.#attempt(address, request);
+      };
       try {
-        return await this.#attempt(address, request);
+        // The wait for a slot is no time of the server's: it would be left for being slow, as would the next one.
+        return await (request.heldMs ? send() : this.#slots.run(send, request.signal));
       } catch (error) {
         if (request.signal?.aborted) throw error;
         const { code } = error as AppError;
