@@ -49,18 +49,24 @@ export class Triggers {
   all(): void {
     const { mirror, guard, services } = this.#deps;
     for (const ref of mirror.refs()) if (serviceKeyOfRef(ref) !== undefined) guard.expectVisit(ref);
-    for (const key of this.serviceKeys()) services.add(key);
+    for (const key of this.serviceKeys()) if (key !== undefined) services.add(key);
   }
 
-  /** Every Service that is declared, or that the catalog holds entries or a HealthCheck is there for. */
-  *serviceKeys(): Generator<ObjectKey> {
+  /**
+   * Every Service that is declared, or that the catalog holds entries or a HealthCheck is there for; undefined for an entry or
+   * HealthCheck of one that is declared.
+   */
+  *serviceKeys(): Generator<ObjectKey | undefined> {
     const { services, healthChecks } = this.#deps.cluster.sources;
     for (const service of services.list()) yield keyOf(service);
     for (const ref of this.#deps.mirror.refs()) {
       const key = serviceKeyOfRef(ref);
-      if (key !== undefined && !services.get(key)) yield key;
+      yield key === undefined || services.get(key) ? undefined : key;
     }
-    for (const check of healthChecks.list()) if (!services.get(serviceKeyOf(check))) yield serviceKeyOf(check);
+    for (const check of healthChecks.list()) {
+      const key = serviceKeyOf(check);
+      yield services.get(key) ? undefined : key;
+    }
   }
 
   *healthCheckKeys(): Generator<ObjectKey> {

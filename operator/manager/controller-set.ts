@@ -105,7 +105,7 @@ export class ControllerSet {
     }
   }
 
-  #queue(name: string, allKeys: () => Iterable<string>): WorkQueue {
+  #queue(name: string, allKeys: () => Iterable<string | undefined>): WorkQueue {
     return new WorkQueue(this.#deps, { name, allKeys });
   }
 

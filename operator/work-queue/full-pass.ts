@@ -3,8 +3,8 @@ import type { Clock, Timer } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
 
 export interface FullPassOptions {
-  /** Every key there is; read while the pass goes on. */
-  readonly allKeys: () => Iterable<string>;
+  /** Every key there is; read while the pass goes on. Undefined stands for a step that found none. */
+  readonly allKeys: () => Iterable<string | undefined>;
   /** Called when a pass begins. */
   readonly begun: () => void;
 }
@@ -22,7 +22,7 @@ export class FullPass {
   readonly #wait: Backoff;
   /** Whether something was refused since the last pass began. */
   #needed = false;
-  #keys: Iterator<string> | undefined;
+  #keys: Iterator<string | undefined> | undefined;
   #timer: Timer | undefined;
 
   constructor(deps: { clock: Clock; random: Pick<Random, 'next'> }, options: FullPassOptions) {
@@ -37,11 +37,11 @@ export class FullPass {
     if (!this.#keys) this.#timer ??= this.#clock.after(this.#wait.next(), () => this.#begin());
   }
 
-  /** The next key of the pass that goes on; undefined when it is at its end, or there is none. */
-  next(): string | undefined {
+  /** The next step of the pass that goes on, with its key if it has one; undefined when it is at its end, or there is none. */
+  next(): { readonly value: string | undefined } | undefined {
     const next = this.#keys?.next();
     if (!next) return undefined;
-    if (!next.done) return next.value;
+    if (!next.done) return next;
     this.#keys = undefined;
     if (this.#needed) this.need();
     else this.#wait.reset();

@@ -179,6 +179,21 @@ describe('work queue', () => {
         expect(clock.pending).toBe(0);
       });
 
+      it('leaves a long way without a key between two', async () => {
+        let steps = 0;
+        function* none() {
+          while (++steps < 5_000) yield undefined;
+          yield 'last';
+        }
+        const { clock, queue } = make({ capacity: 1, allKeys: none });
+        for (const key of ['a', 'b']) queue.add(key);
+        await clock.advance(1_000);
+        expect([await queue.take(), steps <= 512]).toEqual(['a', true]);
+        const taken = queue.take();
+        await clock.advance(0);
+        expect([await taken, steps]).toEqual(['last', 5_000]);
+      });
+
       it('finds the one that is not while its workers have nothing else to do', async () => {
         const { clock, queue } = make({ capacity: 5_000, allKeys });
         for (const key of many) queue.addAfter(key, 3_600_000);

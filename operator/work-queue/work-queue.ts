@@ -13,9 +13,9 @@ export interface WorkQueueOptions {
   readonly backoff?: BackoffOptions;
   /**
    * Every key there is: after keys had to be refused, workers are given all that are not queued anyway, so that nothing
-   * is lost. @default none
+   * is lost. Undefined stands for a step that found none, so that a long search can be left between two. @default none
    */
-  readonly allKeys?: () => Iterable<string>;
+  readonly allKeys?: () => Iterable<string | undefined>;
 }
 
 /** So many keys of a full pass are looked at in one go: well below a millisecond. */
@@ -169,9 +169,11 @@ export class WorkQueue {
    */
   #fromPass(): string | undefined {
     for (let looked = 0; looked < PASS_STEP; looked++) {
-      const key = this.#pass.next();
-      if (key === undefined) return undefined;
-      if (!this.#waiting.has(key) && !this.#working.has(key) && !this.#delayed.has(key)) return key;
+      const step = this.#pass.next();
+      if (!step) return undefined;
+      const key = step.value;
+      if (key !== undefined && !this.#waiting.has(key) && !this.#working.has(key) && !this.#delayed.has(key))
+        return key;
     }
     this.#passTimer ??= this.#clock.after(0, () => {
       this.#passTimer = undefined;

@@ -41,16 +41,16 @@ export class IntentionTriggers {
   all(): void {
     const { mirror, guard, queue } = this.#deps;
     for (const ref of mirror.refs()) if (intentionKeyOfRef(ref) !== undefined) guard.expectVisit(ref);
-    for (const key of this.keys()) queue.add(key);
+    for (const key of this.keys()) if (key !== undefined) queue.add(key);
   }
 
-  /** Every Intention that is declared, or that the servers hold an entry for. */
-  *keys(): Generator<ObjectKey> {
+  /** Every Intention that is declared, or that the servers hold an entry for; undefined for an entry of one that is declared. */
+  *keys(): Generator<ObjectKey | undefined> {
     const { view, mirror } = this.#deps;
     for (const intention of view.source.list()) yield keyOf(intention);
     for (const ref of mirror.refs()) {
       const key = intentionKeyOfRef(ref);
-      if (key !== undefined && !view.source.get(key)) yield key;
+      yield key === undefined || view.source.get(key) ? undefined : key;
     }
   }
 
