@@ -24,6 +24,8 @@ class Servers implements IntentionClient {
   answers: Promise<void> = Promise.resolve();
   /** No write is done. */
   failing = false;
+  /** What this object declares is refused. */
+  refusing: string | undefined;
 
   get size(): number {
     return this.#entries.size;
@@ -63,6 +65,7 @@ class Servers implements IntentionClient {
 
   async put(entry: IntentionEntry, cas: number): Promise<boolean> {
     if (this.failing) throw new AppError('unavailable', 'no quorum');
+    if (this.refusing && entry.Meta?.['lictor.dev/ref'] === this.refusing) throw new AppError('badRequest', 'refused');
     const done = (this.get(entry.Name)?.ModifyIndex ?? 0) === cas;
     if (done) this.set(entry.Name, entry);
     await this.answers;
@@ -204,6 +207,53 @@ describe('controllers of intentions, where writes and lists cross', () => {
     await pass(3_000);
     expect(holder()).toBe('Intention/default/declared');
     expect(reasons.get('declared')).toBe('Synced');
+  });
+});
+
+describe('controllers of intentions, where another Intention has the destination of one that goes', () => {
+  it('leave the entry to it, so that there is no moment without rules', async () => {
+    const { servers, source, holder, pass } = running();
+    source.put(forDb('older', 2020));
+    source.put(forDb('newer', 2026));
+    await pass(1_000);
+    const removals: string[] = [];
+    const remove = servers.delete.bind(servers);
+    servers.delete = (name, cas) => {
+      removals.push(name);
+      return remove(name, cas);
+    };
+    source.remove('older');
+    await pass(5_000);
+    expect([holder(), removals]).toEqual(['Intention/default/newer', []]);
+  });
+
+  it('take the entry away when what that one declares is refused', async () => {
+    const { servers, source, reasons, holder, pass } = running();
+    servers.refusing = 'Intention/default/newer';
+    source.put(forDb('older', 2020));
+    source.put(forDb('newer', 2026));
+    await pass(1_000);
+    expect(holder()).toBe('Intention/default/older');
+    source.remove('older');
+    await pass(5_000);
+    expect([servers.size, reasons.get('newer')]).toEqual([0, 'Refused']);
+  });
+
+  it('take the entry away after two minutes at most, whatever keeps that one from writing', async () => {
+    const { servers, source, holder, pass } = running();
+    source.put(forDb('older', 2020));
+    await pass(1_000);
+    const put = servers.put.bind(servers);
+    servers.put = async (entry, cas) => {
+      if (entry.Meta?.['lictor.dev/ref'] === 'Intention/default/newer') throw new AppError('unavailable', 'no quorum');
+      return put(entry, cas);
+    };
+    source.put(forDb('newer', 2026));
+    source.remove('older');
+    await pass(60_000);
+    expect(holder()).toBe('Intention/default/older');
+    await pass(70_000);
+    expect(servers.size).toBe(0);
   });
 });
 

@@ -20,17 +20,7 @@ export function decideEntry(
   return found.digest === digest ? { do: 'nothing' } : { do: 'write', cas: found.modifyIndex };
 }
 
-/**
- * Which of the entries that an Intention declared have to go: those that it wants no more, unless another Intention
- * declares their destination and so takes them over.
- */
-export function surplusEntries(
-  declared: Iterable<MirroredEntry>,
-  wanted: string | undefined,
-  holder: (destination: string) => string | undefined,
-): MirroredEntry[] {
-  return [...declared].filter(({ destination }) => {
-    const name = destination.toLowerCase();
-    return name !== wanted && holder(name) === undefined;
-  });
+/** Which of the entries that an Intention declared it wants no more. */
+export function surplusEntries(declared: Iterable<MirroredEntry>, wanted: string | undefined): MirroredEntry[] {
+  return [...declared].filter(({ destination }) => destination.toLowerCase() !== wanted);
 }

@@ -14,6 +14,7 @@ import type { StatusWriter } from '../../status/status-writer.ts';
 import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
 import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
 import { DONE, type Reconciler, type Result } from '../controller.ts';
+import { Handovers, LEFT_AGAIN_MS } from '../handovers.ts';
 import { allowsSweep, intentionRef } from '../identity.ts';
 import { isoSeconds } from '../service/service-reconciler.ts';
 import { decideEntry, surplusEntries } from './decide-entry.ts';
@@ -59,11 +60,13 @@ export class IntentionReconciler implements Reconciler {
   readonly kind = 'Intention';
   readonly #deps: IntentionReconcilerDeps;
   readonly #owner: string;
+  readonly #handovers: Handovers;
   readonly #writes: CounterMetric;
 
   constructor(deps: IntentionReconcilerDeps, options: { owner: string }) {
     this.#deps = deps;
     this.#owner = options.owner;
+    this.#handovers = new Handovers(deps);
     this.#writes = deps.metrics.counter({
       name: 'lictor_operator_intention_writes_total',
       help: 'service-intentions entries written and deleted at the servers.',
@@ -83,13 +86,14 @@ export class IntentionReconciler implements Reconciler {
     const planned = intention && holder === key ? planIntention(intention, this.#owner) : undefined;
 
     const sight = evidence.latest(ref);
-    const surplus = surplusEntries(mirror.byRef(ref), planned?.entry.Name, (name) => view.holder(name));
+    const { surplus, left } = this.#surplus(ref, planned?.entry.Name);
     const inferred = allowsSweep(intention) || evidence.has(ref) ? 0 : surplus.length;
     guard.visit(ref, inferred);
     const verdict = inferred > 0 ? guard.verdict(ref) : 'go';
     // What was seen took nothing away: it is no evidence for what comes later, however the write ends.
     if (intention && surplus.length === 0) evidence.forget(ref);
     const written = planned && (await this.#write(planned, signal));
+    if (planned) this.#note(ref, planned, written);
     if (verdict === 'go') {
       for (const [at, { destination: name }] of surplus.entries()) {
         await this.#remove(name, ref, signal);
@@ -99,13 +103,38 @@ export class IntentionReconciler implements Reconciler {
       // Of one that is gone an entry may yet show that was written without an acknowledgement.
       if (intention || surplus.length > 0) evidence.carriedOut(ref, sight);
     }
-    if (!intention) return verdict === 'go' ? DONE : { requeueAfterMs: HELD_MS };
+    const again = left ? LEFT_AGAIN_MS : verdict === 'go' ? undefined : HELD_MS;
+    if (!intention) return again === undefined ? DONE : { requeueAfterMs: again };
     const outcome = this.#outcome(intention, { holder, written, verdict });
     const result = await this.#show(intention, outcome, signal);
     if ('requeueAfterMs' in result) return result;
-    if (verdict !== 'go') return { requeueAfterMs: HELD_MS };
+    if (again !== undefined) return { requeueAfterMs: again };
     if (written?.as === 'refused') return { requeueAfterMs: REFUSED_MS };
     return written?.ahead ? { requeueAfterMs: AHEAD_MS } : DONE;
+  }
+
+  /** The entries that an object declared and that have to go; `left`: others are left to who is about to take them over. */
+  #surplus(ref: string, wanted: string | undefined): { surplus: MirroredEntry[]; left: boolean } {
+    const { view, mirror } = this.#deps;
+    const unwanted = surplusEntries(mirror.byRef(ref), wanted);
+    const taken = unwanted.filter(({ destination }) => {
+      const holder = view.holder(destination);
+      const other = holder === undefined ? undefined : view.source.get(holder);
+      if (!holder || !other) return false;
+      const key = destination.toLowerCase();
+      return this.#handovers.mayWrite(intentionRef(holder), { key, hash: planIntention(other, this.#owner).digest });
+    });
+    const left = this.#handovers.leave(
+      ref,
+      taken.map(({ destination }) => ({ key: destination })),
+    );
+    return { surplus: unwanted.filter(({ destination }) => !left.has(destination)), left: left.size > 0 };
+  }
+
+  #note(ref: string, { entry, digest }: PlannedEntry, written: Written | undefined): void {
+    const entryOf = { key: entry.Name.toLowerCase(), hash: digest };
+    if (written?.as === 'refused') this.#handovers.refused(ref, entryOf);
+    else if (written?.as === 'declared') this.#handovers.taken(entryOf);
   }
 
   async failed(

@@ -6,7 +6,7 @@ import { Metrics } from '../../../core/metrics.ts';
 import { FakeCatalog } from '../../../test/support/fake-catalog.ts';
 import { CatalogMirror, mirrorKey } from '../../catalog-mirror/catalog-mirror.ts';
 import { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
-import { Handovers } from './handovers.ts';
+import { Handovers } from '../handovers.ts';
 import { InstanceWriter } from './instance-writer.ts';
 import type { PlannedInstance } from './plan-registrations.ts';
 

@@ -6,8 +6,8 @@ import type { CatalogMirror } from '../../catalog-mirror/catalog-mirror.ts';
 import type { Leadership } from '../../manager/leadership.ts';
 import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
 import { TerminalError } from '../controller.ts';
+import type { Handovers } from '../handovers.ts';
 import type { PlanDiff, Removal } from './diff-plan.ts';
-import type { Handovers } from './handovers.ts';
 import type { PlannedInstance } from './plan-registrations.ts';
 
 export interface InstanceWriterDeps {

@@ -1,8 +1,8 @@
 import type { MirrorEntry } from '../../catalog-mirror/catalog-mirror.ts';
 import type { ClusterView } from '../../indexes/cluster-view.ts';
 import type { ObjectKey } from '../../object-source.ts';
+import type { Handovers } from '../handovers.ts';
 import { serviceRef } from '../identity.ts';
-import type { Handovers } from './handovers.ts';
 import type { PlannedInstance } from './plan-registrations.ts';
 
 /** What other Services want of the entries that one Service has or plans. Made for one reconcile; plans each of them once. */

@@ -12,9 +12,9 @@ import type { StatusWriter } from '../../status/status-writer.ts';
 import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
 import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
 import { DONE, type Reconciler, type Result } from '../controller.ts';
+import { Handovers, LEFT_AGAIN_MS } from '../handovers.ts';
 import { allowsSweep, serviceKeyOfRef, serviceRef } from '../identity.ts';
 import { diffPlan } from './diff-plan.ts';
-import { Handovers } from './handovers.ts';
 import { InstanceWriter } from './instance-writer.ts';
 import { type PlannedInstance, planRegistrations, type RegistrationPlan } from './plan-registrations.ts';
 import { Rivals } from './rivals.ts';
@@ -44,8 +44,6 @@ export interface ServiceReconcilerOptions {
 
 /** A held or waiting sweep is looked at again after so long; what ends it comes as a change of its own. */
 const HELD_MS = 30_000;
-/** Whether an entry that is left to another Service has to go after all is looked at again after so long. */
-const LEFT_MS = 2_000;
 /** A write whose echo does not come is looked after again after so long. */
 const ECHO_MS = 16_000;
 const AWAITING_ECHO: Result = { requeueAfterMs: ECHO_MS };
@@ -223,7 +221,7 @@ export class ServiceReconciler implements Reconciler {
 
 /** When to look again at what is not done yet, as nothing tells that it could be. */
 function againAfter({ held, left, more }: { held: boolean; left: boolean; more: boolean }): Result {
-  if (left) return { requeueAfterMs: LEFT_MS };
+  if (left) return { requeueAfterMs: LEFT_AGAIN_MS };
   if (more) return { requeueAfterMs: ECHO_MS };
   return held ? { requeueAfterMs: HELD_MS } : DONE;
 }

@@ -1,12 +1,20 @@
-import type { Clock } from '../../../core/clock.ts';
-import type { PlannedInstance } from './plan-registrations.ts';
+import type { Clock } from '../../core/clock.ts';
 
-/** An entry is left to another Service for so long: that one's reconcile has ended within it, and been tried again. */
+/** What an object wants an entry to be. */
+interface Planned {
+  readonly key: string;
+  /** Of all that it is to be. */
+  readonly hash: string;
+}
+
+/** An entry is left to another object for so long: that one's reconcile has ended within it, and been tried again. */
 const LEFT_MS = 2 * 60_000;
 const MAX_REFUSED = 50_000;
+/** Whether an entry that is left to another object has to go after all is looked at again after so long. */
+export const LEFT_AGAIN_MS = 2_000;
 
 /**
- * How long an entry that has to go is left to another Service that is about to write over it: not once the servers have refused
+ * How long an entry that has to go is left to another object that is about to write over it: not once the servers have refused
  * what that one wants to write, and at most for a bounded time. Bounded: of a refusal that is forgotten the time alone counts.
  */
 export class Handovers {
@@ -21,7 +29,7 @@ export class Handovers {
   }
 
   /** The servers refused for good what an object declares. */
-  refused(ref: string, { key, hash }: PlannedInstance): void {
+  refused(ref: string, { key, hash }: Planned): void {
     this.#refused.delete(key);
     this.#refused.set(key, writeOf(ref, hash));
     for (const oldest of this.#refused.keys()) {
@@ -31,12 +39,12 @@ export class Handovers {
   }
 
   /** The servers took what an object declares. */
-  taken({ key }: PlannedInstance): void {
+  taken({ key }: Pick<Planned, 'key'>): void {
     this.#refused.delete(key);
   }
 
   /** Whether what an object declares may still be written: it was not refused as it is. */
-  mayWrite(ref: string, { key, hash }: PlannedInstance): boolean {
+  mayWrite(ref: string, { key, hash }: Planned): boolean {
     return this.#refused.get(key) !== writeOf(ref, hash);
   }
 

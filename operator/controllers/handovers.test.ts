@@ -1,4 +1,4 @@
-import { FakeClock } from '../../../core/clock.ts';
+import { FakeClock } from '../../core/clock.ts';
 import { Handovers } from './handovers.ts';
 
 const REF = 'Service/default/b';
