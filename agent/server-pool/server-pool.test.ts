@@ -121,6 +121,20 @@ describe('server pool', () => {
     expect(await readText(await pool.request(ask), 100)).toBe('fine');
   });
 
+  it('waits for news once, not anew at the next server', async () => {
+    const dies = await serve((request) => setTimeout(() => request.socket.destroy(), 1000));
+    let asked = '';
+    const lives = await serve(({ url = '' }, response) => {
+      asked = url;
+      response.end('fine');
+    });
+    const path = '/v1/kv/a?index=7&wait=20s';
+    await readText(await poolOf(dies, lives).request({ ...ask, path, deadlineMs: 30_000 }), 100);
+    const [, left] = /^\/v1\/kv\/a\?index=7&wait=(\d+)ms$/.exec(asked) ?? [];
+    expect(Number(left)).toBeGreaterThan(9_000);
+    expect(Number(left)).toBeLessThanOrEqual(19_000);
+  });
+
   it('keeps its deadline when a server hangs', async () => {
     const pool = poolOf(await serve(() => {}));
     const started = performance.now();

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import { type ClientTls, tlsConnector } from '../../api/http/client-tls.ts';
+import { pathLeftToWait } from '../../api/http/forwarding.ts';
 import { wasNotSent } from '../../api/http/not-sent.ts';
 import { Backoff } from '../../core/backoff.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -148,13 +149,15 @@ export class ServerPool {
    */
   async request(request: ServerRequest): Promise<ServerResponse> {
     if (this.#members.length === 0) throw new AppError('noLeader', NO_SERVERS, { facts: { servers: 0 } });
-    const end = this.#clock.monotonic() + request.deadlineMs;
+    const came = this.#clock.monotonic();
+    const end = came + request.deadlineMs;
     const failures: string[] = [];
     for (const member of this.#order()) {
       const leftMs = end - this.#clock.monotonic();
       if (leftMs <= 0) break;
       try {
-        const response = await this.#send(member, request, leftMs);
+        const path = pathLeftToWait(request.path, this.#clock.monotonic() - came);
+        const response = await this.#send(member, { ...request, path }, leftMs);
         if (
           request.body instanceof Readable ||
           !mayBeAnsweredElsewhere(response, request) ||

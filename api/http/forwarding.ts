@@ -19,15 +19,50 @@ const HOP_HEADERS = new Set([
 const DEFAULT_WAIT_MS = 300_000;
 const MAX_WAIT_MS = 24 * 3_600_000;
 export const GRACE_MS = 10_000;
+/** Longer waits are cut to this unless configured otherwise (Consul's max_query_time). */
+const USUAL_MAX_WAIT_MS = 600_000;
+/** What is less is not worth another text. */
+const MIN_WAITED_MS = 100;
 /** How long the answer to a request may take: what a blocking query may wait for, and some. */
 export function answerMs(query: URLSearchParams): number {
   return waitMs(query) + GRACE_MS;
 }
 
 function waitMs(query: URLSearchParams): number {
-  if (!query.has('index')) return 0;
-  const wait = Math.min(parseGoDuration(query.get('wait') || '') || DEFAULT_WAIT_MS, MAX_WAIT_MS);
-  return wait * (1 + 1 / 16);
+  return query.has('index') ? Math.min(askedWaitMs(query), MAX_WAIT_MS) * (1 + 1 / 16) : 0;
+}
+
+function askedWaitMs(query: URLSearchParams): number {
+  return parseGoDuration(query.get('wait') || '') || DEFAULT_WAIT_MS;
+}
+
+/**
+ * The query of a request that has waited elsewhere for `waitedMs` and is asked again: what is left of its wait, so that its client,
+ * which reckons with one wait, is still there for the answer. The same query when it does not wait.
+ */
+export function leftToWait(query: URLSearchParams, waitedMs: number): URLSearchParams {
+  if (waitedMs < MIN_WAITED_MS || !(query.has('index') || query.has('hash'))) return query;
+  const left = new URLSearchParams(query);
+  left.set('wait', `${Math.max(1, Math.floor(Math.min(askedWaitMs(query), USUAL_MAX_WAIT_MS) - waitedMs))}ms`);
+  return left;
+}
+
+/** A request that is asked again, with `leftToWait` for its query. */
+export function askedAgain(request: RouteRequest, waitedMs: number): RouteRequest {
+  const query = leftToWait(request.query, waitedMs);
+  if (query === request.query) return request;
+  const { method, path, params, headers, body, remoteAddress, clientCertificate, signal } = request;
+  const hold: RouteRequest['hold'] = (read) => request.hold(read);
+  return { method, path, params, query, headers, body, remoteAddress, clientCertificate, signal, hold };
+}
+
+/** `leftToWait` of a path with its query. */
+export function pathLeftToWait(path: string, waitedMs: number): string {
+  const at = path.indexOf('?');
+  if (at < 0) return path;
+  const query = new URLSearchParams(path.slice(at + 1));
+  const left = leftToWait(query, waitedMs);
+  return left === query ? path : `${path.slice(0, at)}?${left}`;
 }
 
 /** The decoded path in its encoded form. */

@@ -40,13 +40,19 @@ class Follower extends SoleLeadership implements Leadership {
   }
 }
 
-function bench(send: () => Promise<Forwarded>) {
+function bench(send: (query: string) => Promise<Forwarded>) {
   const clock = new FakeClock();
   const leadership = new Follower(clock);
   const own: Route = { method: 'PUT', path: '/v1/kv/:key', handle: () => ({ json: 'here' }) };
-  const [route] = forwardToLeader([own], { clock, leadership, client: { send } });
-  const ask = (method: 'GET' | 'PUT') => {
-    const request = routeRequest(method, '/v1/kv/a');
+  const [route] = forwardToLeader([own], {
+    clock,
+    leadership,
+    client: {
+      send: (_address, _route, { query }) => send(query.toString()),
+    },
+  });
+  const ask = (method: 'GET' | 'PUT', query = '') => {
+    const request = { ...routeRequest(method, '/v1/kv/a'), query: new URLSearchParams(query) };
     const answer: { response?: RouteResponse; error?: unknown; atMs?: number } = {};
     const settled = (more: object) => Object.assign(answer, more, { atMs: clock.monotonic() });
     Promise.resolve(route!.handle(request)).then(
@@ -112,5 +118,23 @@ describe('what is handed to the leader', () => {
     leadership.learn(OTHER);
     await clock.advance(100);
     expect(answer.response).toEqual({ json: 'there' });
+  });
+
+  it('waits for news once, not anew at the next leader', async () => {
+    let lose: (outcome: Forwarded) => void = () => {};
+    const asked: string[] = [];
+    const { clock, leadership, ask } = bench((query) => {
+      asked.push(query);
+      return asked.length === 1 ? new Promise<Forwarded>((resolve) => (lose = resolve)) : done();
+    });
+    leadership.known = OTHER;
+    ask('GET', 'index=7&wait=20s');
+    await clock.advance(17_000);
+    leadership.learn(undefined);
+    lose(await unsent());
+    await clock.advance(1000);
+    leadership.learn(OTHER);
+    await clock.advance(100);
+    expect(asked).toEqual(['index=7&wait=20s', 'index=7&wait=2000ms']);
   });
 });

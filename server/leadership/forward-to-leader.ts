@@ -1,3 +1,4 @@
+import { askedAgain } from '../../api/http/forwarding.ts';
 import { consistencyOf } from '../../api/http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../../api/http/route.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -60,16 +61,18 @@ async function elsewhere(
   const { clock, leadership, client } = deps;
   if (held.count >= MAX_HELD) throw new AppError('queueFull', `${MAX_HELD} requests already wait for the leader`);
   const holdMs = Math.max(HOLD_MS - leadership.lastContactMs(), MIN_HOLD_MS);
-  let until = clock.monotonic() + holdMs;
+  const came = clock.monotonic();
+  let until = came + holdMs;
   let reason = '';
   held.count++;
   try {
     for (;;) {
-      if (leadership.leads()) return await here(route, request, deps);
+      const asked = askedAgain(request, clock.monotonic() - came);
+      if (leadership.leads()) return await here(route, asked, deps);
       const leader = leadership.leader();
       if (leader) {
         const begun = clock.monotonic();
-        const sent = await client.send(leader.address, route, request);
+        const sent = await client.send(leader.address, route, asked);
         if (sent.answered) return sent.response;
         reason = sent.reason;
         // A blocking query whose leader was lost meanwhile.
