@@ -10,17 +10,13 @@ const MAX_ARCHIVE_BYTES = 16 * 1024 ** 3;
 
 /** Saves and restores all data. */
 export function snapshotPart(deps: PartDeps): ServerPart {
-  const spool = new Spool({ folder: deps.spoolDir, own: deps.ownsSpoolDir });
+  const spool = new Spool(deps, { folder: deps.spoolDir, own: deps.ownsSpoolDir });
   const restore = new SnapshotRestore({ ...deps, spool }, { maxArchiveBytes: MAX_ARCHIVE_BYTES });
   const sweeper: Runnable = {
     name: 'spool-leftovers',
     async run(ctx: RunContext) {
       ctx.ready();
-      try {
-        await spool.sweep();
-      } catch (error) {
-        deps.log.warn('archives that a restore left could not be deleted', { text: errorText(error) });
-      }
+      await spool.sweep();
       await aborted(ctx.signal);
     },
   };
