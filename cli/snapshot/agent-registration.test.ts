@@ -19,7 +19,7 @@ describe('the registration of a snapshot agent', () => {
     const stop = new AbortController();
     const beating = registration.run(stop.signal);
     const told = registration.tell(false);
-    await clock.advance(5_000);
+    await clock.advance(8_000);
     expect(await Promise.race([told, 'still waiting'])).toBeUndefined();
     expect(said).toEqual(['Registration failed, tried again: no answer in time']);
     isSilent = false;
@@ -27,5 +27,29 @@ describe('the registration of a snapshot agent', () => {
     expect(said).toHaveLength(1);
     stop.abort();
     await beating;
+  });
+
+  it('waits for an agent that itself waits for servers that hang', async () => {
+    const clock = new FakeClock();
+    const said: string[] = [];
+    const paths: string[] = [];
+    const put = async (path: string, { timeoutMs = 30_000 }: ApiRequest = {}) => {
+      await clock.sleep(Math.min(timeoutMs, 5_200));
+      if (timeoutMs < 5_200) throw new Error('no answer in time');
+      paths.push(path);
+    };
+    const registration = new AgentRegistration(
+      { api: { put } as Pick<HttpApi, 'put'>, clock, say: (text) => said.push(text) },
+      { id: 'snapshot:1', service: 'snapshot', deregisterAfter: '' },
+    );
+    const stop = new AbortController();
+    const beating = registration.run(stop.signal);
+    await clock.advance(10_000);
+    stop.abort();
+    await beating;
+    const removed = registration.remove();
+    await clock.advance(6_000);
+    await removed;
+    expect([said, paths]).toEqual([[], ['/v1/agent/service/register', '/v1/agent/service/deregister/snapshot%3A1']]);
   });
 });
