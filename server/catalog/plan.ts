@@ -36,6 +36,12 @@ export interface Loss {
   readonly check?: string;
 }
 
+/** What stores limit, each by itself. */
+export interface PlanSize {
+  readonly ops: number;
+  readonly compares: number;
+}
+
 /** Collects compares, operations and locks. Everything that is read to decide is compared. */
 export class PlanBuilder {
   /** Keys of the store. */
@@ -127,14 +133,13 @@ export class PlanBuilder {
     return this.#losses;
   }
 
-  /** Of the keys and values that are put. */
+  /** Of the keys and values that are put, and of the keys that are compared. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Operations or compares, whichever are more: what a store's limit counts. */
-  get size(): number {
-    return Math.max(this.#ops.length, this.#keys.length + this.#ranges.length);
+  get size(): PlanSize {
+    return { ops: this.#ops.length, compares: this.#keys.length + this.#ranges.length };
   }
 
   /** Whether this key is written, or would be if it had to change. */
@@ -178,6 +183,7 @@ export class PlanBuilder {
     }
     const hold: KeyHold = { kind: 'key', key, modRevision: known?.modRevision ?? 0, slot: slotOf(key), mode };
     this.#keys.push(hold);
+    this.#bytes += key.length;
     this.#byKey?.set(key, hold);
   }
 

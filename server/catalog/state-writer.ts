@@ -7,7 +7,7 @@ import { type Hold, KeyedLocks, type LockMode } from './keyed-locks.ts';
 import { GENERATION_KEY } from './keys.ts';
 import { loadedAnew } from './loaded-anew.ts';
 import { overRefused } from './over-refused.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanSize } from './plan.ts';
 import type { RevisionGate } from './revision-gate.ts';
 import type { CatalogState } from './state.ts';
 
@@ -30,6 +30,8 @@ export interface StateWriterOptions {
  * More than this means a quarrel.
  */
 const MAX_ATTEMPTS = 16;
+/** The leader's term, and the catalog's generation. */
+const OWN_COMPARES = 2;
 /** How long the state may take to show a commit, or the catalog that a restore has put in place of its own. */
 const APPLY_DEADLINE_MS = 10_000;
 
@@ -71,9 +73,14 @@ export class StateWriter {
     );
   }
 
-  /** Operations of one plan at most. Plans of as many compares fit beside the writer's own: stores take more of them. */
+  /** Operations of one plan at most. */
   get maxOps(): number {
     return this.#deps.store.traits.maxTxnOps;
+  }
+
+  /** What one plan may have, beside the writer's own compares. */
+  get maxSize(): PlanSize {
+    return { ops: this.maxOps, compares: this.#deps.store.traits.maxTxnCompares - OWN_COMPARES };
   }
 
   /** Bytes of one plan's keys and values at most. */

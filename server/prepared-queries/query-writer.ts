@@ -2,7 +2,7 @@ import { checkQuery, type QueryContent } from '../../api/shapes/prepared-query.t
 import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { Key } from '../../store/store.ts';
-import { type Known, type Plan, PlanBuilder } from '../catalog/plan.ts';
+import { type Known, type Plan, PlanBuilder, type PlanSize } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { StateWriter } from '../catalog/state-writer.ts';
 import { type QueryEntry, type QueryRecord, type QueryTable, queryRest } from './query-table.ts';
@@ -21,7 +21,7 @@ export interface QueryWriterDeps {
   readonly random: Pick<Random, 'uuid'>;
 }
 
-/** A query, and its name. */
+/** A query, and its name: as many operations as compares. */
 const OPS_OF_QUERY = 2;
 
 /** Creates, changes and removes prepared queries. Refusals have Consul's texts. */
@@ -59,9 +59,10 @@ export class QueryWriter {
   }
 
   /** Adds the end of queries that are bound to a session to the plan that ends it; whether all of them fit. */
-  planSessionEnd(plan: PlanBuilder, session: string, maxOps: number): boolean {
+  planSessionEnd(plan: PlanBuilder, session: string, max: PlanSize): boolean {
     for (const entry of this.#deps.table.ofSession(session)) {
-      if (plan.size + OPS_OF_QUERY > maxOps) return false;
+      const { ops, compares } = plan.size;
+      if (ops + OPS_OF_QUERY > max.ops || compares + OPS_OF_QUERY > max.compares) return false;
       this.#planRemoval(plan, entry);
     }
     return true;

@@ -1,3 +1,5 @@
+import type { AppError } from '../../core/errors.ts';
+import { openMemoryStore } from '../../store/memory/memory-store.ts';
 import { jsonOf, RunningServer } from '../../test/support/running-server.ts';
 
 const NODE = { Node: 'n1', Address: '10.0.0.1' };
@@ -8,8 +10,8 @@ interface Row {
   readonly ModifyIndex: number;
 }
 
-async function started() {
-  const server = await RunningServer.start();
+async function started(store = openMemoryStore()) {
+  const server = await RunningServer.start({ store });
   const put = async (url: string, body: unknown) => jsonOf(await server.call('PUT', url, { body }));
   return {
     server,
@@ -73,6 +75,43 @@ describe('a session whose check turns critical', () => {
     await checks('critical', ids);
     expect(await Promise.all(sessions.map((session) => lives(session)))).not.toContain(true);
     expect((await rows()).filter(({ Session }) => Session !== undefined)).toEqual([]);
+    await server.stop();
+  });
+
+  it('lets go with the index of that also where the transaction relies on more than it writes', async () => {
+    const { server, checks, create, acquire, rows, lives, indexOf, txn } = await started();
+    await checks('passing', ['c']);
+    const id = await create({ NodeChecks: ['c'] });
+    await acquire('x', id);
+    const read = Array.from({ length: 126 }, (_, n) => ({ KV: { Verb: 'check-not-exists', Key: `none/${n}` } }));
+    const critical = { Node: 'n1', CheckID: 'c', Name: 'c', Status: 'critical' };
+    await txn([...read, { Check: { Verb: 'set', Check: critical } }]);
+    expect(await lives(id)).toBe(false);
+    expect(await rows()).toMatchObject([{ Key: 'held/x', ModifyIndex: await indexOf('c') }]);
+    await server.stop();
+  });
+
+  it('ends also where a transaction relies on almost as much as a store takes', async () => {
+    const store = openMemoryStore({ limits: { maxTxnCompares: 40 } });
+    const { server, checks, create, acquire, rows, lives, txn } = await started(store);
+    const critical = { Check: { Verb: 'set', Check: { Node: 'n1', CheckID: 'c', Name: 'c', Status: 'critical' } } };
+    const taken: boolean[] = [];
+    for (let count = 28; count <= 40; count++) {
+      await checks('passing', ['c']);
+      const id = await create({ NodeChecks: ['c'] });
+      await acquire('x', id);
+      const read = Array.from({ length: count }, (_, n) => ({ KV: { Verb: 'check-not-exists', Key: `none/${n}` } }));
+      const alone = await txn([...read, critical]).then(
+        () => true,
+        (error: AppError) => error.code !== 'tooLarge',
+      );
+      taken.push(alone);
+      if (!alone) continue;
+      expect(await lives(id)).toBe(false);
+      expect((await rows()).map(({ Session }) => Session)).toEqual([undefined]);
+    }
+    // Two compares are the server's own, and the check has its node and its two entries.
+    expect(taken.lastIndexOf(true)).toBe(36 - 28);
     await server.stop();
   });
 

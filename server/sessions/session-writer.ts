@@ -1,7 +1,7 @@
 import type { SessionContent } from '../../api/shapes/session.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
-import { type Plan, PlanBuilder } from '../catalog/plan.ts';
+import { type Plan, PlanBuilder, type PlanSize } from '../catalog/plan.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import type { StateWriter } from '../catalog/state-writer.ts';
 import { encodeKv, type KvEntry } from '../kv/kv-record.ts';
@@ -10,12 +10,12 @@ import type { LockDelays } from './lock-delays.ts';
 import { bindingProblem, boundChecks, contentProblem, lockDelayMs } from './session-rules.ts';
 import type { SessionEntry, SessionRecord, SessionTable } from './session-table.ts';
 
-/** Adds to a plan of so many operations the end of whatever else is bound to a session; whether all of it fits. */
-export type PlanBoundEnd = (plan: PlanBuilder, session: string, maxOps: number) => boolean;
+/** Adds to a plan of at most this size the end of whatever else is bound to a session; whether all of it fits. */
+export type PlanBoundEnd = (plan: PlanBuilder, session: string, max: PlanSize) => boolean;
 
 export interface SessionWriterDeps {
   readonly state: CatalogState;
-  readonly writer: Pick<StateWriter, 'write' | 'maxOps' | 'maxBytes'>;
+  readonly writer: Pick<StateWriter, 'write' | 'maxOps' | 'maxSize' | 'maxBytes'>;
   readonly table: SessionTable;
   readonly delays: LockDelays;
   readonly keys: Pick<KvTable, 'segment' | 'get' | 'stored' | 'isOwed' | 'heldBy'>;
@@ -72,8 +72,9 @@ export class SessionWriter {
 
   /** Whether a session's end can be added to a transaction, at least as a mark. */
   hasRoom(plan: PlanBuilder): boolean {
-    const { maxOps, maxBytes } = this.#deps.writer;
-    return plan.size < maxOps && plan.bytes < maxBytes * BYTES_FOR_VALUES;
+    const { maxSize: max, maxBytes } = this.#deps.writer;
+    const { ops, compares } = plan.size;
+    return ops < max.ops && compares < max.compares && plan.bytes < maxBytes * BYTES_FOR_VALUES;
   }
 
   /**
@@ -89,7 +90,7 @@ export class SessionWriter {
     const marked = marks || plan.relies(place);
     plan.own(place, stored);
     const held = marked ? [] : this.#held(shape.ID);
-    const unbound = !marked && planBoundEnd(plan, shape.ID, writer.maxOps - 1);
+    const unbound = !marked && planBoundEnd(plan, shape.ID, besideSession(writer.maxSize));
     const batch = this.#batch(entry, held, plan);
     const whole = unbound && batch.length === held.length && !held.some(({ rest }) => plan.owns(this.#keyOf(rest)));
     if (whole) {
@@ -158,7 +159,7 @@ export class SessionWriter {
     const entry = table.stored(id);
     if (entry?.stored.record.deadSinceMs === undefined) return false;
     plan.own(this.#key(id), entry.stored);
-    const unbound = planBoundEnd(plan, id, writer.maxOps - 1);
+    const unbound = planBoundEnd(plan, id, besideSession(writer.maxSize));
     const held = this.#held(id);
     const batch = this.#batch(entry, held, plan);
     this.#planRelease(plan, entry, batch);
@@ -173,17 +174,19 @@ export class SessionWriter {
     return [...keys.heldBy(id)].map((rest) => keys.stored(rest)!);
   }
 
-  /** As many of the keys as fit into the plan beside what it has and the session itself. */
+  /** As many of the keys as fit into the plan beside what it has, the session's own compare too, and what is done to it. */
   #batch(entry: SessionEntry, held: readonly KvEntry[], plan: PlanBuilder): KvEntry[] {
-    const { maxOps, maxBytes } = this.#deps.writer;
+    const { maxSize, maxBytes } = this.#deps.writer;
+    const max = besideSession(maxSize);
+    // Each is written and compared, and so is its delay.
     const perKey = lockDelayMs(entry.shape) > 0 ? 2 : 1;
-    const taken = plan.size + 1;
+    const room = Math.min(max.ops - plan.size.ops, max.compares - plan.size.compares);
     let bytes = maxBytes * BYTES_FOR_VALUES - plan.bytes;
     const batch: KvEntry[] = [];
     for (const key of held) {
       // Its name shows up to four times: put and compared, and that for its delay.
       bytes -= key.rest.length * 12 + (entry.shape.Behavior === 'delete' ? 0 : key.value.byteLength);
-      if (taken + (batch.length + 1) * perKey > maxOps || bytes < 0) break;
+      if ((batch.length + 1) * perKey > room || bytes < 0) break;
       batch.push(key);
     }
     return batch;
@@ -212,4 +215,9 @@ export class SessionWriter {
   #key(id: string): string {
     return this.#deps.state.keys.table(this.#deps.table.segment, id);
   }
+}
+
+/** What is left for others where the plan relies on the session and is still to write it. */
+function besideSession({ ops, compares }: PlanSize): PlanSize {
+  return { ops: ops - 1, compares };
 }
