@@ -17,15 +17,29 @@ interface Deletion {
   readonly present: ReadonlyMap<Key, Known>;
 }
 
+/**
+ * Entries of ranges that a transaction relies upon one by one, half of its compares; of further ones only that nothing was put
+ * there.
+ */
+const MAX_RELIED_IN_RANGES = 512;
+
 /** What a transaction has done so far: its later operations see what its earlier ones wrote, the state is untouched. */
 export class Draft {
   readonly #entries = new Map<Key, Entry>();
   readonly #deletions: Deletion[] = [];
+  #reliedInRanges = 0;
   readonly #reads: { range: KeyRange; revision: number }[] = [];
 
   /** What is at a key; `base` is what the state has there. Read from now on means relied upon. */
   read<T>(key: Key, base: { readonly known: Known; readonly value: T } | undefined): T | undefined {
     return this.#entry(key, base).now as T | undefined;
+  }
+
+  /** An entry of a range, which `relyRange` is called for, is shown: it is relied upon, too, while there are few of these. */
+  readInRange(key: Key, base: { readonly known: Known; readonly value: unknown }): void {
+    if (this.#entries.has(key) || this.#reliedInRanges >= MAX_RELIED_IN_RANGES) return;
+    this.#reliedInRanges++;
+    this.#entry(key, base);
   }
 
   put(

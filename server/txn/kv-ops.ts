@@ -20,7 +20,7 @@ interface DraftKey extends KvContent, DraftIndexes {
   readonly broken?: string;
 }
 
-/** Keys of one tree that are relied upon one by one; of larger ones only that nothing was put there. */
+/** Keys of one tree that are relied upon one by one, as long as the draft does so; of larger ones only that nothing was put there. */
 const MAX_RELIED = 32;
 
 /** Consul's text for an operation that says no session. */
@@ -174,7 +174,7 @@ export class KvOperation {
       const place = state.keys.table(this.#deps.keys.segment, entry.rest);
       if (draft.wasDeleted(place)) continue;
       found.set(place, draftKey(entry));
-      if (relied++ < MAX_RELIED) draft.read(place, { known: entry, value: draftKey(entry) });
+      if (relied++ < MAX_RELIED) draft.readInRange(place, { known: entry, value: draftKey(entry) });
     }
     for (const { key, now } of draft.within(range)) {
       if (now) found.set(key, now as DraftKey);

@@ -65,6 +65,15 @@ describe('a transaction over the catalog', () => {
     expect((await txn(...checks.slice(0, 64))).status).toBe(200);
   });
 
+  it('reads any number of trees beside what it writes', async () => {
+    const trees = Array.from({ length: 64 }, (_, n) => `tree${n}/`);
+    const keys = trees.flatMap((tree) => Array.from({ length: 31 }, (_, n) => `${tree}${n}`));
+    const set = (Key: string) => ({ KV: { Verb: 'set', Key, Value: 'dg==' } });
+    for (let at = 0; at < keys.length; at += 128) await txn(...keys.slice(at, at + 128).map(set));
+    const reading = await txn(...trees.map((Key) => ({ KV: { Verb: 'get-tree', Key } })), ...trees.map(set));
+    expect([reading.status, reading.results?.length]).toEqual([200, keys.length + trees.length]);
+  });
+
   it('compares the index that a check shows, which is that of its later half', async () => {
     await server.register({ Node: 'n', Address: '10.0.0.1' });
     const own = {
