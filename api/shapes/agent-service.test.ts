@@ -54,8 +54,9 @@ describe('a service of an agent', () => {
     ['Connect.Native must not be set for a connect-proxy', { ...proxy({}), Connect: { Native: true } }],
     [
       'Proxy.Upstreams[1]: the destination is that of another',
-      upstreams(upstream('db'), upstream('DB', { LocalBindPort: 9 })),
+      upstreams(upstream('db'), upstream('db', { LocalBindPort: 9 })),
     ],
+    ['Proxy.Upstreams[0]: upstream destination name cannot be empty', upstreams({ LocalBindPort: 9 })],
     ['Proxy.Upstreams[1]: LocalBindPort 127.0.0.1:9000 is', upstreams(upstream('db'), upstream('api'))],
     ['Proxy.Upstreams[0]: LocalBindPort or LocalBindSocketPath', upstreams({ DestinationName: 'db' })],
     [
@@ -76,6 +77,7 @@ describe('a service of an agent', () => {
       'upstreams on other ports or addresses',
       upstreams(upstream('a'), upstream('b', { LocalBindAddress: '127.0.0.2' })),
     ],
+    ['names that differ in case', upstreams(upstream('db'), upstream('DB', { LocalBindPort: 9 }))],
     ['one name in two datacenters', upstreams(upstream('a'), upstream('a', { Datacenter: 'dc2', LocalBindPort: 9 }))],
     ['a socket instead of a port', upstreams({ DestinationName: 'a', LocalBindSocketPath: '/run/a' })],
     ['a transparent proxy', proxy({ Mode: 'transparent', Upstreams: [{ DestinationName: 'a' }] })],

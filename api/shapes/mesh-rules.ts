@@ -66,6 +66,7 @@ function upstreamProblems(proxy: Fields, needed: boolean): string[] {
   const transparent = proxy.Mode === 'transparent';
   for (const { at, upstream } of upstreamsOf(proxy)) {
     const field = `Proxy.Upstreams[${at}]`;
+    if (!upstream.DestinationName) problems.push(`${field}: upstream destination name cannot be empty`);
     const destination = destinationOf(upstream);
     if (destinations.has(destination)) problems.push(`${field}: the destination is that of another upstream`);
     destinations.add(destination);
@@ -86,17 +87,12 @@ function upstreamsOf({ Upstreams: upstreams }: Fields): { at: number; upstream: 
   return all.filter(({ upstream }) => typeof upstream === 'object' && upstream !== null && !Array.isArray(upstream));
 }
 
+/** As it is written: names that differ in case alone are told apart, as in Consul. */
 function destinationOf(upstream: Fields): string {
   const { DestinationType, DestinationNamespace, DestinationPeer, DestinationName, Datacenter } = upstream;
   const type = DestinationType || 'service';
   const namespace = DestinationNamespace || 'default';
-  return JSON.stringify([
-    type,
-    namespace,
-    DestinationPeer || '',
-    DestinationName || '',
-    Datacenter || '',
-  ]).toLowerCase();
+  return JSON.stringify([type, namespace, DestinationPeer || '', DestinationName || '', Datacenter || '']);
 }
 
 /** Where its own instance reaches it; undefined where it does not say. */

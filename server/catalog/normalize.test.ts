@@ -57,6 +57,10 @@ describe('a registration', () => {
     ['Port or SocketPath must be set for a connect-proxy', { Kind: 'connect-proxy', Proxy: TO_WEB }],
     ['Proxy.DestinationServiceName must be non-empty', { Kind: 'connect-proxy', Port: 1 }],
     ['Connect.Native must not be set', { Kind: 'connect-proxy', Port: 1, Proxy: TO_WEB, Connect: { native: true } }],
+    [
+      'upstream destination name cannot be empty',
+      { Kind: 'connect-proxy', Port: 1, Proxy: { ...TO_WEB, Upstreams: [{ LocalBindPort: 9 }] } },
+    ],
     ['Port must be non-zero for a mesh-gateway', { Kind: 'mesh-gateway' }],
     ['Proxy.DestinationServiceName must not be set', { Kind: 'mesh-gateway', Port: 1, Proxy: TO_WEB }],
     ['Ports[1].Name: HTTP is given twice', { Ports: [port('http', 80), port('HTTP', 81)] }],
