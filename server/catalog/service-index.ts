@@ -164,7 +164,10 @@ export class ServiceIndex {
     const listChanged = service.remove(entry);
     if (service.instances.length === 0) {
       services.delete(entry.serviceKey);
-      if (services.size === 0 && this.#byNamespace.delete(entry.namespace)) this.#turns++;
+      if (services.size === 0 && this.#byNamespace.delete(entry.namespace)) {
+        this.#since.delete(entry.namespace);
+        this.#turns++;
+      }
     }
     return { service, listChanged };
   }
