@@ -93,6 +93,34 @@ describe('an agent that is told to join a server', () => {
   });
 });
 
+describe('an agent that reads its configuration anew', () => {
+  it('brings back what somebody has taken out of the catalog, and keeps tags that others have set there', async () => {
+    const shared = { name: 'shared', tags: ['v1'], enable_tag_override: true };
+    const file = JSON.stringify({ services: [{ name: 'web' }, shared] });
+    const world = { readFile: () => file, readFolder: () => [], hostname: () => 'n1' };
+    const { config } = parseAgentConfig(['-dev', '-config-file', '/app.json'], world);
+    const clock = new FakeClock();
+    const servers = new FakeServerCatalog();
+    const agent = composeAgent(config, { ...deps(), clock, servers });
+    const stop = new AbortController();
+    const done = agent.runnable.run({ signal: stop.signal, ready: () => {} });
+    await clock.advance(1_000);
+    const tagsOf = () => servers.services.get('shared')!.registration.Service!.Tags;
+    const entry = servers.services.get('shared')!;
+    entry.registration = { ...entry.registration, Service: { ...entry.registration.Service!, Tags: ['primary'] } };
+    servers.services.delete('web');
+    await clock.advance(1_000);
+    expect(servers.services.has('web')).toBe(false);
+    await agent.reconfigure(config);
+    await clock.advance(1_000);
+    expect([servers.services.has('web'), tagsOf()]).toEqual([true, ['primary']]);
+    stop.abort();
+    servers.wake();
+    await clock.advance(1);
+    await done;
+  });
+});
+
 describe('an agent that starts anew', () => {
   let dataDir: string;
   beforeEach(async () => {

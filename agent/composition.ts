@@ -114,7 +114,7 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
   const joining = join && {
     join: async (address: string) => {
       await join(address);
-      syncer.joined();
+      syncer.compareNow();
       follower.joined();
     },
   };
@@ -153,6 +153,8 @@ export function composeAgent(config: AgentConfig, deps: AgentDeps): ComposedAgen
       const node = nodeIdentity(next, deps.identity);
       if (canonicalJson(node) !== canonicalJson(nodeIdentity(before, deps.identity))) syncer.setNode(node);
       await applyDeclared(local, next);
+      // What is declared as before is no news: it comes back where somebody has taken it out of the catalog.
+      syncer.compareNow();
     },
   };
 }

@@ -141,8 +141,8 @@ export class AntiEntropySyncer implements Runnable {
     limit.abort();
   }
 
-  /** A server was joined by hand: somebody waits for what is declared here to appear. Compares now. */
-  joined(): void {
+  /** Somebody waits for what is declared here to appear: a server was joined by hand, or the configuration read anew. Compares now. */
+  compareNow(): void {
     this.#compareAt(this.#deps.clock.monotonic());
   }
 

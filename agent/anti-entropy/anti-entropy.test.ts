@@ -406,7 +406,7 @@ describe('anti-entropy', () => {
     // As an attempt has just failed, the next one is seconds away.
     await clock.advance(1);
     expect([catalog.services.has('web-1'), local.check('default/a')]).toEqual([false, undefined]);
-    syncer.joined();
+    syncer.compareNow();
     follower.joined();
     await clock.advance(1);
     expect(catalog.services.has('web-1')).toBe(true);
