@@ -5,6 +5,8 @@ import { removeFolder, tempFolder } from '../../test/support/processes/temp-fold
 import { describeReal, findProgram } from '../../test/support/require-real.ts';
 import { findEtcdOf, isEtcdOf } from './process-table.ts';
 
+/** May not see where processes of root were started. */
+const NOBODY = 65_534;
 const unshare = process.getuid?.() === 0 ? findProgram('unshare') : undefined;
 
 describe('the etcd of a data folder', () => {
@@ -60,6 +62,22 @@ describe('the etcd of a data folder', () => {
     for (const each of [one, two]) mkdirSync(join(each, 'data'), { recursive: true });
     const pid = await run(args, [], one);
     expect([findEtcdOf(join(one, 'data')), findEtcdOf(join(two, 'data'))]).toEqual([pid, undefined]);
+  });
+
+  describeReal('another user', process.getuid?.() === 0, 'as root', 'of another user', () => {
+    it('may be that of any folder that ends like its path, which is not absolute', async () => {
+      const pid = await run(['--data-dir', './one/data', '--listen-peer-urls', 'x'], [], folder);
+      const unnamed = await run(['--data-dir', '.', '--listen-peer-urls', 'x'], [], folder);
+      const asked = [join('one', 'data'), join('two', 'data'), 'data'].map((path) => join(folder, path));
+      process.seteuid!(NOBODY);
+      try {
+        expect(asked.map((path) => isEtcdOf(pid, path))).toEqual([true, false, false]);
+        expect(asked.map(findEtcdOf)).toEqual([pid, undefined, undefined]);
+        expect(isEtcdOf(unnamed, folder)).toBe(false);
+      } finally {
+        process.seteuid!(0);
+      }
+    });
   });
 
   describeReal('unshare', unshare !== undefined, 'as root, with util-linux', 'in another container', () => {

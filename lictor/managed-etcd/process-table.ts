@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
+import { isAbsolute, normalize, resolve, sep } from 'node:path';
 
 /** Where the arguments of processes can be read. */
 const HAS_TABLE = existsSync('/proc/self/cmdline');
@@ -16,9 +16,7 @@ export function isEtcdOf(pid: number, dataDir: string): boolean {
     const at = args.indexOf('--data-dir');
     if (at < 0 || !args.includes('--listen-peer-urls')) return false;
     const theirs = args[at + 1] ?? '';
-    // A path that is not absolute begins where the process was started.
-    const from = isAbsolute(theirs) ? '/' : readlinkSync(`/proc/${pid}/cwd`);
-    return resolve(from, theirs) === resolve(dataDir);
+    return isAbsolute(theirs) ? resolve(theirs) === resolve(dataDir) : isRelativeTo(pid, theirs, resolve(dataDir));
   } catch {
     return false;
   }
@@ -34,6 +32,27 @@ export function findEtcdOf(dataDir: string): number | undefined {
 /** @throws when the process has ended. */
 export function argumentsOf(pid: number): string[] {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+}
+
+/**
+ * Whether a path that is not absolute leads from where the process was started to the data folder. Where another user's process
+ * was started may not be seen: whatever ends alike may be it.
+ */
+function isRelativeTo(pid: number, theirs: string, dataDir: string): boolean {
+  try {
+    return resolve(readlinkSync(`/proc/${pid}/cwd`), theirs) === dataDir;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    return endsLike(dataDir, theirs);
+  }
+}
+
+/** Whether the relative path could lead to the absolute one: it names its last folders. */
+function endsLike(path: string, relative: string): boolean {
+  const parts = normalize(relative)
+    .split(sep)
+    .filter((part) => part !== '' && part !== '.' && part !== '..');
+  return parts.length > 0 && path.endsWith(`${sep}${parts.join(sep)}`);
 }
 
 /** Processes of other containers may have another folder at the same path. */
