@@ -19,7 +19,7 @@ const PATIENCE = 3;
  * transactions of its own. The revision of the write. @throws AppError as `StateWriter.write`.
  */
 export async function writeWithEnds(
-  writer: Pick<StateWriter, 'write'>,
+  writer: Pick<StateWriter, 'write' | 'maxSize' | 'maxBytes'>,
   ends: BoundEnds,
   makePlan: () => PlanBuilder,
 ): Promise<Revision> {
@@ -29,7 +29,8 @@ export async function writeWithEnds(
     const plan = makePlan();
     const { losses } = plan;
     const options = { marks: ++planned > PATIENCE };
-    whole = losses.length === 0 || ends.planEnds(plan, losses, options);
+    // What is too large will be refused: nothing ends for it.
+    whole = losses.length === 0 || !fits(plan, writer) || ends.planEnds(plan, losses, options);
     if (whole) return plan;
     const first = new PlanBuilder();
     ends.planEnds(first, losses, options);
@@ -39,4 +40,8 @@ export async function writeWithEnds(
     const revision = await writer.write(() => withEnds().build());
     if (whole) return revision;
   }
+}
+
+function fits({ size, bytes }: PlanBuilder, { maxSize, maxBytes }: Pick<StateWriter, 'maxSize' | 'maxBytes'>): boolean {
+  return size.ops <= maxSize.ops && size.compares <= maxSize.compares && bytes <= maxBytes;
 }

@@ -15,7 +15,7 @@ import { type TxnContext, TxnRefusal } from './txn-context.ts';
 export interface TxnBackendDeps extends KvOpDeps {
   readonly clock: Clock;
   readonly state: CatalogState;
-  readonly writer: Pick<StateWriter, 'write'>;
+  readonly writer: Pick<StateWriter, 'write' | 'maxSize' | 'maxBytes'>;
   readonly sessionTable: SessionTable;
   readonly sessionWriter: Pick<SessionWriter, 'planEnd'>;
   readonly boundEnds: BoundEnds;

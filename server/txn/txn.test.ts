@@ -174,6 +174,18 @@ describe('a transaction over the catalog', () => {
     });
   });
 
+  it('ends no session when it is too large itself', async () => {
+    const nodeCheck = (more: object = {}) => check('set', { ServiceID: '', ...more });
+    await txn(node('set'), nodeCheck());
+    const made = await server.call('PUT', '/v1/session/create', { body: { Node: 'n', NodeChecks: ['c'] } });
+    const { ID } = jsonOf(made) as { ID: string };
+    const others = Array.from({ length: 70 }, (_, n) => nodeCheck({ CheckID: `c${n}` }));
+    await expect(txn(nodeCheck({ Status: 'critical' }), ...others)).rejects.toMatchObject({ code: 'tooLarge' });
+    expect((await server.get<unknown[]>(`/v1/session/info/${ID}`)).json).toHaveLength(1);
+    await txn(nodeCheck({ Status: 'critical' }), ...others.slice(0, 20));
+    expect((await server.get<unknown[]>(`/v1/session/info/${ID}`)).json).toEqual([]);
+  });
+
   it('ends a session together with what it writes', async () => {
     await txn(node('set'));
     const made = await server.call('PUT', '/v1/session/create', { body: { Node: 'n', NodeChecks: [] } });
