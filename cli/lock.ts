@@ -70,7 +70,7 @@ async function lock(prefix: string, child: string[], flags: LockFlags, io: Comma
   const off = io.onHangup?.(() => hungUp.abort());
   const stop = AbortSignal.any([io.signal, hungUp.signal]);
   try {
-    say(`Setting up lock at path: ${options.prefix}`);
+    say(`Setting up lock at path: ${options.prefix}${options.limit === 1 ? '/.lock' : ''}`);
     say('Attempting lock acquisition');
     const isHeld = await held.acquire(stop);
     // It may have come while the last request was on its way, too.

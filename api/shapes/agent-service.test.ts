@@ -42,6 +42,15 @@ describe('a service of an agent', () => {
     expect(() => decoded({ Name: 'web', ...more })).toThrow(text);
   });
 
+  it('may say as a mesh gateway, and only so, that other datacenters reach servers through it', () => {
+    const Meta = { 'consul-wan-federation': '1' };
+    expect(decoded({ Name: 'gw', Kind: 'mesh-gateway', Port: 8443, Meta }).instance.Meta).toEqual(Meta);
+    expect(() => decoded({ Name: 'web', Meta })).toThrow(/'consul-' is reserved/);
+    expect(() => decoded({ Name: 'gw', Kind: 'mesh-gateway', Port: 8443, Meta: { 'consul-x': '1' } })).toThrow(
+      /'consul-' is reserved/,
+    );
+  });
+
   it('may have the default one of its named ports as its port', () => {
     const Ports = [named('http', 80), named('admin', 81)];
     for (const more of [{}, { Port: 80 }, { Port: 81 }]) {

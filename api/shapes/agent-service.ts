@@ -106,7 +106,7 @@ export function normalizeAgentService(given: AgentServiceInput, policy: CheckPol
   if (/^(0\.0\.0\.0|::|\[::\])$/.test(address)) throw bad('Invalid service address', 'Address');
   const port = checkedPort(input.Port ?? 0, 'Port');
   const weights = checkedWeights(input.Weights);
-  checkMeta(input.Meta ?? {});
+  checkMeta(input);
   const checks = [...(input.Check ? [input.Check] : []), ...(input.Checks ?? [])];
   const named = checks.map((check, at) =>
     normalizeAgentCheck(
@@ -178,8 +178,11 @@ function checkedWeights(input: Partial<Weights> | undefined): Weights {
   return weights;
 }
 
-function checkMeta(meta: Readonly<Record<string, string>>): void {
-  const pairs = Object.entries(meta);
+/** By this a mesh gateway says that servers of other datacenters reach those of its own through it (Consul, WAN federation). */
+const WAN_FEDERATION = 'consul-wan-federation';
+
+function checkMeta({ Kind, Meta = {} }: AgentServiceInput): void {
+  const pairs = Object.entries(Meta);
   if (pairs.length > MAX_METADATA_PAIRS) {
     throw bad(
       `Invalid Service Meta: Node metadata cannot contain more than ${MAX_METADATA_PAIRS} key/value pairs`,
@@ -187,6 +190,7 @@ function checkMeta(meta: Readonly<Record<string, string>>): void {
     );
   }
   for (const [key, value] of pairs) {
+    if (Kind === 'mesh-gateway' && key === WAN_FEDERATION) continue;
     const problem = metadataProblem(key, value);
     if (problem)
       throw bad(`Invalid Service Meta: Couldn't load metadata pair ('${key}', '${value}'): ${problem}`, 'Meta');

@@ -39,7 +39,11 @@ describe('lictor lock, the program against an agent', () => {
       stdout: expect.stringContaining('Cleanup succeeded\n'),
     });
     expect(await lock('-n=3', 'p', 'true')).toMatchObject({ code: 0, stderr: '' });
-    expect(await lock('p', 'true')).toMatchObject({ code: 0, stderr: '' });
+    expect(await lock('-verbose', 'p', 'true')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Setting up lock at path: p/.lock\n'),
+      stderr: '',
+    });
     expect(await keys('p/')).toBe('');
   });
 

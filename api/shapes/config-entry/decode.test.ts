@@ -72,6 +72,18 @@ describe('the form in which a configuration entry is shown', () => {
     ]);
   });
 
+  it('takes all hosts for a service of an ingress gateway, unless a certificate would have to name them', () => {
+    const gateway = (more: object, ofListener: object = {}) => {
+      const services = [{ Name: 'web', Hosts: ['*'] }];
+      const listener = { Port: 8080, Protocol: 'http', Services: services, ...ofListener };
+      return () =>
+        checkConfigEntry(decodeConfigEntry({ Kind: 'ingress-gateway', Name: 'g', Listeners: [listener], ...more }));
+    };
+    const secure = { TLS: { Enabled: true } };
+    for (const taken of [gateway({}), gateway(secure, { TLS: { Enabled: false } })]) expect(taken).not.toThrow();
+    for (const refused of [gateway(secure), gateway({}, secure)]) expect(refused).toThrow(/Host '\*' is not allowed/);
+  });
+
   it('has all limits of an ingress gateway as soon as there are defaults', () => {
     const gateway = { Kind: 'ingress-gateway', Name: 'g', Defaults: { MaxConnections: 2048 } };
     expect(decodeConfigEntry(gateway)).toMatchObject({

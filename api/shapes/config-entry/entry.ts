@@ -223,6 +223,7 @@ export interface IngressGateway extends ConfigEntry {
   readonly Listeners?: readonly {
     readonly Port?: number;
     readonly Protocol?: string;
+    readonly TLS?: { readonly Enabled?: boolean };
     readonly Services?: readonly { readonly Name?: string; readonly Hosts?: readonly string[] }[];
   }[];
 }

@@ -85,7 +85,7 @@ export const INGRESS_GATEWAY = kindSpec<IngressGateway>({
       const { Port: port = 0 } = listener;
       if (ports.has(port)) refuse(`port ${port} declared on two listeners`);
       ports.add(port);
-      checkIngressListener(listener, port);
+      checkIngressListener(listener, port, entry.TLS.Enabled ?? false);
     }
   },
 });
@@ -93,8 +93,9 @@ export const INGRESS_GATEWAY = kindSpec<IngressGateway>({
 type IngressListener = NonNullable<IngressGateway['Listeners']>[number];
 
 function checkIngressListener(
-  { Protocol: protocol = 'tcp', Services: services = [] }: IngressListener,
+  { Protocol: protocol = 'tcp', Services: services = [], TLS: tls }: IngressListener,
   port: number,
+  tlsOfAll: boolean,
 ): void {
   if (port < 1 || port > MAX_PORT) refuse(`listener port ${port} is invalid, want 1 to ${MAX_PORT}`);
   const protocols = ['tcp', 'http', 'http2', 'grpc'];
@@ -125,6 +126,9 @@ function checkIngressListener(
       if (hosts.has(host))
         refuse(`Hosts must be unique within a specific listener (listener on port ${port}): ${host}`);
       hosts.add(host);
+      // All hosts; a certificate cannot name them.
+      if (host === '*' && !(tls?.Enabled ?? tlsOfAll)) continue;
+      if (host === '*') refuse(`Host '*' is not allowed when TLS is enabled, all hosts must be valid DNS records`);
       if (!isHost(host))
         refuse(`Host ${JSON.stringify(host)} must be a valid DNS hostname, whose first label alone may be '*'`);
     }
