@@ -209,7 +209,7 @@ function register(
     const onReconnect = () => c.resolve(ANTI_ENTROPY).reconnected();
     return new VerdictReporter(
       { ...deps, local: c.resolve(LOCAL_STATE), catalog: servers, holds, nodeRegistered, onReconnect },
-      { nodeName, outputDelayMs: config.checkUpdateIntervalMs, serfPort: config.ports.serfLan },
+      { nodeName, outputDelayMs: config.checkUpdateIntervalMs, serfPort: Math.max(0, config.ports.serfLan) },
     );
   });
   provide(ANTI_ENTROPY, (c) => {

@@ -96,6 +96,7 @@ export function composeServerAgent(config: AgentConfig, place: NodePlace, deps: 
       kvLimits: config.kv,
       bootstrapEntries: config.bootstrapEntries,
       serverPort: Math.max(0, config.ports.server),
+      wanPort: Math.max(0, config.ports.serfWan),
       serverTls: deps.rpcTls?.outgoing,
     },
     { ...deps, log: deps.log.child({ part: 'server' }) },

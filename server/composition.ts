@@ -47,7 +47,7 @@ import { mayPack, RecordFormat, SERVER_META } from './leadership/record-format.t
 import { registerBy, serverAddresses } from './leadership/servers.ts';
 import { AgentLiveness } from './liveness/agent-liveness.ts';
 import { type ServerPart, serverParts } from './parts.ts';
-import { SERVER_SERVICE, ServerRegistration } from './server-registration.ts';
+import { SERVER_SERVICE, ServerRegistration, WAN_PORT_META } from './server-registration.ts';
 import { STREAM_HUB_DEFAULTS, type StreamHubOptions } from './stream/stream-hub.ts';
 import * as tokens from './tokens.ts';
 import { VirtualAddressTable } from './virtual-addresses/virtual-address-table.ts';
@@ -73,6 +73,8 @@ export interface ServerConfig {
   readonly consulVersion: string;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
   readonly serverPort?: number;
+  /** The port for other datacenters, 0 = it has none; 8302 when not given. */
+  readonly wanPort?: number;
   /** What other servers are spoken to with; in the clear when absent. */
   readonly serverTls?: (() => ClientTls) | undefined;
   /** Consul's defaults when not given. */
@@ -201,7 +203,7 @@ export function composeServer(config: ServerConfig, deps: ServerDeps): ComposedS
   ]);
   const registration = new ServerRegistration(
     { ...deps, register: (entry, by) => registerBy(routes, entry, by), state: container.resolve(tokens.STATE) },
-    { ...config, serverPort: config.serverPort ?? 8300, meta: SERVER_META },
+    { ...config, serverPort: config.serverPort ?? 8300, meta: serverMeta(config) },
   );
   return {
     runnable: new RunGroup(deps, {
@@ -364,6 +366,11 @@ function registerBackends(register: Register, config: ServerConfig): void {
 /** Whether one of several servers has to be elected. */
 function isElected({ elected, store }: ServerConfig): boolean {
   return elected ?? store.traits.replicated;
+}
+
+/** What a server tells the others of itself. */
+function serverMeta({ wanPort = 8302 }: ServerConfig): Record<string, string> {
+  return { ...SERVER_META, [WAN_PORT_META]: String(wanPort) };
 }
 
 /** Where other servers reach this one. */

@@ -8,6 +8,8 @@ import type { CatalogState } from './catalog/state.ts';
 
 /** The service under which servers are listed (Consul's name). */
 export const SERVER_SERVICE = 'consul';
+/** In its metadata: the port for other datacenters, 0 = it has none. */
+export const WAN_PORT_META = 'lictor_wan_port';
 
 export interface ServerIdentity {
   readonly nodeName: string;

@@ -15,7 +15,7 @@ export interface VerdictSenderDeps {
 export interface VerdictSenderOptions {
   readonly nodeName: string;
   readonly heartbeatMs: number;
-  /** Of this node among members; not told when absent. */
+  /** Of this node among members, 0 = it has none; not told when absent. */
   readonly serfPort?: number | undefined;
 }
 

@@ -73,7 +73,7 @@ export class AgentInfo implements AgentInfoBackend {
           grpc_port: String(config.ports.grpc),
           port: String(config.ports.server),
           raft_vsn: '3',
-          wan_join_port: String(config.ports.serfWan),
+          wan_join_port: String(Math.max(0, config.ports.serfWan)),
         }
       : { ...shared, role: 'node' };
     return { Name: config.nodeName, Addr: identity.address, Port: config.ports.serfLan, Tags: tags, Status: ALIVE };

@@ -33,6 +33,14 @@ describe('known members', () => {
     ]);
   });
 
+  it('show the servers at the ports for other datacenters that were heard of, too', async () => {
+    const members = knownMembers(catalog, { servers: async () => [node('s1'), node('s2')] });
+    answer = [{ ...member('s1', 22_301), Tags: { role: 'consul', wan_join_port: '22302' } }];
+    await members(signal);
+    answer = undefined;
+    expect((await members(signal)).map(({ Tags }) => Tags.wan_join_port)).toEqual(['22302', undefined]);
+  });
+
   it('are none when not even the servers are known', async () => {
     const servers = () => Promise.reject(new AppError('unavailable', 'no server answers'));
     answer = undefined;

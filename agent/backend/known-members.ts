@@ -5,7 +5,7 @@ import type { Node } from '../../api/shapes/catalog.ts';
 const SERF_PORT = 8301;
 
 /**
- * The members that the servers know. While none of them answers, the servers themselves, each with the port that was heard
+ * The members that the servers know. While none of them answers, the servers themselves, each with the ports that were heard
  * of last; none when they are not known either.
  */
 export function knownMembers(
@@ -26,6 +26,6 @@ export function knownMembers(
 
 function serverMember({ Node, ID, Address, Datacenter }: Node, heard: readonly Member[]): Member {
   const known = heard.find(({ Name }) => Name === Node);
-  const Tags = { role: 'consul', dc: Datacenter, id: ID, segment: '' };
+  const Tags = { ...known?.Tags, role: 'consul', dc: Datacenter, id: ID, segment: '' };
   return { Name: Node, Addr: Address, Port: known?.Port ?? SERF_PORT, Tags, Status: 1 };
 }

@@ -21,6 +21,11 @@ describe('what an agent tells of itself', () => {
     });
   });
 
+  it('has no address for a port that is off', () => {
+    const { config } = parseAgentConfig(['-dev', '-serf-lan-port=-1'], world);
+    expect(debugConfig(config, identity)).toMatchObject({ SerfAdvertiseAddrLAN: '', SerfPortLAN: -1 });
+  });
+
   it('tells a leader from a server without one and from an agent in client mode', () => {
     const { config } = parseAgentConfig(['-dev'], world);
     const given = { config, identity, local };

@@ -94,7 +94,7 @@ export function debugConfig(config: AgentConfig, identity: AgentIdentity): objec
     PrimaryDatacenter: config.primaryDatacenter,
     RPCHandshakeTimeout: seconds(config.rpcHandshakeTimeoutMs),
     RetryJoinLAN: config.retryJoin,
-    SerfAdvertiseAddrLAN: `tcp://${hostPort(identity.address, ports.serfLan)}`,
+    SerfAdvertiseAddrLAN: at('tcp', [identity.address], ports.serfLan)[0] ?? '',
     SerfPortLAN: ports.serfLan,
     SerfPortWAN: ports.serfWan,
     ServerMode: isServer(config),

@@ -2,7 +2,7 @@ import { AppError } from '../../core/errors.ts';
 import type { RouteResponse } from '../http/route.ts';
 import type { AgentServiceInstance } from '../shapes/agent-service.ts';
 import { type CheckStatus, DEFAULT_NAMESPACE } from '../shapes/catalog.ts';
-import type { AgentCheckState, AgentInfoBackend } from './agent-local-backend.ts';
+import type { AgentCheckState, Member } from './agent-local-backend.ts';
 
 /** Consul's ids of the checks that maintenance mode adds. */
 export const NODE_MAINTENANCE = '_node_maintenance';
@@ -114,9 +114,10 @@ export function statusOf(state: AggregatedStatus): number {
   return state === 'passing' ? 200 : state === 'warning' ? 429 : 503;
 }
 
-/** A member with the protocol versions that Consul's members show. */
-export function memberShape(member: Awaited<ReturnType<AgentInfoBackend['member']>>): object {
-  return { ...member, ProtocolMin: 1, ProtocolMax: 5, ProtocolCur: 2, DelegateMin: 2, DelegateMax: 5, DelegateCur: 4 };
+/** A member with the protocol versions that Consul's members show. Without a port it shows 0: clients read no lower number. */
+export function memberShape(member: Member): object {
+  const versions = { ProtocolMin: 1, ProtocolMax: 5, ProtocolCur: 2, DelegateMin: 2, DelegateMax: 5, DelegateCur: 4 };
+  return { ...member, Port: Math.max(0, member.Port), ...versions };
 }
 
 function inNamespace(namespace: string): { Namespace?: string } {

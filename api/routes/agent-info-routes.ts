@@ -4,7 +4,7 @@ import { MEMBER_ROW } from '../filter/rows.ts';
 import { readParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import { memberShape } from './agent-answers.ts';
-import type { AgentRouteBackend } from './agent-local-backend.ts';
+import type { AgentRouteBackend, Member } from './agent-local-backend.ts';
 
 export interface AgentInfoRouteDeps {
   readonly backend: AgentRouteBackend;
@@ -45,17 +45,20 @@ export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {
         }
         const members = await info.members(request.signal);
         if (!request.query.has('wan')) return { json: members.map(memberShape).filter(wanted) };
-        const servers = members.filter((member) => member.Tags.role === 'consul');
-        const wan = servers.map((one) =>
-          memberShape({ ...one, Name: `${one.Name}.${info.datacenter}`, Port: wanPort(one.Tags) }),
-        );
-        return { json: wan.filter(wanted) };
+        return {
+          json: members
+            .flatMap((one) => wanMember(one, info.datacenter))
+            .map(memberShape)
+            .filter(wanted),
+        };
       },
     },
   ];
 }
 
-/** Where a server is joined from other datacenters; Consul's port where it has not told its own. */
-function wanPort(tags: Readonly<Record<string, string>>): number {
-  return Number(tags.wan_join_port) || WAN_PORT;
+/** A server as other datacenters join it, at Consul's port where it has not told its own; nothing when it has none. */
+function wanMember(member: Member, datacenter: string): Member[] {
+  const { role, wan_join_port: told = WAN_PORT } = member.Tags;
+  if (role !== 'consul' || !(Number(told) > 0)) return [];
+  return [{ ...member, Name: `${member.Name}.${datacenter}`, Port: Number(told) }];
 }

@@ -51,7 +51,8 @@ function serfPortOf(query: URLSearchParams): Pick<VerdictReport, 'SerfPort'> {
   if (text === null) return {};
   if (!/^(-1|\d{1,5})$/.test(text) || Number(text) > 65_535)
     throw new AppError('badRequest', 'serf_port must be a port');
-  return { SerfPort: Number(text) };
+  // Agents of earlier versions tell -1 of a port that is off.
+  return { SerfPort: Math.max(0, Number(text)) };
 }
 
 function nodeOf(params: Readonly<Record<string, string>>): string {

@@ -48,7 +48,7 @@ export interface VerdictReport {
   /** How often the agent reports at least, in milliseconds. */
   HeartbeatMs: number;
   /**
-   * Its port among members, as it shows it itself. By HTTP this is the parameter `serf_port`: servers of earlier versions
+   * Its port among members, as it shows it itself; 0 = it has none. By HTTP this is the parameter `serf_port`: servers of earlier versions
    * refuse a body with a field that they do not know.
    */
   SerfPort?: number;

@@ -7,8 +7,8 @@ import type { CatalogState } from '../catalog/state.ts';
 import { topicOf } from '../catalog/topics.ts';
 import type { CatalogWriter } from '../catalog/writer.ts';
 import { sameOwner } from '../catalog/writer-rules.ts';
-import type { AgentLiveness } from '../liveness/agent-liveness.ts';
-import { SERVER_SERVICE } from '../server-registration.ts';
+import { type AgentLiveness, SERF_PORT } from '../liveness/agent-liveness.ts';
+import { SERVER_SERVICE, WAN_PORT_META } from '../server-registration.ts';
 import { liveRead } from './catalog-reads.ts';
 
 /** The owner name of a node's agent. */
@@ -94,9 +94,7 @@ export class StateAgentBackend implements AgentBackend {
 
   members(): readonly Member[] {
     this.#state.assertLoaded();
-    return [...this.#state.nodeEntries()].flatMap((node) =>
-      member(node, this.#datacenter, this.#liveness.serfPort(node.key)),
-    );
+    return [...this.#state.nodeEntries()].flatMap((node) => member(node, this.#datacenter));
   }
 
   /** The state halves that an agent has found, and its sign of life. */
@@ -109,26 +107,32 @@ export class StateAgentBackend implements AgentBackend {
 
 const ALIVE = 1;
 const FAILED = 4;
-/** Of agents that have not told theirs: Consul's. */
-const SERF_PORT = 8301;
 
-function member(node: NodeEntry, datacenter: string, port = SERF_PORT): Member[] {
+function member(node: NodeEntry, datacenter: string): Member[] {
   const { serfHealth, shape } = node;
   if (!serfHealth || !shape) return [];
-  const isServer = [...node.instances.values()].some(({ service }) => service === SERVER_SERVICE);
+  const server = [...node.instances.values()].find(({ service }) => service === SERVER_SERVICE);
+  const wanPort = portText(server?.stored.record.content.Meta?.[WAN_PORT_META]);
   const version = shape.Meta?.['consul-version'];
   const Tags = {
     dc: datacenter,
     id: shape.ID,
     segment: '',
-    role: isServer ? 'consul' : 'node',
+    role: server ? 'consul' : 'node',
     vsn: '2',
     vsn_min: '2',
     vsn_max: '3',
     ...(version === undefined ? {} : { build: `${version}:lictor` }),
+    ...(wanPort === undefined ? {} : { wan_join_port: wanPort }),
   };
+  const Port = serfHealth.definition?.record.serfPort ?? SERF_PORT;
   const Status = serfHealth.status === 'passing' ? ALIVE : FAILED;
-  return [{ Name: shape.Node, Addr: shape.Address, Port: port, Tags, Status }];
+  return [{ Name: shape.Node, Addr: shape.Address, Port, Tags, Status }];
+}
+
+/** What says a port, or 0; undefined for anything else, as others may write it. */
+function portText(text: string | undefined): string | undefined {
+  return text !== undefined && /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? text : undefined;
 }
 
 function isAssigned(check: CheckEntry, owner: string): boolean {

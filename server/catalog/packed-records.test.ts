@@ -47,6 +47,7 @@ const RECORDS: Readonly<Record<PackedKind, fc.Arbitrary<object>>> = {
       exposedPort: fc.constantFrom(0, 8080),
       definition: json,
       heartbeatMs: fc.nat(),
+      serfPort: fc.nat(),
     },
     { requiredKeys: ['owner', 'ref', 'hash', 'node', 'namespace', 'checkId', 'name', 'notes', 'serviceId'] },
   ),

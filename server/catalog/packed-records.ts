@@ -119,6 +119,7 @@ function packDefinition(record: CheckDefinitionRecord, place: RecordPlace): Fiel
   if (hasFields(record.definition)) packed.definition = record.definition;
   if (record.state) packed.state = packState(record.state);
   if (record.heartbeatMs !== undefined) packed.heartbeatMs = record.heartbeatMs;
+  if (record.serfPort !== undefined) packed.serfPort = record.serfPort;
   return packed;
 }
 
@@ -141,6 +142,7 @@ function unpackDefinition(packed: Partial<CheckDefinitionRecord>, place: RecordP
   };
   if (packed.state) record.state = unpackState(packed.state);
   if (packed.heartbeatMs !== undefined) record.heartbeatMs = packed.heartbeatMs;
+  if (packed.serfPort !== undefined) record.serfPort = packed.serfPort;
   return record;
 }
 

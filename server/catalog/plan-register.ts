@@ -244,7 +244,8 @@ function sameOwnership(a: InstanceRecord | CheckDefinitionRecord, b: InstanceRec
 }
 
 function sameDefinition(record: CheckDefinitionRecord, node: string, check: NormalCheck): boolean {
-  const { owner: _owner, ref: _ref, hash: _hash, state: _own, heartbeatMs: _heartbeatMs, ...current } = record;
+  const { owner: _owner, ref: _ref, hash: _hash, state: _own, ...told } = record;
+  const { heartbeatMs: _heartbeatMs, serfPort: _serfPort, ...current } = told;
   const { state: _state, initialState: _initialState, ...content } = check;
   return sameRecord(current, { node, ...content });
 }

@@ -37,13 +37,16 @@ export function planVerdicts(
   return plan;
 }
 
+/** What is known of a node's agent. */
+export interface AgentHealth {
+  readonly alive: boolean;
+  readonly heartbeatMs: number;
+  /** Its port among members, 0 = it has none; Consul's when absent. */
+  readonly serfPort?: number | undefined;
+}
+
 /** The check that says whether a node's agent is alive; made with the agent's first sign of life. */
-export function planAgentHealth(
-  state: CatalogState,
-  nodeName: string,
-  agent: { alive: boolean; heartbeatMs: number },
-  nowMs: number,
-): PlanBuilder {
+export function planAgentHealth(state: CatalogState, nodeName: string, agent: AgentHealth, nowMs: number): PlanBuilder {
   const plan = new PlanBuilder();
   const node = state.node(nodeName);
   if (!node) return plan;
@@ -63,6 +66,7 @@ export function planAgentHealth(
     exposedPort: 0,
     definition: {},
     heartbeatMs: agent.heartbeatMs,
+    ...(agent.serfPort === undefined ? {} : { serfPort: agent.serfPort }),
     owner: SERVER_OWNER,
     ref: '',
     hash: '',

@@ -60,6 +60,7 @@ export const RECORD_SHAPES: Readonly<Record<RecordKind, Shape>> = {
     definition: DEFINITION,
     state: maybe(CHECK_STATE),
     heartbeatMs: maybe(NUMBER),
+    serfPort: maybe(NUMBER),
     ...OWNERSHIP,
   }),
   checkState: CHECK_STATE,

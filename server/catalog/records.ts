@@ -51,6 +51,8 @@ export interface CheckDefinitionRecord extends Ownership {
   readonly state?: CheckStateRecord;
   /** Of serfHealth only: how often the agent promised to report, so that a new server knows how long to wait. */
   readonly heartbeatMs?: number;
+  /** Of serfHealth only: the agent's port among members, 0 = it has none; Consul's when absent. */
+  readonly serfPort?: number;
 }
 
 /** The state half of a check: its node's agent's. */

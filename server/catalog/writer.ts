@@ -9,7 +9,7 @@ import { normalizeRegistration } from './normalize.ts';
 import { PlanBuilder } from './plan.ts';
 import { isAbandoned, planAbandonedNode, planDeregistration } from './plan-deregister.ts';
 import { type MeshAddresses, planRegistration, type RegisterOptions } from './plan-register.ts';
-import { planAgentHealth, planVerdicts } from './plan-verdicts.ts';
+import { type AgentHealth, planAgentHealth, planVerdicts } from './plan-verdicts.ts';
 import type { CatalogState } from './state.ts';
 import type { StateWriter } from './state-writer.ts';
 import { checkEpoch } from './writer-rules.ts';
@@ -82,7 +82,7 @@ export class CatalogWriter {
   }
 
   /** The node's serfHealth check. */
-  async writeAgentHealth(node: string, agent: { alive: boolean; heartbeatMs: number }): Promise<void> {
+  async writeAgentHealth(node: string, agent: AgentHealth): Promise<void> {
     await this.#write(() => planAgentHealth(this.#deps.state, node, agent, this.#deps.clock.now()));
   }
 

@@ -200,6 +200,8 @@ describe('the form of records in a store that servers share', () => {
     await server.register(instance(1));
     expect(await formOf(store, 1)).toEqual({ packed: true, own: false });
     const { json } = await server.get<{ ServiceMeta: object }[]>('/v1/catalog/service/consul');
-    expect(json.map(({ ServiceMeta }) => ServiceMeta)).toEqual([{ lictor_record_format: '2' }]);
+    expect(json.map(({ ServiceMeta }) => ServiceMeta)).toEqual([
+      { lictor_record_format: '2', lictor_wan_port: '8302' },
+    ]);
   });
 });

@@ -18,7 +18,7 @@ const KEEP_MS = 60_000;
 /** Without a server of an earlier version among those that are listed: longer than one takes to be listed again. */
 const SETTLED_MS = 30_000;
 
-/** What a server tells the others of itself. */
+/** What a server tells the others of the formats that it knows. */
 export const SERVER_META: Readonly<Record<string, string>> = { [META]: String(PACKED_FORMAT) };
 
 /** Whether everyone who may read the store knows packed records, as far as this process knows. */

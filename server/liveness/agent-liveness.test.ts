@@ -59,6 +59,34 @@ describe('agent liveness', () => {
     await second.stop();
   });
 
+  it('keeps the port that an agent has told, also of one that has failed before the server starts anew', async () => {
+    const store = openMemoryStore();
+    const members = async ({ composed }: RunningServer) =>
+      (await composed.serverCatalog.members(new AbortController().signal)).map(({ Name, Port, Status }) => ({
+        Name,
+        Port,
+        Status,
+      }));
+    const first = await RunningServer.start({ store, clock: new FakeClock() });
+    await first.register(NODE);
+    await first.composed.serverCatalog.report('n1', { ...beat, SerfPort: 22_301 });
+    expect(await members(first)).toEqual([{ Name: 'n1', Port: 22_301, Status: 1 }]);
+    await first.composed.serverCatalog.report('n1', { ...beat, SerfPort: 8301 });
+    expect(await members(first)).toEqual([{ Name: 'n1', Port: 8301, Status: 1 }]);
+    await first.composed.serverCatalog.report('n1', { ...beat, SerfPort: 22_302 });
+    await first.stop();
+
+    const clock = new FakeClock();
+    const second = await RunningServer.start({ store, clock });
+    expect(await members(second)).toEqual([{ Name: 'n1', Port: 22_302, Status: 1 }]);
+    await clock.advance(4000);
+    expect(await members(second)).toEqual([{ Name: 'n1', Port: 22_302, Status: 4 }]);
+    await second.stop();
+    const third = await RunningServer.start({ store, clock: new FakeClock() });
+    expect(await members(third)).toEqual([{ Name: 'n1', Port: 22_302, Status: 4 }]);
+    await third.stop();
+  });
+
   it('remembers the report of a node that is registered later', async () => {
     const clock = new FakeClock();
     const server = await RunningServer.start({ clock });

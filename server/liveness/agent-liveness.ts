@@ -3,6 +3,7 @@ import { errorText } from '../../core/errors.ts';
 import type { RunContext, Runnable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { NodeEntry } from '../catalog/entries.ts';
+import type { AgentHealth } from '../catalog/plan-verdicts.ts';
 
 /** What liveness needs of the catalog. */
 export interface AgentHealthStore {
@@ -16,16 +17,19 @@ export interface AgentHealthStore {
 }
 
 /** Writes the serfHealth check of a node. */
-export type WriteAgentHealth = (node: string, agent: { alive: boolean; heartbeatMs: number }) => Promise<void>;
+export type WriteAgentHealth = (node: string, agent: AgentHealth) => Promise<void>;
 
 interface Seen {
   atMs: number;
   heartbeatMs: number;
   /** Whether it has really reported, and is not only given time to. */
   heard: boolean;
-  /** What it has told last. */
+  /** As it is stored. */
   serfPort?: number | undefined;
 }
+
+/** The port of members for whom no other one is stored: Consul's. */
+export const SERF_PORT = 8301;
 
 /** Reports that may be missed before an agent counts as gone. */
 const MISSED_REPORTS = 3;
@@ -67,10 +71,14 @@ export class AgentLiveness implements Runnable {
     this.#log = deps.log;
   }
 
-  /** A sign of life. Resolves when the node's check says so; a node that is not registered yet is remembered, up to a bound. */
-  async reported(node: string, heartbeatMs: number, serfPort?: number): Promise<void> {
+  /**
+   * A sign of life, and the port that the agent has told. Resolves when the node's check says so; a node that is not registered
+   * yet is remembered, up to a bound.
+   */
+  async reported(node: string, heartbeatMs: number, told?: number): Promise<void> {
     const key = node.toLowerCase();
     const believed = Math.min(heartbeatMs, MAX_HEARTBEAT_MS);
+    const serfPort = told === SERF_PORT ? undefined : told;
     this.#seen.set(key, { atMs: this.#clock.monotonic(), heartbeatMs: believed, heard: true, serfPort });
     const entry = this.#nodes.node(node);
     this.#unknown.delete(key);
@@ -79,13 +87,9 @@ export class AgentLiveness implements Runnable {
       return;
     }
     const known = entry.serfHealth;
-    if (known?.status === 'passing' && known.definition?.record.heartbeatMs === believed) return;
-    await this.#write(node, { alive: true, heartbeatMs: believed });
-  }
-
-  /** The port among members that the agent of this node, named in lower case, has told; undefined before its first report. */
-  serfPort(key: string): number | undefined {
-    return this.#seen.get(key)?.serfPort;
+    const record = known?.definition?.record;
+    if (known?.status === 'passing' && record?.heartbeatMs === believed && record.serfPort === serfPort) return;
+    await this.#write(node, { alive: true, heartbeatMs: believed, serfPort });
   }
 
   async run(ctx: RunContext): Promise<void> {
@@ -122,6 +126,7 @@ export class AgentLiveness implements Runnable {
       this.#seen.set(entry.key, {
         atMs: now,
         heartbeatMs: check.definition?.record.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
+        serfPort: check.definition?.record.serfPort,
         heard: false,
       });
     }
@@ -158,7 +163,7 @@ export class AgentLiveness implements Runnable {
     if (this.#writing.has(entry.key)) return;
     this.#writing.add(entry.key);
     if (!alive) this.#log.warn('the agent of a node is silent', { node: entry.name, heartbeatMs: seen.heartbeatMs });
-    this.#write(entry.name, { alive, heartbeatMs: seen.heartbeatMs })
+    this.#write(entry.name, { alive, heartbeatMs: seen.heartbeatMs, serfPort: seen.serfPort })
       .catch((error: unknown) => {
         this.#log.warn('the health of a node could not be written', { node: entry.name, text: errorText(error) });
       })

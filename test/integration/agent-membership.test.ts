@@ -88,6 +88,24 @@ describe('agents that come and go', () => {
     for (const port of ['x', '', '70000', '-2']) expect((await report(port)).status).toBe(400);
   }, 130_000);
 
+  it('shows 0 of one whose port is off, whoever is asked', async () => {
+    const [first, second] = [await client('node-1', -1), await client('node-2', 22_302)];
+    const ports = async (origin: string, path = '/v1/agent/members') =>
+      Object.fromEntries((await get<Member[]>(`${origin}${path}`)).map(({ Name, Port }) => [Name, Port]));
+    const shown = { 'node-1': 0, 'node-2': 22_302 };
+    for (const { origin } of [first, second]) {
+      await eventually(async () => expect(await ports(origin)).toEqual(shown), { withinMs: 60_000 });
+    }
+    expect(await ports(server.origin, '/v1/internal/members')).toEqual(shown);
+    // As agents of earlier versions tell it.
+    const told = await fetch(`${server.origin}/v1/internal/agent/node-2/verdicts?serf_port=-1`, {
+      method: 'PUT',
+      body: '{"HeartbeatMs": 5000}',
+    });
+    expect(told.status).toBe(200);
+    expect((await ports(server.origin, '/v1/internal/members'))['node-2']).not.toBe(-1);
+  }, 130_000);
+
   it('leaves: the node is out of the catalog when the answer comes', async () => {
     const agent = await client('node-1');
     expect(await put(`${agent.origin}/v1/agent/leave`)).toEqual({ status: 200, text: '' });

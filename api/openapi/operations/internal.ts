@@ -57,7 +57,7 @@ export const INTERNAL: OperationGroup = {
       errors: { 400: ['Missing node name'] },
     }),
     plain('PUT', '/v1/internal/agent/{node}/verdicts', 'Report verdicts, or that the agent lives', {
-      params: [query('serf_port', { type: 'integer', minimum: -1 }, 'The port that the agent shows among members.')],
+      params: [query('serf_port', { type: 'integer', minimum: -1 }, 'Its port among members; 0 or -1 for none.')],
       body: jsonBody(bodySchema(REPORT, ['HeartbeatMs']), { HeartbeatMs: 5000, Verdicts: [] }),
       json: always(true),
       errors: { 400: ['HeartbeatMs must be a positive number of milliseconds', 'serf_port must be a port'], 404: [] },
