@@ -125,7 +125,7 @@ export class Dispatcher {
     this.counts.count(raw.method ?? 'GET', route, answer.status ?? 200);
     const form = answerForm(raw, this.#options.stopping.aborted, this.#policy);
     try {
-      if (!form.pretty) this.#repeated.note(raw, route, answer);
+      this.#repeated.note(raw, route, answer);
       if (answer.shared) respondAgain(response, answer, form);
       else respond(response, answer, form);
     } catch (error) {

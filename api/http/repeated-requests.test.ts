@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { SystemClock } from '../../core/clock.ts';
 import { AppError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -6,6 +7,7 @@ import { eventually } from '../../test/support/eventually.ts';
 import { HttpConnection } from '../../test/support/http-connection.ts';
 import { started } from '../../test/support/started.ts';
 import { beginWait } from '../blocking-query.ts';
+import { DEFAULT_POLICY } from './http-policy.ts';
 import type { Route, RouteResponse } from './route.ts';
 import { createHttpServer } from './server.ts';
 
@@ -63,13 +65,15 @@ describe('requests that wait for the same URL', () => {
   let port: number;
   let stop: () => Promise<void>;
   let clients: HttpConnection[];
+  let policy: typeof DEFAULT_POLICY;
   beforeEach(async () => {
     value = new Value();
     metrics = new Metrics();
     clients = [];
+    policy = DEFAULT_POLICY;
     const server = createHttpServer(
       { clock: new SystemClock(), log: silentLogger, metrics },
-      { routes: [value.route], host: '127.0.0.1', port: 0 },
+      { routes: [value.route], host: '127.0.0.1', port: 0, policy: () => policy },
     );
     stop = await started(server);
     port = server.address().port;
@@ -143,15 +147,34 @@ describe('requests that wait for the same URL', () => {
   });
 
   it.each([
-    ['another namespace', '/v1/value?index=1', 'X-Consul-Namespace: team\r\n'],
-    ['an indented answer', '/v1/value?index=1&pretty', ''],
-    ['an indented answer in another spelling', '/v1/value?index=1&pretty=&%70retty', ''],
-    ['another URL', '/v1/value?index=1&wait=10s', ''],
-  ])('are looked at each when one asks for %s', async (_, path, headers) => {
+    ['another namespace', '/v1/value?index=1', 'X-Consul-Namespace: team\r\n', 3],
+    ['an indented answer', '/v1/value?index=1&pretty', '', 2],
+    ['an indented answer in another spelling', '/v1/value?index=1&pretty=&%70retty', '', 2],
+    ['another URL', '/v1/value?index=1&wait=10s', '', 2],
+  ])('are looked at each when one asks for %s', async (_, path, headers, handled) => {
     const all = [await waiting(), await waiting(path, headers), await waiting(path, headers)];
-    expect(value.handled).toBe(path.includes('wait') ? 2 : 3);
+    expect(value.handled).toBe(handled);
     value.set('two');
-    for (const one of all) expect(JSON.parse((await one.answer()).body)).toBe('two');
+    const end = path.includes('pretty') ? '\n' : '';
+    expect(await Promise.all(all.map(async (one) => (await one.answer()).body))).toEqual([
+      '"two"',
+      `"two"${end}`,
+      `"two"${end}`,
+    ]);
+  });
+
+  it('get it in lines, printed once, where everybody does', async () => {
+    policy = { ...DEFAULT_POLICY, pretty: true };
+    const packed = 'Accept-Encoding: gzip\r\n';
+    const all = [await waiting(), await waiting(), await waiting(undefined, packed), await waiting(undefined, packed)];
+    expect(value.handled).toBe(1);
+    const parse = jest.spyOn(JSON, 'parse');
+    value.set('x'.repeat(3000));
+    const answers = await Promise.all(all.map((one) => one.answer()));
+    expect(parse).toHaveBeenCalledTimes(1);
+    parse.mockRestore();
+    expect(answers.map(({ body }) => body)).toEqual(all.map(() => `"${value.text}"\n`));
+    expect(answers.map(({ head }) => /content-encoding: gzip/i.test(head))).toEqual([false, false, true, true]);
   });
 
   it('leave when their client goes, whoever was first', async () => {

@@ -36,7 +36,6 @@ export class RepeatedRequests {
   readonly #ready: ReadyAnswers;
   readonly #held: HeldReads;
   readonly #seen: SeenRequests;
-  readonly #policy: () => HttpPolicy;
   #stopped = false;
 
   constructor(deps: RepeatedRequestsDeps) {
@@ -45,7 +44,6 @@ export class RepeatedRequests {
     this.#log = deps.log;
     this.#failure = deps.failure;
     this.#waiting = deps.waiting;
-    this.#policy = deps.policy;
     this.#ready = new ReadyAnswers((route) => this.#counts.bound('GET', route, 200));
     this.#held = new HeldReads(deps);
     this.#seen = new SeenRequests({
@@ -80,10 +78,8 @@ export class RepeatedRequests {
       const gone = () => reject(new AppError('shuttingDown', 'the client has gone'));
       if (this.#stopped) throw new AppError('shuttingDown', 'the server is stopping');
       if (response.destroyed) return gone();
-      const url = request.url ?? '';
-      const plain = request.method === 'GET' && isPlain(request) && !wantsPretty(url);
-      const shared = read.shared && plain && !this.#policy().pretty;
-      const leave = this.#held.hold(shared ? url : undefined, route, read, resolve);
+      const shared = read.shared && request.method === 'GET' && isPlain(request);
+      const leave = this.#held.hold(shared ? (request.url ?? '') : undefined, route, read, resolve);
       response.once('close', () => {
         leave();
         if (!response.writableFinished) gone();
@@ -117,7 +113,7 @@ export class RepeatedRequests {
       ready.count();
       respondAgain(response, answer, form);
       this.#timings?.record('GET', ready.route, start);
-      this.#seen.answered(request, { ...ready, gzip: form.gzip });
+      this.#seen.answered(request, { ...ready, pretty: form.pretty, gzip: form.gzip });
     } catch (error) {
       const answer = this.#failure(error, ready.route);
       this.#counts.count('GET', ready.route, answer.status ?? 500);
@@ -131,8 +127,9 @@ export class RepeatedRequests {
     const start = this.#timings?.start() ?? 0;
     try {
       const answer = seen.again();
+      const { pretty, gzip } = seen;
       const sent =
-        answer?.status === undefined && answer?.bytes ? prepared(answer, { gzip: seen.gzip, extra }) : undefined;
+        answer?.status === undefined && answer?.bytes ? prepared(answer, { pretty, gzip, extra }) : undefined;
       if (!sent || sent.head.length + sent.bytes.length > maxBytes) return undefined;
       seen.count();
       this.#timings?.record('GET', seen.route, start);
@@ -181,5 +178,6 @@ export class RepeatedRequests {
 
 function formOf(request: IncomingMessage, policy: HttpPolicy): AnswerForm {
   const gzip = acceptsGzip(rawHeader(request, 'accept-encoding'));
-  return { pretty: false, gzip, head: false, close: false, extra: policy.headers };
+  const pretty = policy.pretty || wantsPretty(request.url ?? '');
+  return { pretty, gzip, head: false, close: false, extra: policy.headers };
 }

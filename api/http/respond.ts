@@ -47,18 +47,23 @@ export interface Prepared {
 /** The forms that were prepared of an answer, at the answer itself: they go with it, and are found without a look-up. */
 const PLAIN = Symbol('plain');
 const PACKED = Symbol('packed');
-type WithForms = RouteResponse & { [PLAIN]?: Prepared; [PACKED]?: Prepared };
+const PRETTY = Symbol('pretty');
+const PRETTY_PACKED = Symbol('pretty and packed');
+type FormName = typeof PLAIN | typeof PACKED | typeof PRETTY | typeof PRETTY_PACKED;
+type WithForms = RouteResponse & { [Name in FormName]?: Prepared };
 
 /**
  * The form of an answer of bytes; kept for the next one who gets the same object. Undefined while it is still to be packed,
  * which `respond` does.
  */
-export function prepared(answer: WithForms, form: Pick<AnswerForm, 'gzip' | 'extra'>): Prepared | undefined {
-  const gzip = form.gzip && answer.bytes!.length >= GZIP_MIN_BYTES;
-  const known = gzip ? answer[PACKED] : answer[PLAIN];
+export function prepared(answer: WithForms, form: Pick<AnswerForm, 'pretty' | 'gzip' | 'extra'>): Prepared | undefined {
+  const whole = inForm(answer.bytes!, answer.headers?.['content-type'], form);
+  const gzip = form.gzip && whole.length >= GZIP_MIN_BYTES;
+  const name = formName(form.pretty, gzip);
+  const known = answer[name];
   // That of a copied answer is not its own.
   if (known?.answer === answer && known.extra === form.extra) return known;
-  const bytes = gzip ? packedForms.get(answer.bytes!) : answer.bytes!;
+  const bytes = gzip ? packedForms.get(whole) : whole;
   if (!bytes) return undefined;
   const headers: Headers = { ...commonHeaders(answer.meta, { ...form, close: false }), ...answer.headers };
   if (gzip) headers['content-encoding'] = 'gzip';
@@ -68,8 +73,13 @@ export function prepared(answer: WithForms, form: Pick<AnswerForm, 'gzip' | 'ext
   const head = `HTTP/1.1 200 OK\r\n${lines.join('')}`;
   const body = bytes.length <= MAX_JOINED_TEXT ? Buffer.from(bytes).toString('latin1') : bytes;
   const made = { answer, extra: form.extra, list, head, bytes, body };
-  answer[gzip ? PACKED : PLAIN] = made;
+  answer[name] = made;
   return made;
+}
+
+function formName(pretty: boolean, gzip: boolean): FormName {
+  if (pretty) return gzip ? PRETTY_PACKED : PRETTY;
+  return gzip ? PACKED : PLAIN;
 }
 
 /** Sends an answer in a form that was prepared, with the same headers as `respond`. */
@@ -82,7 +92,7 @@ export function respondPrepared(response: ServerResponse, { answer, list, body }
 
 /** Sends an answer of bytes that others get too: in the form that is made once, where that is what is wanted. */
 export function respondAgain(response: ServerResponse, answer: RouteResponse, form: AnswerForm): void {
-  const ready = form.pretty || form.head || form.close ? undefined : prepared(answer, form);
+  const ready = form.head || form.close ? undefined : prepared(answer, form);
   if (ready) respondPrepared(response, ready);
   else respond(response, answer, form);
 }
@@ -108,8 +118,7 @@ export function respond(response: ServerResponse, answer: RouteResponse, form: A
   const body = bodyOf(answer, headers, form);
   if (form.gzip && body.length >= GZIP_MIN_BYTES && headers['content-encoding'] === undefined) {
     // Bytes that are given as they are may be given again: one who asks first has them packed for all.
-    const shared = form.pretty ? undefined : answer.bytes;
-    packed(body, shared, (bytes) => {
+    packed(body, answer.bytes && inForm(answer.bytes, headers['content-type'], form), (bytes) => {
       if (bytes) headers['content-encoding'] = 'gzip';
       finish(response, status, headers, bytes ?? body, form);
     });
@@ -199,12 +208,23 @@ function bodyOf(answer: RouteResponse, headers: Headers, form: AnswerForm): Buff
     return joinable(answer.text);
   }
   if (!answer.bytes) return Buffer.alloc(0);
-  const bytes = Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.byteLength);
+  const bytes = inForm(answer.bytes, headers['content-type'], form);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The forms in lines of bytes that are given as they are, for as long as those are kept. */
+const prettyForms = new WeakMap<Uint8Array, Buffer>();
+
+/** The bytes of an answer, in lines where that is wanted: made once for all who get the same ones. */
+function inForm(bytes: Uint8Array, type: unknown, { pretty }: Pick<AnswerForm, 'pretty'>): Uint8Array {
   // An answer without a body may say that it is JSON, as Consul's do.
-  if (form.pretty && bytes.length > 0 && headers['content-type'] === JSON_TYPE) {
-    return Buffer.from(`${JSON.stringify(JSON.parse(bytes.toString(), exactNumbers), null, 4)}\n`);
-  }
-  return bytes;
+  if (!pretty || type !== JSON_TYPE || bytes.length === 0) return bytes;
+  const known = prettyForms.get(bytes);
+  if (known) return known;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  const made = Buffer.from(`${JSON.stringify(JSON.parse(text, exactNumbers), null, 4)}\n`);
+  prettyForms.set(bytes, made);
+  return made;
 }
 
 /** Flags of keys have 64 bits: what JavaScript would round stays as it was written. */

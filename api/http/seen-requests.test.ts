@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
+import { jest } from '@jest/globals';
 import { SystemClock } from '../../core/clock.ts';
 import { silentLogger } from '../../core/log.ts';
 import { Metrics } from '../../core/metrics.ts';
@@ -127,6 +128,20 @@ describe('requests whose bytes were seen before', () => {
     expect(read).toBe(before);
     policy = { ...DEFAULT_POLICY, blockedPrefixes: ['/v1/value'] };
     expect((await asked(connection)).head).toMatch(/^HTTP\/1\.1 403 /);
+  });
+
+  it('get it in lines where everybody does, and without when nobody does any more', async () => {
+    policy = { ...DEFAULT_POLICY, pretty: true };
+    text = 'x'.repeat(3000);
+    const packed = await repeating('Accept-Encoding: gzip\r\n');
+    const plain = await repeating();
+    const both = async () => [await asked(packed, 'Accept-Encoding: gzip\r\n'), await asked(plain)];
+    const parse = jest.spyOn(JSON, 'parse');
+    expect((await both()).map(({ body }) => body)).toEqual([`"${text}"\n`, `"${text}"\n`]);
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
+    policy = DEFAULT_POLICY;
+    expect((await both()).map(({ body }) => body)).toEqual([`"${text}"`, `"${text}"`]);
   });
 
   it('get it in the form that each takes', async () => {

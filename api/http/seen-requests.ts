@@ -19,6 +19,7 @@ const END = '\r\n\r\n';
 
 /** How to answer a request that was seen before, for whom it was remembered. */
 export interface Seen extends ReadyAnswer {
+  readonly pretty: boolean;
   readonly gzip: boolean;
 }
 
