@@ -75,6 +75,21 @@ describe('the log of requests', () => {
     ['/v1/kv/a?token=x?y&token=z', '/v1/kv/a?token=<hidden>&token=<hidden>'],
     ['/v1/acl/clone/secret?a=1', '/v1/acl/clone/<hidden>?a=1'],
     ['/v1/acl/list', '/v1/acl/list'],
+    ['/v1/acl/clone/', '/v1/acl/clone/'],
+    ['/v1/aclx/clone/a', '/v1/aclx/clone/a'],
+    ['/v1/kv//a%2fb/../c', '/v1/kv//a%2fb/../c'],
+    ['//v1/acl/clone/secret', '/v1/acl/clone/<hidden>'],
+    ['/v1//acl/clone//secret?a=1', '/v1/acl/clone/<hidden>?a=1'],
+    ['/v1/./acl/clone/secret', '/v1/acl/clone/<hidden>'],
+    ['/v1/kv/../acl/clone/secret', '/v1/acl/clone/<hidden>'],
+    ['/v1/acl/clone/secret/..', '/v1/acl/clone/<hidden>'],
+    ['/v1/acl/x/../clone/secret/../../..', '/v1/acl/clone/<hidden>'],
+    ['/v1/%61cl/clone/secret', '/v1/acl/clone/<hidden>'],
+    ['/V1/ACL/clone/secret', '/v1/acl/clone/<hidden>'],
+    ['/v1%2Facl%2fclone%2Fsecret', '/v1/acl/clone/<hidden>'],
+    ['/v1/%2e/acl/%2E%2e/acl/clone/secret', '/v1/acl/clone/<hidden>'],
+    ['/v1/%61cl/clone/secret%zz%ff', '/v1/acl/clone/<hidden>'],
+    ['http://127.0.0.1:8500/v1/acl/clone/secret', '/v1/acl/clone/<hidden>'],
   ])('shows %s without tokens', (url, shown) => {
     expect(withoutTokens(url)).toBe(shown);
   });

@@ -37,10 +37,34 @@ export class RequestLog {
 /** A URL as it may be logged: tokens in its query, and in the paths of access control, are hidden. */
 export function withoutTokens(url: string): string {
   const [path = '', ...rest] = url.split('?');
-  const shown = path.replace(/^(\/v1\/acl\/[^/]+)\/.+$/i, `$1/${HIDDEN}`);
+  const shown = withoutToken(path);
   if (rest.length === 0) return shown;
   const pairs = rest.join('?').split('&');
   return `${shown}?${pairs.map(shownPair).join('&')}`;
+}
+
+/**
+ * A path of access control, however it is written, without what follows its endpoint: what is logged need not be what a route
+ * gets. Any other path as it is.
+ */
+function withoutToken(path: string): string {
+  const parts: string[] = [];
+  for (const part of decoded(path).split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') parts.pop();
+    else parts.push(part);
+    // Also where it is left with `..` afterwards.
+    if (parts.length > 3 && /^v1\/acl$/i.test(`${parts[0]}/${parts[1]}`)) {
+      return `/v1/acl/${encodeURIComponent(parts[2]!)}/${HIDDEN}`;
+    }
+  }
+  return path;
+}
+
+/** Without the scheme and host of a whole URL. What is no right escape stays; of the others only ASCII is needed. */
+function decoded(path: string): string {
+  const local = path.replace(/^[a-z][a-z\d+.-]*:\/\/[^/]*/i, '');
+  return local.replace(/%[\da-f]{2}/gi, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
 }
 
 function shownPair(pair: string): string {
