@@ -76,8 +76,6 @@ export interface AgentService {
   readonly sidecar?: SidecarRequest;
 }
 
-/** Consul's limits of service metadata. */
-
 /** @throws AppError `badRequest` with Consul's texts. */
 export function decodeAgentService(body: Buffer, policy: CheckPolicy = NO_SCRIPTS): AgentService {
   const input = (decodeAgentBody(() => decodeBody(AGENT_SERVICE, body)) ?? {}) as AgentServiceInput;

@@ -81,7 +81,7 @@ export class CoordinateWriter {
 
   async #flush(): Promise<void> {
     const { writer, clock } = this.#deps;
-    // Each takes two compares: its node and itself.
+    // Each is one operation that relies on two entries, its node and itself: half of the operations is far within both limits.
     const most = Math.max(1, Math.min(this.#options.maxBatch, Math.floor(writer.maxOps / 2)));
     const batch = [...this.#waiting].slice(0, most);
     for (const [key] of batch) this.#waiting.delete(key);
