@@ -52,7 +52,8 @@ export function askedAgain(request: RouteRequest, waitedMs: number): RouteReques
   const query = leftToWait(request.query, waitedMs);
   if (query === request.query) return request;
   const { method, path, params, headers, body, remoteAddress, clientCertificate, signal } = request;
-  const hold: RouteRequest['hold'] = (read) => request.hold(read);
+  // Not together with others of its URL: those have their whole wait.
+  const hold: RouteRequest['hold'] = (read) => request.hold({ ...read, shared: false });
   return { method, path, params, query, headers, body, remoteAddress, clientCertificate, signal, hold };
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { isAbsolute, normalize, resolve, sep } from 'node:path';
+import { isAbsolute, resolve, sep } from 'node:path';
 
 /** Where the arguments of processes can be read. */
 const HAS_TABLE = existsSync('/proc/self/cmdline');
@@ -16,7 +16,10 @@ export function isEtcdOf(pid: number, dataDir: string): boolean {
     const at = args.indexOf('--data-dir');
     if (at < 0 || !args.includes('--listen-peer-urls')) return false;
     const theirs = args[at + 1] ?? '';
-    return isAbsolute(theirs) ? resolve(theirs) === resolve(dataDir) : isRelativeTo(pid, theirs, resolve(dataDir));
+    // A path that is not absolute begins where the process was started. Where that may not be seen it is none of ours to touch: should
+    // it be, etcd's own lock on its data keeps a second one from it.
+    const from = isAbsolute(theirs) ? sep : readlinkSync(`/proc/${pid}/cwd`);
+    return resolve(from, theirs) === resolve(dataDir);
   } catch {
     return false;
   }
@@ -32,27 +35,6 @@ export function findEtcdOf(dataDir: string): number | undefined {
 /** @throws when the process has ended. */
 export function argumentsOf(pid: number): string[] {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-}
-
-/**
- * Whether a path that is not absolute leads from where the process was started to the data folder. Where another user's process
- * was started may not be seen: whatever ends alike may be it.
- */
-function isRelativeTo(pid: number, theirs: string, dataDir: string): boolean {
-  try {
-    return resolve(readlinkSync(`/proc/${pid}/cwd`), theirs) === dataDir;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
-    return endsLike(dataDir, theirs);
-  }
-}
-
-/** Whether the relative path could lead to the absolute one: it names its last folders. */
-function endsLike(path: string, relative: string): boolean {
-  const parts = normalize(relative)
-    .split(sep)
-    .filter((part) => part !== '' && part !== '.' && part !== '..');
-  return parts.length > 0 && path.endsWith(`${sep}${parts.join(sep)}`);
 }
 
 /** Processes of other containers may have another folder at the same path. */

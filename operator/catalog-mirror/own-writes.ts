@@ -3,6 +3,8 @@ import { SetMap } from '../../core/set-map.ts';
 
 /** A write of ours whose echo has not come yet counts as done for so long. */
 const EXPECTED_MS = 15_000;
+/** An entry that was written may come so late: a stream that is dead is noticed after 30 s, and another one brings everything. */
+const COMING_MS = 90_000;
 
 /** What a write makes of an entry. */
 export interface WriteOutcome {
@@ -66,7 +68,7 @@ export class OwnWrites {
     } finally {
       this.#underWay.delete(key, own);
       // One that failed may have been carried out all the same.
-      if (this.#coming.get(outcome.ref)?.has(key)) this.#comes(outcome.ref, key, this.#clock.monotonic() + EXPECTED_MS);
+      if (this.#coming.get(outcome.ref)?.has(key)) this.#comes(outcome.ref, key, this.#clock.monotonic() + COMING_MS);
     }
     if (outcome.hash === undefined) this.#came(outcome.ref, key);
     if (!own.overlapped) this.#expected.set(key, { ...outcome, until: this.#clock.monotonic() + EXPECTED_MS });

@@ -30,8 +30,6 @@ export interface StateWriterOptions {
  * More than this means a quarrel.
  */
 const MAX_ATTEMPTS = 16;
-/** The leader's term, and the catalog's generation. */
-const OWN_COMPARES = 2;
 /** How long the state may take to show a commit, or the catalog that a restore has put in place of its own. */
 const APPLY_DEADLINE_MS = 10_000;
 
@@ -78,9 +76,10 @@ export class StateWriter {
     return this.#deps.store.traits.maxTxnOps;
   }
 
-  /** What one plan may have, beside the writer's own compares. */
+  /** What one plan may have, beside the writer's own compares: those of the fence, and the catalog's generation. @throws AppError `noLeader`. */
   get maxSize(): PlanSize {
-    return { ops: this.maxOps, compares: this.#deps.store.traits.maxTxnCompares - OWN_COMPARES };
+    const { store, leadership } = this.#deps;
+    return { ops: this.maxOps, compares: store.traits.maxTxnCompares - leadership.fence().length - 1 };
   }
 
   /** Bytes of one plan's keys and values at most. */

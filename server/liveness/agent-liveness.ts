@@ -121,14 +121,10 @@ export class AgentLiveness implements Runnable {
       seen.heard = false;
     }
     for (const entry of this.#nodes.nodeEntries()) {
-      const check = entry.serfHealth;
-      if (!check || this.#seen.has(entry.key)) continue;
-      this.#seen.set(entry.key, {
-        atMs: now,
-        heartbeatMs: check.definition?.record.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
-        serfPort: check.definition?.record.serfPort,
-        heard: false,
-      });
+      if (!entry.serfHealth) continue;
+      // As it is stored: while another server led, agents have told that one.
+      const { heartbeatMs = DEFAULT_HEARTBEAT_MS, serfPort } = entry.serfHealth.definition?.record ?? {};
+      this.#seen.set(entry.key, { atMs: now, heartbeatMs, serfPort, heard: false });
     }
   }
 

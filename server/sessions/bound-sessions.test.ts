@@ -93,9 +93,10 @@ describe('a session whose check turns critical', () => {
 
   it('ends also where a transaction relies on almost as much as a store takes', async () => {
     const store = openMemoryStore({ limits: { maxTxnCompares: 40 } });
-    const { server, checks, create, acquire, rows, lives, txn } = await started(store);
+    const { server, checks, create, acquire, rows, lives, indexOf, txn } = await started(store);
     const critical = { Check: { Verb: 'set', Check: { Node: 'n1', CheckID: 'c', Name: 'c', Status: 'critical' } } };
     const taken: boolean[] = [];
+    const together: boolean[] = [];
     for (let count = 28; count <= 40; count++) {
       await checks('passing', ['c']);
       const id = await create({ NodeChecks: ['c'] });
@@ -108,9 +109,13 @@ describe('a session whose check turns critical', () => {
       taken.push(alone);
       if (!alone) continue;
       expect(await lives(id)).toBe(false);
-      expect((await rows()).map(({ Session }) => Session)).toEqual([undefined]);
+      const row = (await rows())[0]!;
+      expect(row.Session).toBeUndefined();
+      together.push((row as unknown as { ModifyIndex: number }).ModifyIndex === (await indexOf('c')));
     }
-    // Two compares are the server's own, and the check has its node and its two entries.
+    // In one commit, or before it where there is no room in it; not after it.
+    expect(together[0]).toBe(true);
+    // One compare is the server's own, and the check has its node and its two entries.
     expect(taken.lastIndexOf(true)).toBe(36 - 28);
     await server.stop();
   });

@@ -91,7 +91,7 @@ export class IntentionReconciler implements Reconciler {
     guard.visit(ref, inferred);
     const verdict = inferred > 0 ? guard.verdict(ref) : 'go';
     // What was seen took nothing away: it is no evidence for what comes later, however the write ends.
-    if (intention && surplus.length === 0) evidence.forget(ref);
+    if (intention && surplus.length === 0 && !left) evidence.forget(ref);
     const written = planned && (await this.#write(planned, signal));
     if (planned) this.#note(ref, planned, written);
     if (verdict === 'go') {
@@ -101,7 +101,7 @@ export class IntentionReconciler implements Reconciler {
         guard.visit(ref, inferred > 0 ? surplus.length - at - 1 : 0);
       }
       // Of one that is gone an entry may yet show that was written without an acknowledgement.
-      if (intention || surplus.length > 0) evidence.carriedOut(ref, sight);
+      if (!left && (intention || surplus.length > 0)) evidence.carriedOut(ref, sight);
     }
     const again = left ? LEFT_AGAIN_MS : verdict === 'go' ? undefined : HELD_MS;
     if (!intention) return again === undefined ? DONE : { requeueAfterMs: again };
