@@ -43,6 +43,14 @@ describe('the client of the leader', () => {
     await new Promise((resolve) => leader.close(resolve));
   });
 
+  it('opens nothing more once it is closed', async () => {
+    await client.close();
+    let connections = 0;
+    leader.on('connection', () => connections++);
+    await expect(client.send(address, ROUTE, request('GET'))).rejects.toMatchObject({ code: 'shuttingDown' });
+    expect(connections).toBe(0);
+  });
+
   it.each(['/v1/kv/a', '/v1/catalog/register'])(
     'says of a write of %s that it is not known, soon after another one leads',
     async (path) => {

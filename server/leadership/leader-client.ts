@@ -53,14 +53,17 @@ export class LeaderClient {
   #leader: Leader | undefined;
   /** Servers that led before, as long as something may be under way there. */
   readonly #retired = new Set<Leader>();
+  #closed = false;
 
   constructor(options: LeaderClientOptions) {
     this.#options = options;
   }
 
-  /** @throws AppError `unavailable` when it is not known what became of a write. */
+  /** @throws AppError `unavailable` when it is not known what became of a write, `shuttingDown` once it is closed. */
   async send(address: string, route: Pick<Route, 'path'>, request: RouteRequest): Promise<Forwarded> {
     const leader = await this.#leaderAt(address);
+    // A connection that is opened now would hold the process when all else has ended.
+    if (this.#closed) throw new AppError('shuttingDown', 'this server stops');
     const frames = goesInFrame(request) ? this.#framesTo(leader) : undefined;
     if (!frames) return this.#sendByHttp(leader, request);
     const handed = await frames.send(route, request);
@@ -91,6 +94,7 @@ export class LeaderClient {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const all = [...this.#retired, ...(this.#leader ? [this.#leader] : [])];
     const error = new Error('this server stops');
     for (const leader of all) for (const connection of connectionsOf(leader)) connection.cut(error);
