@@ -3,7 +3,13 @@ import type { AgentEntries } from '../../api/shapes/agent-sync.ts';
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { CheckRegistration, Registration } from '../../api/shapes/registration.ts';
 import { canonicalJson } from '../local-state/canonical-json.ts';
-import { declarationOf, type LocalCheck, type LocalService, localKey } from '../local-state/local-records.ts';
+import {
+  declarationOf,
+  type LocalCheck,
+  type LocalService,
+  localKey,
+  serviceAsDeclared,
+} from '../local-state/local-records.ts';
 
 /** The record of this node as the agent writes it into the catalog. */
 export interface NodeIdentity {
@@ -167,18 +173,14 @@ function ownedChecksOf(state: OwnedState, service: LocalService): LocalCheck[] {
 
 /** Of tags, those that are declared: tags that were taken over from the catalog are no reason to write. */
 function serviceHash(service: LocalService, checks: readonly LocalCheck[]): string {
-  const { instance } = service;
-  const whole = digest({ instance: { ...instance, Tags: declaredTagsOf(service) }, checks: checks.map(declared) });
-  return instance.EnableTagOverride ? `${whole}-${tagsHash(service)}` : whole;
+  const { instance } = serviceAsDeclared(service);
+  const whole = digest({ instance, checks: checks.map(declared) });
+  return instance.EnableTagOverride ? `${whole}-${tagsHash(instance.Tags)}` : whole;
 }
 
 /** Beside the whole: whether tags that others have set stay must not depend on what else is declared anew. */
-function tagsHash(service: LocalService): string {
-  return digest(declaredTagsOf(service)).slice(0, 16);
-}
-
-function declaredTagsOf({ instance, declaredTags }: LocalService): readonly string[] {
-  return declaredTags ?? instance.Tags;
+function tagsHash(tags: readonly string[]): string {
+  return digest(tags).slice(0, 16);
 }
 
 function checkHash(check: LocalCheck): string {

@@ -6,6 +6,7 @@ import {
   type LocalCheckDeclaration,
   type LocalService,
   localKey,
+  serviceAsDeclared,
 } from './local-records.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -119,8 +120,4 @@ export class DeclaredFiles {
       text: errorText(failure),
     });
   }
-}
-
-function serviceAsDeclared({ declaredTags, ...service }: LocalService): LocalService {
-  return declaredTags ? { ...service, instance: { ...service.instance, Tags: declaredTags } } : service;
 }

@@ -62,3 +62,8 @@ export function declarationOf(check: LocalCheck): LocalCheckDeclaration {
   const { namespace, checkId, name, notes, serviceId, type, interval, timeout, definition, origin } = check;
   return { namespace, checkId, name, notes, serviceId, type, interval, timeout, definition, origin };
 }
+
+/** A service without what was taken over from the catalog. */
+export function serviceAsDeclared({ declaredTags, ...service }: LocalService): LocalService {
+  return declaredTags ? { ...service, instance: { ...service.instance, Tags: declaredTags } } : service;
+}

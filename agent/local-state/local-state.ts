@@ -7,7 +7,7 @@ import { canonicalJson } from './canonical-json.ts';
 import { CheckTable } from './check-table.ts';
 import { DeclaredFiles } from './declared-files.ts';
 import type { CheckToRegister, LocalChange, ServiceToRegister, Verdicts } from './local-changes.ts';
-import { type LocalCheck, type LocalService, localKey } from './local-records.ts';
+import { type LocalCheck, type LocalService, localKey, serviceAsDeclared } from './local-records.ts';
 import type { StateFiles } from './state-files.ts';
 
 export interface LocalStateDeps {
@@ -204,8 +204,7 @@ export class LocalState {
   #isDeclared(service: LocalService): boolean {
     const known = this.#services.get(keyOf(service));
     if (service.origin !== 'config' || !known) return false;
-    const { declaredTags = known.instance.Tags, ...rest } = known;
-    return canonicalJson({ ...rest, instance: { ...known.instance, Tags: declaredTags } }) === canonicalJson(service);
+    return canonicalJson(serviceAsDeclared(known)) === canonicalJson(service);
   }
 
   #putService(service: LocalService): void {
