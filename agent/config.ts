@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { metadataCountProblem } from '../api/shapes/metadata.ts';
 import { AppError, errorText } from '../core/errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../core/log.ts';
 import { evaluateAddress } from './config/address-template.ts';
@@ -18,7 +19,6 @@ import { declaredChecks, declaredServices } from './config/definitions.ts';
 import { parseFlags } from './config/flags.ts';
 import { httpConfig, maxHeaderBytes, unixSockets } from './config/http.ts';
 import { metricsProxy } from './config/metrics-proxy.ts';
-import { nodeMetaCountProblem } from './config/node-meta.ts';
 import { type RawConfig, readConfig, setRaw } from './config/raw-config.ts';
 import { type ConfigFiles, readConfigFiles } from './config/read-files.ts';
 import { rpcTlsSettings, tlsSettings, tlsWarnings, verifyRpcTls } from './config/tls.ts';
@@ -193,7 +193,8 @@ function verify(config: AgentConfig): void {
   if (config.advertiseAddress !== '' && isIP(config.advertiseAddress) === 0) {
     throw wrong('advertise_addr', `${JSON.stringify(config.advertiseAddress)} must be an IP address`);
   }
-  const tooMany = nodeMetaCountProblem(config.nodeMeta);
+  // What all files and flags give together.
+  const tooMany = metadataCountProblem(config.nodeMeta);
   if (tooMany) throw wrong('node_meta', tooMany);
   if (config.retryMax < 0) throw wrong('retry_max', `${config.retryMax} must be a count; 0 tries for ever`);
   if ((config.retryIntervalMs ?? 1) <= 0) throw wrong('retry_interval', 'must be a time, e.g. 10s');

@@ -12,7 +12,7 @@ import {
 import { decodeAgentBody } from './agent-decode.ts';
 import type { Locality, NamedPort, ServiceAddress, ServiceInstance, Weights } from './catalog.ts';
 import { meshProblems, problemList } from './mesh-rules.ts';
-import { MAX_METADATA_PAIRS, metadataProblem } from './metadata.ts';
+import { metadataCountProblem, metadataProblem } from './metadata.ts';
 import { checkNameLength } from './name-limit.ts';
 import { defaultPortOf } from './named-ports.ts';
 import { connectFields, proxyFields } from './proxy-fields.ts';
@@ -180,14 +180,9 @@ function checkedWeights(input: Partial<Weights> | undefined): Weights {
 const WAN_FEDERATION = 'consul-wan-federation';
 
 function checkMeta({ Kind, Meta = {} }: AgentServiceInput): void {
-  const pairs = Object.entries(Meta);
-  if (pairs.length > MAX_METADATA_PAIRS) {
-    throw bad(
-      `Invalid Service Meta: Node metadata cannot contain more than ${MAX_METADATA_PAIRS} key/value pairs`,
-      'Meta',
-    );
-  }
-  for (const [key, value] of pairs) {
+  const tooMany = metadataCountProblem(Meta);
+  if (tooMany) throw bad(`Invalid Service Meta: ${tooMany}`, 'Meta');
+  for (const [key, value] of Object.entries(Meta)) {
     if (Kind === 'mesh-gateway' && key === WAN_FEDERATION) continue;
     const problem = metadataProblem(key, value);
     if (problem)

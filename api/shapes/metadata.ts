@@ -1,7 +1,13 @@
 /** Pairs that a node or an instance may have (Consul's limits, here and below). */
-export const MAX_METADATA_PAIRS = 64;
+const MAX_PAIRS = 64;
 const MAX_KEY = 128;
 const MAX_VALUE = 512;
+
+/** What is wrong with how many pairs there are, in Consul's words, which are the same for an instance. */
+export function metadataCountProblem(meta: Readonly<Record<string, string>>): string | undefined {
+  if (Object.keys(meta).length <= MAX_PAIRS) return undefined;
+  return `Node metadata cannot contain more than ${MAX_PAIRS} key/value pairs`;
+}
 
 /** What is wrong with one pair of the metadata of a node or an instance, in Consul's words. */
 export function metadataProblem(key: string, value: string): string | undefined {
