@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { AppError } from '../../core/errors.ts';
+import { isAnyAddress } from '../../core/ip-address.ts';
 import type { AgentConfig } from './agent-config.ts';
 
 /** An address of this machine, as node:os gives it. */
@@ -30,8 +30,7 @@ export function advertisedAddress(config: AgentConfig, interfaces: readonly Inte
 /** Why others could not be told this address, in Consul's words. */
 export function advertiseProblem(address: string, which = 'Advertise'): string | undefined {
   const bare = address.trim().replace(/^\[(.*)\]$/, '$1');
-  const isAny = bare === '0.0.0.0' || (isIP(bare) === 6 && /^[0:]+$/.test(bare));
-  return isAny ? `${which} address cannot be 0.0.0.0, :: or [::]` : undefined;
+  return isAnyAddress(bare) ? `${which} address cannot be 0.0.0.0, :: or [::]` : undefined;
 }
 
 /** RFC 1918 and RFC 6598 addresses. */

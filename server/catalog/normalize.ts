@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { checkedNamespace } from '../../api/http/request-params.ts';
 import { checkKinds } from '../../api/shapes/agent-check.ts';
 import {
@@ -14,6 +13,7 @@ import { defaultPortOf } from '../../api/shapes/named-ports.ts';
 import { connectFields, proxyFields } from '../../api/shapes/proxy-fields.ts';
 import type { CheckRegistration, Registration, ServiceRegistration } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
+import { isAnyAddress } from '../../core/ip-address.ts';
 import { isRunnable } from './entries.ts';
 import type { InstanceContent } from './records.ts';
 
@@ -216,10 +216,6 @@ function isRecord(value: unknown, field: string): value is Record<string, unknow
 
 function isPort(port: unknown): boolean {
   return Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65535;
-}
-
-function isAnyAddress(address: string): boolean {
-  return address === '0.0.0.0' || (isIP(address) === 6 && /^[0:]+$/.test(address));
 }
 
 function invalid(text: string, field: string): AppError {
