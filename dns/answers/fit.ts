@@ -41,7 +41,7 @@ export type Fits = (sections: Sections, maxBytes: number) => boolean;
  */
 export function fitAnswer(answer: Answer, request: FitRequest, fits: Fits, settings: AnswerSettings): Answer {
   const limited = limitAnswers(answer, request, settings);
-  const most = Math.ceil(maxBytes(request) / MIN_RECORD_BYTES);
+  const most = writableRecords(request);
   const writable = limited.answers.length > most ? { ...limited, answers: limited.answers.slice(0, most) } : limited;
   const cutByLimit = limited.answers.length < withARecordLimit(answer, request, settings).length;
   const fitted = fitSize(writable, (candidate) => fits(sectionsOf(candidate), maxBytes(request)));
@@ -57,8 +57,13 @@ export function fitAnswer(answer: Answer, request: FitRequest, fits: Fits, setti
  * others, to which the limits apply.
  */
 export function mostRecords(request: FitRequest, settings: AnswerSettings, isTarget: boolean): number {
-  const writable = Math.ceil(maxBytes(request) / MIN_RECORD_BYTES);
+  const writable = writableRecords(request);
   return 1 + (isTarget ? writable : Math.min(writable, answerLimit(request, settings)));
+}
+
+/** More records than these cannot fit. */
+function writableRecords(request: FitRequest): number {
+  return Math.ceil(maxBytes(request) / MIN_RECORD_BYTES);
 }
 
 /** The sections of an answer, the records' own additional ones put last. */
