@@ -17,6 +17,7 @@ import { Layout } from './layout.ts';
 import { Loader } from './loader.ts';
 import type { EtcdTls } from './member-connections.ts';
 import { loadKnown } from './opener.ts';
+import { MAX_UNGROUPED_OPS } from './outcome-search.ts';
 import { Replica } from './replica.ts';
 import { Restorer } from './restorer.ts';
 import { SharedFormat } from './shared-format.ts';
@@ -99,8 +100,7 @@ export async function openEtcdStore(options: OpenEtcdStoreOptions): Promise<Etcd
     const queue = new CommitQueue(
       { client, loader, replica, follower, clock, random, onSync, onNoSpace: () => keeper.wake() },
       {
-        // With the head's as many as etcd takes by default without groups of them.
-        maxOps: Math.min(limits.maxTxnOps, DEFAULT_TXN_LIMITS.maxTxnOps - 1),
+        maxOps: Math.min(limits.maxTxnOps, MAX_UNGROUPED_OPS),
         commitMs: timeouts.commitMs,
         attemptMs: Math.min(timeouts.attemptMs, timeouts.writeMs),
       },

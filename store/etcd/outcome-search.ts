@@ -151,14 +151,14 @@ export function afterHead({ layout, headRevision }: Content, head: Head, ops: Tx
   };
 }
 
-/** What etcd takes by default in one transaction (`--max-txn-ops`), beside the head. */
-const MAX_OPS = 127;
+/** What etcd takes by default in one transaction (`--max-txn-ops`) without groups, beside the head. */
+export const MAX_UNGROUPED_OPS = 127;
 /** Half of them: etcd counts each group by itself, with what is beside it. */
 const GROUP_OPS = 64;
 
 /** More operations than etcd takes in one transaction lie in transactions within it. */
 function grouped(ops: TxnRequest['success']): TxnRequest['success'] {
-  if (ops.length <= MAX_OPS) return ops;
+  if (ops.length <= MAX_UNGROUPED_OPS) return ops;
   const groups = Array.from({ length: Math.ceil(ops.length / GROUP_OPS) }, (_, at) => at * GROUP_OPS);
   return groups.map((from) => ({ kind: 'all', ops: ops.slice(from, from + GROUP_OPS) }));
 }
