@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { kvKeyProblem } from '../../api/shapes/kv-key.ts';
 import { parseGoDuration } from '../../core/duration.ts';
 import { AppError, errorText } from '../../core/errors.ts';
 import { nearest } from '../../core/nearest.ts';
 import type { CommandIo } from '../command.ts';
 import { readDefinitionFile } from '../definition-file.ts';
-import { kvPath } from '../kv-pairs.ts';
 import type { ClientFlags } from '../program.ts';
 import type { S3Settings } from './s3-target.ts';
 
@@ -280,11 +280,8 @@ export function agentSettings(
 /** @throws AppError `config` for one that no path can name: the lock could never be taken. */
 function lockKey(given: string): string {
   const key = given.replace(/^\/+|\/+$/g, '');
-  try {
-    kvPath(key);
-  } catch (cause) {
-    throw new AppError('config', `snapshot.lock_key (-lock-key): ${errorText(cause)}`, { cause });
-  }
+  const problem = kvKeyProblem(key);
+  if (problem !== undefined) throw new AppError('config', `snapshot.lock_key (-lock-key): the key ${problem}`);
   return key;
 }
 
