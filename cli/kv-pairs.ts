@@ -1,3 +1,4 @@
+import { bigJson } from '../api/shapes/kv.ts';
 import { kvKeyProblem } from '../api/shapes/kv-key.ts';
 import { AppError } from '../core/errors.ts';
 import type { ApiRequest, HttpApi, Query } from './http-api.ts';
@@ -33,7 +34,7 @@ export function parsePairs(text: string): KvPair[] {
 
 /** A pair to be written as JSON: its flags are a number of the same digits. */
 export function withNumbers(pair: KvPair): object {
-  return { ...pair, Flags: (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(pair.Flags) };
+  return { ...pair, Flags: bigJson(BigInt(pair.Flags)) };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Command as Program } from 'commander';
+import { bigJson } from '../api/shapes/kv.ts';
 import { kvKeyProblem } from '../api/shapes/kv-key.ts';
 import { AppError } from '../core/errors.ts';
 import { CommandExit, type CommandIo } from './command.ts';
@@ -68,13 +69,8 @@ async function write(api: HttpApi, { key, flags, body }: Entry): Promise<void> {
 
 /** By a transaction, whose body names the key: a path would name another one. */
 async function writeByTxn(api: HttpApi, { key, flags, body }: Entry): Promise<void> {
-  // As text: flags may be larger than a JavaScript number holds.
-  const value = `"Flags":${BigInt(flags)},"Value":"${body.toString('base64')}"`;
-  const answer = await api.send('PUT', '/v1/txn', {
-    body: `[{"KV":{"Verb":"set","Key":${JSON.stringify(key)},${value}}}]`,
-    headers: { 'content-type': 'application/json' },
-    accept: [409],
-  });
+  const set = { Verb: 'set', Key: key, Flags: bigJson(BigInt(flags)), Value: body.toString('base64') };
+  const answer = await api.send('PUT', '/v1/txn', { json: [{ KV: set }], accept: [409] });
   if (answer.status === 409) {
     const { Errors } = answer.json<{ Errors: { What: string }[] | null }>();
     throw notWritten(key, (Errors ?? []).map(({ What }) => `: ${What}`).join(''));
