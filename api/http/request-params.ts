@@ -76,6 +76,12 @@ export function namespaceOf(
   });
 }
 
+/** The namespace of a write: its body may name it, too. @throws AppError `badRequest` for a bad name, and for two. */
+export function namespaceOfWrite(request: Pick<RouteRequest, 'query' | 'headers'>, given: string | undefined): string {
+  assertSameNamespace(request, [given]);
+  return given ? checkedNamespace(given) : namespaceOf(request);
+}
+
 /**
  * @throws AppError `badRequest` when the request names a namespace, by `?ns=` or X-Consul-Namespace, and its body another
  * one: neither may win silently.

@@ -1,7 +1,7 @@
 import { AppError } from '../../core/errors.ts';
 import { filterOf } from '../filter/filter-cache.ts';
 import { CHECK_ROW } from '../filter/rows.ts';
-import { assertSameNamespace, checkedNamespace, namespaceOf, readParams } from '../http/request-params.ts';
+import { namespaceOf, namespaceOfWrite, readParams } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import { decodeAgentCheck, decodeCheckUpdate } from '../shapes/agent-check.ts';
 import type { CheckStatus } from '../shapes/catalog.ts';
@@ -30,8 +30,7 @@ export function agentCheckRoutes(deps: { readonly backend: AgentRouteBackend }):
       path: '/v1/agent/check/register',
       async handle(request) {
         const { check, namespace: given } = decodeAgentCheck(request.body, checks.policy);
-        assertSameNamespace(request, [given]);
-        const namespace = given ? checkedNamespace(given) : namespaceOf(request);
+        const namespace = namespaceOfWrite(request, given);
         const service = check.serviceId === '' ? undefined : services.service(namespace, check.serviceId);
         if (check.serviceId !== '' && !service) {
           throw new AppError('notFound', `ServiceID ${JSON.stringify(check.serviceId)} does not exist`);

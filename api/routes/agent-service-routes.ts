@@ -4,14 +4,7 @@ import { AppError } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import { filterOf } from '../filter/filter-cache.ts';
 import { INSTANCE_ROW } from '../filter/rows.ts';
-import {
-  assertSameNamespace,
-  blockingParams,
-  checkedNamespace,
-  flagParam,
-  namespaceOf,
-  readParams,
-} from '../http/request-params.ts';
+import { blockingParams, flagParam, namespaceOf, namespaceOfWrite, readParams } from '../http/request-params.ts';
 import type { Route, RouteRequest, RouteResponse } from '../http/route.ts';
 import type { AgentCheck } from '../shapes/agent-check.ts';
 import { decodeAgentService } from '../shapes/agent-service.ts';
@@ -55,8 +48,7 @@ export function agentServiceRoutes(deps: AgentServiceRouteDeps): Route[] {
       path: '/v1/agent/service/register',
       async handle(request) {
         const service = decodeAgentService(request.body, checks.policy);
-        assertSameNamespace(request, [service.namespace]);
-        const namespace = service.namespace ? checkedNamespace(service.namespace) : namespaceOf(request);
+        const namespace = namespaceOfWrite(request, service.namespace);
         const replaceExistingChecks = flagParam(request.query, 'replace-existing-checks');
         await services.registerService(namespace, service, { replaceExistingChecks });
         return DONE;
