@@ -1,4 +1,5 @@
 import { parseGoDuration } from '../../core/duration.ts';
+import { DEFAULT_POLICY } from './http-policy.ts';
 import type { RouteRequest } from './route.ts';
 
 /** Headers of one connection (RFC 9110 section 7.6.1), and those that the HTTP client sets itself. */
@@ -15,12 +16,9 @@ const HOP_HEADERS = new Set([
   'upgrade',
 ]);
 
-/** Consul's default wait, the longest one that can be allowed, and what is added for its jitter and the network. */
-const DEFAULT_WAIT_MS = 300_000;
+/** The longest wait that can be allowed, and what is added for its jitter and the network. */
 const MAX_WAIT_MS = 24 * 3_600_000;
 export const GRACE_MS = 10_000;
-/** Longer waits are cut to this unless configured otherwise (Consul's max_query_time). */
-const USUAL_MAX_WAIT_MS = 600_000;
 /** What is less is not worth another text. */
 const MIN_WAITED_MS = 100;
 /** How long the answer to a request may take: what a blocking query may wait for, and some. */
@@ -33,7 +31,7 @@ function waitMs(query: URLSearchParams): number {
 }
 
 function askedWaitMs(query: URLSearchParams): number {
-  return parseGoDuration(query.get('wait') || '') || DEFAULT_WAIT_MS;
+  return parseGoDuration(query.get('wait') || '') || DEFAULT_POLICY.defaultQueryMs;
 }
 
 /**
@@ -43,7 +41,9 @@ function askedWaitMs(query: URLSearchParams): number {
 export function leftToWait(query: URLSearchParams, waitedMs: number): URLSearchParams {
   if (waitedMs < MIN_WAITED_MS || !(query.has('index') || query.has('hash'))) return query;
   const left = new URLSearchParams(query);
-  left.set('wait', `${Math.max(1, Math.floor(Math.min(askedWaitMs(query), USUAL_MAX_WAIT_MS) - waitedMs))}ms`);
+  // Longer waits are cut to this unless it is configured otherwise.
+  const wholeMs = Math.min(askedWaitMs(query), DEFAULT_POLICY.maxQueryMs);
+  left.set('wait', `${Math.max(1, Math.floor(wholeMs - waitedMs))}ms`);
   return left;
 }
 
