@@ -50,11 +50,12 @@ export class LocalState {
   /** Removes the checks whose services have not come back: neither the files nor the configuration have them. */
   dropOrphans(): Promise<void> {
     return this.#serially(async () => {
-      for (const [key, { namespace, checkId, serviceId, origin }] of [...this.#checks.byKey]) {
+      for (const check of [...this.checks()]) {
+        const { namespace, checkId, serviceId, origin } = check;
         const bound = serviceId !== '' && origin !== 'assigned';
         if (!bound || this.#services.has(localKey(namespace, serviceId))) continue;
         this.#log.warn('a check of a service that is gone was dropped', { check: checkId });
-        await this.#remove(key);
+        await this.#remove([], [check]);
       }
     });
   }
@@ -138,7 +139,8 @@ export class LocalState {
     return this.#serially(async () => {
       const service = this.#services.get(localKey(namespace, id));
       if (!service) return false;
-      await this.#removeServices([...this.#sidecarsOf(service), service]);
+      const services = [...this.#sidecarsOf(service), service];
+      await this.#remove(services, this.#ownChecksOf(services));
       return true;
     });
   }
@@ -163,10 +165,9 @@ export class LocalState {
   /** False when there is no such check of this agent. */
   deregisterCheck(namespace: string, id: string): Promise<boolean> {
     return this.#serially(async () => {
-      const key = localKey(namespace, id);
-      const check = this.#checks.byKey.get(key);
+      const check = this.check(localKey(namespace, id));
       if (!check || check.origin === 'assigned') return false;
-      await this.#remove(key);
+      await this.#remove([], [check]);
       return true;
     });
   }
@@ -218,10 +219,7 @@ export class LocalState {
     this.#services.set(keyOf(service), shown);
   }
 
-  async #removeServices(services: readonly LocalService[]): Promise<void> {
-    const checks = services
-      .flatMap(({ namespace, instance }) => this.checksOf(namespace, instance.ID))
-      .filter(({ origin }) => origin !== 'assigned');
+  async #remove(services: readonly LocalService[], checks: readonly LocalCheck[]): Promise<void> {
     await this.#declared.forget(services, checks);
     // From here on nothing waits: nobody may see a service with a part of its checks.
     const verdicts: Verdicts = new Map();
@@ -241,18 +239,13 @@ export class LocalState {
   #ownChecksBesides(registrations: readonly ServiceToRegister[]): LocalCheck[] {
     const declared = registrations.flatMap(({ checks }) => checks).map(({ declaration }) => declaration);
     const kept = new Set(declared.map(({ namespace, checkId }) => localKey(namespace, checkId)));
-    return registrations
-      .flatMap(({ service }) => this.checksOf(service.namespace, service.instance.ID))
-      .filter((check) => check.origin !== 'assigned' && !kept.has(localKey(check.namespace, check.checkId)));
+    const known = this.#ownChecksOf(registrations.map(({ service }) => service));
+    return known.filter(({ namespace, checkId }) => !kept.has(localKey(namespace, checkId)));
   }
 
-  async #remove(key: string): Promise<void> {
-    const check = this.#checks.byKey.get(key);
-    if (!check) return;
-    await this.#declared.forget([], [check]);
-    const verdicts: Verdicts = new Map();
-    this.#emit(this.#checks.forget(key, verdicts));
-    await this.#persist(verdicts);
+  #ownChecksOf(services: readonly LocalService[]): LocalCheck[] {
+    const checks = services.flatMap(({ namespace, instance }) => this.checksOf(namespace, instance.ID));
+    return checks.filter(({ origin }) => origin !== 'assigned');
   }
 
   async #persist(verdicts: Readonly<Verdicts>): Promise<void> {
