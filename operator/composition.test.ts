@@ -108,6 +108,19 @@ const soon = (check: () => unknown, withinMs = 30_000) =>
     },
     { withinMs, everyMs: 10 },
   );
+const removePods = (count: number) => {
+  for (let i = 0; i < count; i++) kube.remove('pods', `default/p${i}`);
+};
+
+/** Makes a change that no watch tells and a list shows later, and waits until the sweep that it asks for is held back. */
+async function holdsBackUnseen(change: () => void): Promise<void> {
+  kube.faults.hang = true;
+  kube.dropConnections();
+  change();
+  kube.compact();
+  kube.faults.hang = false;
+  await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
+}
 
 beforeEach(async () => {
   [kube, server, holder] = await Promise.all([
@@ -228,7 +241,7 @@ describe('operator on Kubernetes', () => {
     const first = start();
     await soon(() => expect(ids()).toHaveLength(12));
     await first.stop();
-    for (let i = 0; i < 12; i++) kube.remove('pods', `default/p${i}`);
+    removePods(12);
     start();
     await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
     expect(ids()).toHaveLength(12);
@@ -250,12 +263,7 @@ describe('operator on Kubernetes', () => {
       const status = isReady ? 'passing' : 'critical';
       await soon(() => expect(server.catalog.summary().filter((line) => line.includes(`=${status}`))).toHaveLength(12));
     }
-    kube.faults.hang = true;
-    kube.dropConnections();
-    for (let i = 0; i < 12; i++) kube.remove('pods', `default/p${i}`);
-    kube.compact();
-    kube.faults.hang = false;
-    await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
+    await holdsBackUnseen(() => removePods(12));
     expect(ids()).toHaveLength(12);
   });
 
@@ -280,14 +288,7 @@ describe('operator on Kubernetes', () => {
       const move = [() => slice('one', [99]), () => slice('two', all)];
       for (const step of order === 'after' ? move : move.reverse()) step();
       await soon(() => expect(ids()).toHaveLength(13));
-      kube.faults.hang = true;
-      kube.dropConnections();
-      kube.remove('endpointslices', 'default/two');
-      kube.compact();
-      kube.faults.hang = false;
-      await soon(() =>
-        expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }),
-      );
+      await holdsBackUnseen(() => kube.remove('endpointslices', 'default/two'));
       expect(ids()).toHaveLength(13);
     },
   );
@@ -301,12 +302,7 @@ describe('operator on Kubernetes', () => {
       for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`, { labels: { app } }));
     kube.put('pods', pod('last'));
     await soon(() => expect(ids()).toHaveLength(13));
-    kube.faults.hang = true;
-    kube.dropConnections();
-    for (let i = 0; i < 12; i++) kube.remove('pods', `default/p${i}`);
-    kube.compact();
-    kube.faults.hang = false;
-    await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
+    await holdsBackUnseen(() => removePods(12));
     expect(ids()).toHaveLength(13);
   });
 
@@ -324,12 +320,7 @@ describe('operator on Kubernetes', () => {
         registration.Service?.Tags?.includes('edited'),
       );
     await soon(() => expect(tagged()).toHaveLength(12));
-    kube.faults.hang = true;
-    kube.dropConnections();
-    for (let i = 0; i < 13; i++) kube.remove('pods', `default/p${i}`);
-    kube.compact();
-    kube.faults.hang = false;
-    await soon(() => expect(ready('services', 'default/web')).toMatchObject({ status: 'False', reason: 'SweepHeld' }));
+    await holdsBackUnseen(() => removePods(13));
     expect(ids()).toHaveLength(12);
   });
 
@@ -338,7 +329,7 @@ describe('operator on Kubernetes', () => {
     for (let i = 0; i < 12; i++) kube.put('pods', pod(`p${i}`));
     start();
     await soon(() => expect(ids()).toHaveLength(12));
-    for (let i = 0; i < 12; i++) kube.remove('pods', `default/p${i}`);
+    removePods(12);
     await soon(() => expect(ids()).toEqual([]));
   });
 
