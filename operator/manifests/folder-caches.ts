@@ -1,10 +1,10 @@
 import type { Logger } from '../../core/log.ts';
+import { LICTOR_API_VERSION } from '../../crds/manifests/kind-schema.ts';
 import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import { ObjectCache } from '../informer/object-cache.ts';
 import type { KubeObject } from '../kube-api/kube-api.ts';
 import type { SliceView } from '../workloads/endpoint-slice.ts';
 import type { PodView } from '../workloads/pod.ts';
-import { LICTOR } from './server-fields.ts';
 
 /** What a folder declares, by kind. */
 export interface Caches {
@@ -31,7 +31,7 @@ export function emptyCaches(deps: { log: Logger }): Caches {
 
 /** Which cache an object belongs in; undefined: of its kind nothing is needed. */
 export function sourceOf(apiVersion: string, kind: string): keyof Caches | undefined {
-  if (apiVersion === LICTOR) return OURS[kind as keyof typeof OURS];
+  if (apiVersion === LICTOR_API_VERSION) return OURS[kind as keyof typeof OURS];
   if (apiVersion === 'v1' && kind === 'Pod') return 'pods';
   if (kind === 'EndpointSlice') return 'slices';
   return undefined;

@@ -1,10 +1,8 @@
 import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { LICTOR_API_VERSION } from '../../crds/manifests/kind-schema.ts';
 import type { KubeObject } from '../kube-api/kube-api.ts';
 import { keyOf } from '../object-source.ts';
-
-/** The API version of our own kinds. */
-export const LICTOR = 'lictor.dev/v1alpha1';
 
 /** With what an API server would add. A changed spec raises the generation; status stays. */
 export function withServerFields(
@@ -14,7 +12,7 @@ export function withServerFields(
   const { metadata, spec, status } = object as KubeObject & { spec?: unknown; status?: unknown };
   const generation = (old?.metadata.generation ?? 0) + (old && isDeepStrictEqual(old.spec, spec) ? 0 : 1);
   const uid = uuidOf(`${object.kind} ${keyOf(object)}`);
-  const ours = object.apiVersion === LICTOR;
+  const ours = object.apiVersion === LICTOR_API_VERSION;
   return {
     ...object,
     metadata: { ...metadata, uid, generation: ours ? generation : undefined },
