@@ -16,6 +16,7 @@ import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
 import { DONE, type Reconciler, type Result } from '../controller.ts';
 import { Handovers, LEFT_AGAIN_MS } from '../handovers.ts';
 import { allowsSweep, intentionRef } from '../identity.ts';
+import { isRefusal } from '../refusal.ts';
 import { isoSeconds } from '../service/service-reconciler.ts';
 import { decideEntry, surplusEntries } from './decide-entry.ts';
 import { type IntentionOutcome, intentionStatus } from './intention-status.ts';
@@ -167,7 +168,7 @@ export class IntentionReconciler implements Reconciler {
     try {
       if (!(await client.put(entry, decision.cas, signal))) throw changedMeanwhile(entry.Name);
     } catch (error) {
-      if (!(error instanceof AppError) || (error.code !== 'badRequest' && error.code !== 'tooLarge')) throw error;
+      if (!isRefusal(error)) throw error;
       return { as: 'refused', text: error.message };
     }
     mirror.wrote(mirrored({ ...entry, ModifyIndex: decision.cas }));

@@ -7,6 +7,7 @@ import type { Leadership } from '../../manager/leadership.ts';
 import type { DeleteEvidence } from '../../sweep-guard/delete-evidence.ts';
 import { TerminalError } from '../controller.ts';
 import type { Handovers } from '../handovers.ts';
+import { isRefusal } from '../refusal.ts';
 import type { PlanDiff, Removal } from './diff-plan.ts';
 import type { PlannedInstance } from './plan-registrations.ts';
 
@@ -108,9 +109,4 @@ export class InstanceWriter {
     if (error.code === 'staleEpoch') this.#deps.leadership.lost(error.message);
     return isRefusal(error) ? new TerminalError('Refused', error.message) : error;
   }
-}
-
-/** Whether the servers will never take what was sent. */
-function isRefusal(error: unknown): error is AppError {
-  return error instanceof AppError && (error.code === 'badRequest' || error.code === 'tooLarge');
 }
