@@ -1,5 +1,7 @@
 import type { HealthCheck, Intention, Service } from '../../crds/types/index.ts';
 import type { ObjectKey } from '../object-source.ts';
+import type { EndpointView } from '../workloads/endpoint-slice.ts';
+import type { PodView } from '../workloads/pod.ts';
 
 /** The catalog's name of a declaring object: `Service/<namespace>/<name>`. */
 export function serviceRef(key: ObjectKey): string {
@@ -22,9 +24,19 @@ export function intentionKeyOfRef(ref: string): ObjectKey | undefined {
   return /^Intention\/([^/]+\/[^/]+)$/.exec(ref)?.[1];
 }
 
-/** Instance id of a pod or of an endpoint that has no pod: by UID, so that a same-name pod is another instance. */
-export function instanceId(serviceName: string, uidOrAddress: string): string {
-  return `${serviceName}-${uidOrAddress}`;
+/** Instance id by what tells the instance apart from others of its service: podSubject, endpointSubject, or an address and port. */
+export function instanceId(serviceName: string, subject: string): string {
+  return `${serviceName}-${subject}`;
+}
+
+/** What tells the instance of a pod apart: the UID, so that a same-name pod is another instance. */
+export function podSubject({ metadata, podIP }: PodView): string {
+  return metadata.uid ?? podIP;
+}
+
+/** What tells the instance of an endpoint apart: as for the pod behind it, or the address when it has none. */
+export function endpointSubject({ podUid, address }: EndpointView): string {
+  return podUid ?? address;
 }
 
 /**

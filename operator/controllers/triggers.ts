@@ -5,9 +5,9 @@ import { type ChangeCause, keyOf, type ObjectKey } from '../object-source.ts';
 import type { DeleteEvidence } from '../sweep-guard/delete-evidence.ts';
 import type { SweepGuard } from '../sweep-guard/sweep-guard.ts';
 import type { WorkQueue } from '../work-queue/work-queue.ts';
-import type { EndpointView, SliceView } from '../workloads/endpoint-slice.ts';
+import type { SliceView } from '../workloads/endpoint-slice.ts';
 import { type PodView, podDiffers } from '../workloads/pod.ts';
-import { instanceId, serviceKeyOfRef, serviceRef } from './identity.ts';
+import { endpointSubject, instanceId, podSubject, serviceKeyOfRef, serviceRef } from './identity.ts';
 import { podReadiness } from './service/readiness.ts';
 
 export interface TriggerDeps {
@@ -138,9 +138,9 @@ export class Triggers {
   /** Notes which of the endpoints that a slice had are in no slice of the Service any more. */
   #left(service: Service, old: SliceView, current: SliceView | undefined): void {
     const { cluster, evidence } = this.#deps;
-    const gone = new Set(old.endpoints.map(subject));
+    const gone = new Set(old.endpoints.map(endpointSubject));
     const keep = ({ endpoints }: SliceView) => {
-      for (const each of endpoints) if (!each.terminating) gone.delete(subject(each));
+      for (const each of endpoints) if (!each.terminating) gone.delete(endpointSubject(each));
     };
     if (current) keep(current);
     if (gone.size > 0) for (const slice of cluster.slicesOf(service)) keep(slice);
@@ -150,7 +150,8 @@ export class Triggers {
   /** What is in a slice is here to stay, whatever was seen before. */
   #stayed(service: Service, { endpoints }: SliceView): void {
     const name = catalogName(service);
-    for (const each of endpoints) if (!each.terminating) this.#deps.evidence.forget(instanceId(name, subject(each)));
+    for (const each of endpoints)
+      if (!each.terminating) this.#deps.evidence.forget(instanceId(name, endpointSubject(each)));
   }
 
   #entry(ref: string, cause: ChangeCause): void {
@@ -174,11 +175,6 @@ function stays(pod: PodView): boolean {
   return pod.metadata.deletionTimestamp === undefined && pod.podIP !== '' && podReadiness(pod) !== undefined;
 }
 
-function instanceOf(service: Service, { metadata, podIP }: PodView): string {
-  return instanceId(catalogName(service), metadata.uid ?? podIP);
-}
-
-/** What an endpoint's instance is called by. */
-function subject({ podUid, address }: EndpointView): string {
-  return podUid ?? address;
+function instanceOf(service: Service, pod: PodView): string {
+  return instanceId(catalogName(service), podSubject(pod));
 }

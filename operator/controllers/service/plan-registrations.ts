@@ -7,7 +7,7 @@ import { catalogName } from '../../indexes/cluster-view.ts';
 import type { EndpointView, SliceView } from '../../workloads/endpoint-slice.ts';
 import type { NamedNumber, PodView } from '../../workloads/pod.ts';
 import { checkRegistration } from '../health-check/check-definition.ts';
-import { instanceId, READINESS_CHECK_NAME, readinessCheckId } from '../identity.ts';
+import { endpointSubject, instanceId, podSubject, READINESS_CHECK_NAME, readinessCheckId } from '../identity.ts';
 import { endpointReadiness, podReadiness, type Readiness } from './readiness.ts';
 
 export interface PlanInput {
@@ -87,7 +87,7 @@ function podCandidate({ service, hostAddress }: PlanInput, pod: PodView, problem
   if (!ports) return [];
   return [
     {
-      id: instanceId(catalogName(service), pod.metadata.uid ?? pod.podIP),
+      id: instanceId(catalogName(service), podSubject(pod)),
       node: pod.nodeName,
       nodeAddress: pod.hostIP || hostAddress(pod.nodeName),
       address: pod.podIP,
@@ -114,7 +114,7 @@ function endpointCandidate(
   if (!ports) return [];
   return [
     {
-      id: instanceId(catalogName(input.service), endpoint.podUid ?? endpoint.address),
+      id: instanceId(catalogName(input.service), endpointSubject(endpoint)),
       node: endpoint.nodeName || options.externalNode,
       // A node of the cluster never has the address of one of its endpoints, which would stay its own.
       nodeAddress: endpoint.nodeName ? input.hostAddress(endpoint.nodeName) : endpoint.address,
