@@ -18,6 +18,7 @@ import { Handovers, LEFT_AGAIN_MS } from '../handovers.ts';
 import { allowsSweep, intentionRef } from '../identity.ts';
 import { isRefusal } from '../refusal.ts';
 import { isoSeconds } from '../service/service-reconciler.ts';
+import { HELD_MS, SWEEPING } from '../sweeping.ts';
 import { decideEntry, surplusEntries } from './decide-entry.ts';
 import { type IntentionOutcome, intentionStatus } from './intention-status.ts';
 import { type PlannedEntry, planIntention } from './plan-intention.ts';
@@ -36,8 +37,6 @@ export interface IntentionReconcilerDeps {
   readonly metrics: Metrics;
 }
 
-/** A held or waiting sweep is looked at again after so long; what ends it comes as a change of its own. */
-const HELD_MS = 30_000;
 /**
  * A refused entry is tried again after so long: the servers judge it together with others (the protocol of the
  * destination, the providers of tokens), which may come later.
@@ -218,7 +217,7 @@ export class IntentionReconciler implements Reconciler {
     const message = `${count} ${count === 1 ? 'source is' : 'sources are'} in the intentions of "${destination}"`;
     const Ready: ConditionWish = { status: 'True', reason: 'Synced', message };
     if (verdict === 'go') return { wishes: { Ready } };
-    return { wishes: { Ready, Reconciling: { status: 'True', reason: 'Sweeping', message: SWEEPING } } };
+    return { wishes: { Ready, Reconciling: SWEEPING } };
   }
 
   #held(): ConditionWish {
@@ -233,8 +232,6 @@ export class IntentionReconciler implements Reconciler {
     return status.write(intention, intentionStatus(intention, outcome, isoSeconds(clock.now())), signal);
   }
 }
-
-const SWEEPING = 'removals wait for a complete view';
 
 const NOT_SUPPORTED: ConditionWish = {
   status: 'False',

@@ -14,6 +14,7 @@ import type { SweepGuard } from '../../sweep-guard/sweep-guard.ts';
 import { DONE, type Reconciler, type Result } from '../controller.ts';
 import { Handovers, LEFT_AGAIN_MS } from '../handovers.ts';
 import { allowsSweep, serviceKeyOfRef, serviceRef } from '../identity.ts';
+import { HELD_MS, SWEEPING } from '../sweeping.ts';
 import { diffPlan } from './diff-plan.ts';
 import { InstanceWriter } from './instance-writer.ts';
 import { type PlannedInstance, planRegistrations, type RegistrationPlan } from './plan-registrations.ts';
@@ -42,8 +43,6 @@ export interface ServiceReconcilerOptions {
   readonly source: 'kubernetes' | 'folder';
 }
 
-/** A held or waiting sweep is looked at again after so long; what ends it comes as a change of its own. */
-const HELD_MS = 30_000;
 /** A write whose echo does not come is looked after again after so long. */
 const ECHO_MS = 16_000;
 const AWAITING_ECHO: Result = { requeueAfterMs: ECHO_MS };
@@ -225,12 +224,6 @@ function againAfter({ held, left, more }: { held: boolean; left: boolean; more: 
   if (more) return { requeueAfterMs: ECHO_MS };
   return held ? { requeueAfterMs: HELD_MS } : DONE;
 }
-
-const SWEEPING: ConditionWish = {
-  status: 'True',
-  reason: 'Sweeping',
-  message: 'removals wait for a complete view',
-};
 
 const NOTHING: RegistrationPlan = { instances: [], problems: [] };
 
