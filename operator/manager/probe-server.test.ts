@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { started } from '../../test/support/started.ts';
 import { ProbeServer } from './probe-server.ts';
 
 async function answersOf(
@@ -6,19 +7,13 @@ async function answersOf(
   paths: readonly string[],
 ): Promise<[status: number, text: string][]> {
   const server = new ProbeServer(deps, { host: '127.0.0.1', port: 0 });
-  const stopping = new AbortController();
-  let running: Promise<void> | undefined;
-  await new Promise<void>((ready, fail) => {
-    running = server.run({ signal: stopping.signal, ready });
-    running.catch(fail);
-  });
+  const stop = await started(server);
   const answers: [number, string][] = [];
   for (const path of paths) {
     const { statusCode, body } = await request(`http://127.0.0.1:${server.port}${path}`);
     answers.push([statusCode, await body.text()]);
   }
-  stopping.abort();
-  await running;
+  await stop();
   return answers;
 }
 
