@@ -93,13 +93,10 @@ describe('catalog mirror', () => {
   });
 
   it('knows the outcome of two writes to one entry at once from the catalog only', async () => {
-    let end: () => void = () => {};
-    const held = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    const first = mirror.write(key('a'), { ref: web, hash: undefined }, () => held);
+    const removal = Promise.withResolvers<void>();
+    const first = mirror.write(key('a'), { ref: web, hash: undefined }, () => removal.promise);
     await mirror.write(key('a'), { ref: other, hash: 'h1' }, async () => {});
-    end();
+    removal.resolve();
     await first;
     expect(mirror.isPending(key('a'))).toBe(false);
     expect(mirror.hashOf(key('a'), web)).toBe('h1');

@@ -112,15 +112,13 @@ describe('a Service that takes over an instance', () => {
   it('keeps it when the removal of the one before arrives after its registration', async () => {
     await declare('a', 'shop', 'one');
     await soon(() => expect(catalog.told).toEqual(['one Service/default/a']));
-    let release: () => void = () => {};
-    catalog.hold = new Promise((resolve) => {
-      release = resolve;
-    });
+    const removal = Promise.withResolvers<void>();
+    catalog.hold = removal.promise;
     await rm(file('a'));
     await soon(() => expect(catalog.removals).toEqual(['one Service/default/a']));
     await declare('b', 'shop', 'one');
     await soon(() => expect(catalog.told.at(-1)).toBe('one Service/default/b'));
-    release();
+    removal.resolve();
     await soon(() => expect(catalog.answered).toBe(1));
     await soon(() => expect(reason('b')).toBe('Registered'));
     expect(await addresses('shop')).toEqual(['one']);
@@ -165,11 +163,6 @@ describe('a Service that takes over an instance', () => {
 describe('a Service that is deleted', () => {
   const COUNT = 12; // more than may always go, and more than half of all
   const instances = Array.from({ length: COUNT }, (_, at) => `{id: web-${at}, address: 10.0.1.${at}, port: 80}`);
-  let release: () => void;
-  const held = () =>
-    new Promise<void>((resolve) => {
-      release = resolve;
-    });
 
   beforeEach(async () => {
     for (const name of ['a', 'b']) await declare(name, name, name);
@@ -193,23 +186,25 @@ describe('a Service that is deleted', () => {
   };
 
   it('takes its instances with it, though the catalog has not shown them yet', async () => {
-    catalog.holdTold = held();
+    const told = Promise.withResolvers<void>();
+    catalog.holdTold = told.promise;
     await declareMany();
     await soon(() => expect(catalog.registered).toBe(2 + COUNT));
     const before = await reconciles();
     await remove();
     await soon(async () => expect(await reconciles()).toBeGreaterThan(before));
-    release();
+    told.resolve();
     await soon(async () => expect(await addresses('web')).toEqual([]));
     expect(operator.heldSweeps()).toEqual([]);
   });
 
   it('does so, too, while they are being registered', async () => {
-    catalog.holdRegistered = held();
+    const registered = Promise.withResolvers<void>();
+    catalog.holdRegistered = registered.promise;
     await declareMany();
     await soon(() => expect(catalog.registered).toBe(2 + COUNT));
     await remove();
-    release();
+    registered.resolve();
     await soon(async () => expect(await addresses('web')).toEqual([]));
     expect(operator.heldSweeps()).toEqual([]);
   });
