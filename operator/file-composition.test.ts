@@ -43,6 +43,7 @@ async function end(): Promise<void> {
 }
 
 const file = (name: string, text: string) => writeFile(join(folder, name), text);
+const manyPorts = (count: number) => Array.from({ length: count }, (_, at) => 8001 + at);
 const service = (name: string, ports: number[], extra = '') => `
 apiVersion: lictor.dev/v1alpha1
 kind: Service
@@ -144,13 +145,7 @@ describe('operator on a folder', () => {
   it('holds back what goes with most of the folder at once, and says what to do', async () => {
     const [sub, away] = [join(folder, 'sub'), `${folder}-away`];
     await mkdir(sub);
-    await file(
-      'sub/web.yaml',
-      service(
-        'web',
-        Array.from({ length: 12 }, (_, at) => 8001 + at),
-      ),
-    );
+    await file('sub/web.yaml', service('web', manyPorts(12)));
     start();
     await soon(() => expect(ids()).toHaveLength(12));
     catalog.writes.length = 0;
@@ -171,7 +166,7 @@ describe('operator on a folder', () => {
   });
 
   it('takes a file that is renamed for the same, also together with an edit', async () => {
-    const ports = Array.from({ length: 20 }, (_, at) => 8001 + at);
+    const ports = manyPorts(20);
     await file('web.yaml', service('web', ports));
     start();
     await soon(() => expect(ids()).toHaveLength(20));
@@ -203,13 +198,7 @@ describe('operator on a folder', () => {
   });
 
   it('removes what goes with one file of several, and with all when they are few', async () => {
-    await file(
-      'web.yaml',
-      service(
-        'web',
-        Array.from({ length: 12 }, (_, at) => 8001 + at),
-      ),
-    );
+    await file('web.yaml', service('web', manyPorts(12)));
     for (const name of ['db', 'cache']) await file(`${name}.yaml`, service(name, [5432]));
     start();
     await soon(() => expect(ids()).toHaveLength(14));
