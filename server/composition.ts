@@ -15,6 +15,7 @@ import type { ReadRouteDeps } from '../api/routes/read-route.ts';
 import { RenderCache } from '../api/routes/render-cache.ts';
 import { statusRoutes } from '../api/routes/status-routes.ts';
 import type { ConfigEntry } from '../api/shapes/config-entry/entry.ts';
+import { WAN_PORT } from '../api/shapes/member-ports.ts';
 import type { Clock } from '../core/clock.ts';
 import { AppError } from '../core/errors.ts';
 import { hostPort } from '../core/host-port.ts';
@@ -73,7 +74,7 @@ export interface ServerConfig {
   readonly consulVersion: string;
   /** The servers' own port, shown by status/leader; 8300 when not given. */
   readonly serverPort?: number;
-  /** The port for other datacenters, 0 = it has none; 8302 when not given. */
+  /** The port for other datacenters, 0 = it has none; Consul's when not given. */
   readonly wanPort?: number;
   /** What other servers are spoken to with; in the clear when absent. */
   readonly serverTls?: (() => ClientTls) | undefined;
@@ -369,7 +370,7 @@ function isElected({ elected, store }: ServerConfig): boolean {
 }
 
 /** What a server tells the others of itself. */
-function serverMeta({ wanPort = 8302 }: ServerConfig): Record<string, string> {
+function serverMeta({ wanPort = WAN_PORT }: ServerConfig): Record<string, string> {
   return { ...SERVER_META, [WAN_PORT_META]: String(wanPort) };
 }
 

@@ -1,8 +1,6 @@
 import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { Node } from '../../api/shapes/catalog.ts';
-
-/** Consul's port among members, of servers that nothing else was heard of. */
-const SERF_PORT = 8301;
+import { SERF_PORT } from '../../api/shapes/member-ports.ts';
 
 /**
  * The members that the servers know. While none of them answers, the servers themselves, each with the ports that were heard

@@ -3,6 +3,7 @@ import { filterOf } from '../filter/filter-cache.ts';
 import { MEMBER_ROW } from '../filter/rows.ts';
 import { readParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
+import { WAN_PORT } from '../shapes/member-ports.ts';
 import { memberShape } from './agent-answers.ts';
 import type { AgentRouteBackend, Member } from './agent-local-backend.ts';
 
@@ -13,8 +14,6 @@ export interface AgentInfoRouteDeps {
 
 /** Consul's gossip coordinate of a node without measurements: eight dimensions and a small height. */
 const ORIGIN = { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 1e-5 };
-
-const WAN_PORT = 8302;
 
 /** What the agent tells about itself and the members it knows (Consul HTTP API, "Agent"). */
 export function agentInfoRoutes(deps: AgentInfoRouteDeps): Route[] {

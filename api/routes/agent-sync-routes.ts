@@ -6,6 +6,7 @@ import { blockingParams } from '../http/request-params.ts';
 import type { Route } from '../http/route.ts';
 import type { VerdictReport } from '../shapes/agent-sync.ts';
 import { decodeVerdictReport } from '../shapes/decode-verdicts.ts';
+import { isPortText } from '../shapes/member-ports.ts';
 import type { AgentBackend, LiveRead } from './catalog-backend.ts';
 
 /** What the agent of a node asks: /v1/internal/agent/:node/{entries,definitions,health,verdicts} and /v1/internal/members. */
@@ -49,10 +50,10 @@ function blockingRoute(
 function serfPortOf(query: URLSearchParams): Pick<VerdictReport, 'SerfPort'> {
   const text = query.get('serf_port');
   if (text === null) return {};
-  if (!/^(-1|\d{1,5})$/.test(text) || Number(text) > 65_535)
-    throw new AppError('badRequest', 'serf_port must be a port');
   // Agents of earlier versions tell -1 of a port that is off.
-  return { SerfPort: Math.max(0, Number(text)) };
+  if (text === '-1') return { SerfPort: 0 };
+  if (!isPortText(text)) throw new AppError('badRequest', 'serf_port must be a port');
+  return { SerfPort: Number(text) };
 }
 
 function nodeOf(params: Readonly<Record<string, string>>): string {

@@ -1,13 +1,14 @@
 import type { Member } from '../../api/routes/agent-local-backend.ts';
 import type { AgentBackend, LiveRead } from '../../api/routes/catalog-backend.ts';
 import type { AgentEntries, AssignedCheck, NodeHealth, VerdictReport } from '../../api/shapes/agent-sync.ts';
+import { isPortText, SERF_PORT } from '../../api/shapes/member-ports.ts';
 import type { CheckEntry, NodeEntry } from '../catalog/entries.ts';
 import { isRunnable } from '../catalog/entries.ts';
 import type { CatalogState } from '../catalog/state.ts';
 import { topicOf } from '../catalog/topics.ts';
 import type { CatalogWriter } from '../catalog/writer.ts';
 import { sameOwner } from '../catalog/writer-rules.ts';
-import { type AgentLiveness, SERF_PORT } from '../liveness/agent-liveness.ts';
+import type { AgentLiveness } from '../liveness/agent-liveness.ts';
 import { SERVER_SERVICE, WAN_PORT_META } from '../server-registration.ts';
 import { liveRead } from './catalog-reads.ts';
 
@@ -112,7 +113,7 @@ function member(node: NodeEntry, datacenter: string): Member[] {
   const { serfHealth, shape } = node;
   if (!serfHealth || !shape) return [];
   const server = [...node.instances.values()].find(({ service }) => service === SERVER_SERVICE);
-  const wanPort = portText(server?.stored.record.content.Meta?.[WAN_PORT_META]);
+  const wanPort = server?.stored.record.content.Meta?.[WAN_PORT_META];
   const version = shape.Meta?.['consul-version'];
   const Tags = {
     dc: datacenter,
@@ -123,16 +124,12 @@ function member(node: NodeEntry, datacenter: string): Member[] {
     vsn_min: '2',
     vsn_max: '3',
     ...(version === undefined ? {} : { build: `${version}:lictor` }),
-    ...(wanPort === undefined ? {} : { wan_join_port: wanPort }),
+    // Others may write anything there.
+    ...(wanPort !== undefined && isPortText(wanPort) ? { wan_join_port: wanPort } : {}),
   };
   const Port = serfHealth.definition?.record.serfPort ?? SERF_PORT;
   const Status = serfHealth.status === 'passing' ? ALIVE : FAILED;
   return [{ Name: shape.Node, Addr: shape.Address, Port, Tags, Status }];
-}
-
-/** What says a port, or 0; undefined for anything else, as others may write it. */
-function portText(text: string | undefined): string | undefined {
-  return text !== undefined && /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? text : undefined;
 }
 
 function isAssigned(check: CheckEntry, owner: string): boolean {

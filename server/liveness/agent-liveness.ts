@@ -1,3 +1,4 @@
+import { SERF_PORT } from '../../api/shapes/member-ports.ts';
 import type { Clock } from '../../core/clock.ts';
 import { errorText } from '../../core/errors.ts';
 import type { RunContext, Runnable } from '../../core/lifecycle.ts';
@@ -27,9 +28,6 @@ interface Seen {
   /** As it is stored. */
   serfPort?: number | undefined;
 }
-
-/** The port of members for whom no other one is stored: Consul's. */
-export const SERF_PORT = 8301;
 
 /** Reports that may be missed before an agent counts as gone. */
 const MISSED_REPORTS = 3;
