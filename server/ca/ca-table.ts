@@ -80,6 +80,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     notBeforeMs: NUMBER,
     notAfterMs: NUMBER,
     rotatedOutMs: maybe(NUMBER),
+    longestLeafMs: maybe(NUMBER),
   }),
   key: fields({ pem: NAME }),
 };
