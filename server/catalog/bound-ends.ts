@@ -42,6 +42,6 @@ export async function writeWithEnds(
   }
 }
 
-function fits({ size, bytes }: PlanBuilder, { maxSize, maxBytes }: Pick<StateWriter, 'maxSize' | 'maxBytes'>): boolean {
-  return size.ops <= maxSize.ops && size.compares <= maxSize.compares && bytes <= maxBytes;
+function fits(plan: PlanBuilder, { maxSize, maxBytes }: Pick<StateWriter, 'maxSize' | 'maxBytes'>): boolean {
+  return plan.room(maxSize) >= 0 && plan.bytes <= maxBytes;
 }

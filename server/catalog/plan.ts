@@ -138,8 +138,9 @@ export class PlanBuilder {
     return this.#bytes;
   }
 
-  get size(): PlanSize {
-    return { ops: this.#ops.length, compares: this.#keys.length + this.#ranges.length };
+  /** How many entries more, each written and compared, a plan of at most this size may have; below 0: it is larger already. */
+  room({ ops, compares }: PlanSize): number {
+    return Math.min(ops - this.#ops.length, compares - this.#keys.length - this.#ranges.length);
   }
 
   /** Whether this key is written, or would be if it had to change. */

@@ -21,8 +21,8 @@ export interface QueryWriterDeps {
   readonly random: Pick<Random, 'uuid'>;
 }
 
-/** A query, and its name: as many operations as compares. */
-const OPS_OF_QUERY = 2;
+/** A query, and its name. */
+const ENTRIES_OF_QUERY = 2;
 
 /** Creates, changes and removes prepared queries. Refusals have Consul's texts. */
 export class QueryWriter {
@@ -61,8 +61,7 @@ export class QueryWriter {
   /** Adds the end of queries that are bound to a session to the plan that ends it; whether all of them fit. */
   planSessionEnd(plan: PlanBuilder, session: string, max: PlanSize): boolean {
     for (const entry of this.#deps.table.ofSession(session)) {
-      const { ops, compares } = plan.size;
-      if (ops + OPS_OF_QUERY > max.ops || compares + OPS_OF_QUERY > max.compares) return false;
+      if (plan.room(max) < ENTRIES_OF_QUERY) return false;
       this.#planRemoval(plan, entry);
     }
     return true;

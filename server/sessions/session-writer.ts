@@ -72,9 +72,8 @@ export class SessionWriter {
 
   /** Whether a session's end can be added to a transaction, at least as a mark. */
   hasRoom(plan: PlanBuilder): boolean {
-    const { maxSize: max, maxBytes } = this.#deps.writer;
-    const { ops, compares } = plan.size;
-    return ops < max.ops && compares < max.compares && plan.bytes < maxBytes * BYTES_FOR_VALUES;
+    const { maxSize, maxBytes } = this.#deps.writer;
+    return plan.room(maxSize) > 0 && plan.bytes < maxBytes * BYTES_FOR_VALUES;
   }
 
   /**
@@ -177,10 +176,9 @@ export class SessionWriter {
   /** As many of the keys as fit into the plan beside what it has, the session's own compare too, and what is done to it. */
   #batch(entry: SessionEntry, held: readonly KvEntry[], plan: PlanBuilder): KvEntry[] {
     const { maxSize, maxBytes } = this.#deps.writer;
-    const max = besideSession(maxSize);
     // Each is written and compared, and so is its delay.
     const perKey = lockDelayMs(entry.shape) > 0 ? 2 : 1;
-    const room = Math.min(max.ops - plan.size.ops, max.compares - plan.size.compares);
+    const room = plan.room(besideSession(maxSize));
     let bytes = maxBytes * BYTES_FOR_VALUES - plan.bytes;
     const batch: KvEntry[] = [];
     for (const key of held) {
