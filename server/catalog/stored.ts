@@ -129,6 +129,11 @@ export function storedRecord<T>(kind: PackedKind, place: RecordPlace, entry: Sto
   return read(entry, (text) => unpackRecord(kind, JSON.parse(text), place) as T);
 }
 
+/** What is thrown for an entry that cannot be read. */
+export function unreadable({ key }: Pick<StoreEntry, 'key'>, why: string, cause?: unknown): AppError {
+  return new AppError('storeCorrupt', `the entry ${key} cannot be read: ${why}`, { cause });
+}
+
 /** Whether the bytes of a JSON record (without what they carry) are its packed form. */
 export function isPacked(body: Uint8Array): boolean {
   let at = 0;
@@ -145,7 +150,7 @@ function read<T>(entry: StoreEntry, decode: (text: string) => T): Stored<T> {
   } catch (cause) {
     // The text of a parser may show a part of the record, which may be secret.
     const why = cause instanceof SyntaxError ? 'it is no JSON' : errorText(cause);
-    throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read: ${why}`, { cause });
+    throw unreadable(entry, why, cause);
   }
   return carried ? { record, createRevision, modRevision, carried } : { record, createRevision, modRevision };
 }

@@ -1,14 +1,14 @@
 import { readConfigEntry } from '../../api/shapes/config-entry/decode.ts';
 import type { ConfigEntry } from '../../api/shapes/config-entry/entry.ts';
-import { AppError, errorText } from '../../core/errors.ts';
+import { errorText } from '../../core/errors.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { unescapePart } from '../catalog/keys.ts';
 import { fields, isObject, listOf, NAME, oneOf, type Shape, shapeProblem } from '../catalog/record-shape.ts';
 import { sameRecord } from '../catalog/records.ts';
-import { type Stored, storedJson } from '../catalog/stored.ts';
+import { type Stored, storedJson, unreadable } from '../catalog/stored.ts';
 
 /** What an entry that cannot be read says of itself where it is shown, under a key of its Meta. */
-export const UNREADABLE = 'lictor-unreadable';
+const UNREADABLE = 'lictor-unreadable';
 /** Meta holds no longer values. */
 const MAX_META = 512;
 
@@ -67,8 +67,4 @@ export function entryInPlaceOf(rest: string, before: ConfigEntry | undefined, wh
   } catch {
     return undefined;
   }
-}
-
-function unreadable({ key }: StoreEntry, why: string): AppError {
-  return new AppError('storeCorrupt', `the entry ${key} cannot be read: ${why}`);
 }

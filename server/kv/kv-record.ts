@@ -1,6 +1,5 @@
-import { AppError } from '../../core/errors.ts';
 import type { StoreEntry } from '../../store/store.ts';
-import { type CarriedIndexes, createIndexOf, modifyIndexOf, openValue } from '../catalog/stored.ts';
+import { type CarriedIndexes, createIndexOf, modifyIndexOf, openValue, unreadable } from '../catalog/stored.ts';
 import type { Ordered } from './ordered-entries.ts';
 
 /** What a key holds. */
@@ -47,7 +46,7 @@ export function decodeKv(rest: string, entry: StoreEntry, base: number): KvEntry
   const valueAt = HEADER_BYTES + (body[1] ?? 0);
   if (body[0] !== VERSION || body.length < valueAt) {
     const why = body[0] === VERSION ? 'it ends too early' : `its first byte must be ${VERSION}`;
-    throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read: ${why}`);
+    throw unreadable(entry, why);
   }
   const value = body.subarray(valueAt);
   const { createRevision, modRevision } = entry;

@@ -1,9 +1,8 @@
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Session } from '../../api/shapes/session.ts';
-import { AppError } from '../../core/errors.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { fields, listOf, maybe, NAME, NUMBER, oneOf, TEXT } from '../catalog/record-shape.ts';
-import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+import { createIndexOf, modifyIndexOf, type Stored, storedJson, unreadable } from '../catalog/stored.ts';
 import type { SessionRecord } from './session-table.ts';
 
 const SESSION = fields({
@@ -27,7 +26,7 @@ const LOCK_DELAY_NS = 15e9;
 export function storedSession(id: string, entry: StoreEntry): Stored<SessionRecord> {
   const stored = storedJson<SessionRecord>(entry, SESSION);
   if (stored.record.id === id) return stored;
-  throw new AppError('storeCorrupt', `the entry ${entry.key} cannot be read: id must be that of its key`);
+  throw unreadable(entry, 'id must be that of its key');
 }
 
 /** Its JSON form. */
