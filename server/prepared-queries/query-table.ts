@@ -71,11 +71,9 @@ export class QueryTable implements StateTable {
       this.#names.delete(rest);
       return;
     }
-    const id = rest.slice('id/'.length);
-    const { createRevision, modRevision } = entry;
-    const stored = storedQuery(rest, entry) ?? { record: { id, content: NOTHING }, createRevision, modRevision };
+    const stored = queryInPlaceOf(rest, entry);
     this.#keep(stored, { template: undefined, broken: why }, context);
-    this.#nameBroken(id, context);
+    this.#nameBroken(stored.record.id, context);
   }
 
   delete(rest: string, context: ApplyContext): void {
@@ -182,26 +180,33 @@ function isTemplate({ shape }: QueryEntry): boolean {
 
 /** A query that can be executed. @throws AppError `storeCorrupt` naming the key. */
 function readQuery(rest: string, entry: StoreEntry): Pick<QueryEntry, 'stored' | 'template'> {
-  const stored = storedJson<QueryRecord>(entry, QUERY);
-  const { id, content } = stored.record;
-  if (queryRest.id(id) !== rest) throw unreadable(entry, `its id is ${JSON.stringify(id)}, not that of its key`);
+  const stored = storedQuery(rest, entry);
+  const { content } = stored.record;
   try {
     return { stored, template: content.Template.Type === '' ? undefined : compileTemplate(content) };
   } catch (error) {
-    throw unreadable(entry, errorText(error));
+    throw unusable(entry, errorText(error));
   }
 }
 
-/** A query that is what a query has to be, whether it can be executed or not. */
-function storedQuery(rest: string, entry: StoreEntry): Stored<QueryRecord> | undefined {
+/** A query that is what a query has to be, whether it can be executed or not. @throws AppError `storeCorrupt` naming the key. */
+function storedQuery(rest: string, entry: StoreEntry): Stored<QueryRecord> {
+  const stored = storedJson<QueryRecord>(entry, QUERY);
+  const { id } = stored.record;
+  if (queryRest.id(id) === rest) return stored;
+  throw unusable(entry, `its id is ${JSON.stringify(id)}, not that of its key`);
+}
+
+/** What is known of a query that cannot be executed: all that is stored, or its id alone. */
+function queryInPlaceOf(rest: string, entry: StoreEntry): Stored<QueryRecord> {
   try {
-    const stored = storedJson<QueryRecord>(entry, QUERY);
-    return queryRest.id(stored.record.id) === rest ? stored : undefined;
+    return storedQuery(rest, entry);
   } catch {
-    return undefined;
+    const { createRevision, modRevision } = entry;
+    return { record: { id: rest.slice('id/'.length), content: NOTHING }, createRevision, modRevision };
   }
 }
 
-function unreadable({ key }: StoreEntry, why: string): AppError {
+function unusable({ key }: StoreEntry, why: string): AppError {
   return new AppError('storeCorrupt', `the entry ${key} cannot be used: ${why}`);
 }
