@@ -1,28 +1,11 @@
+import { instanceRecord } from '../../test/support/instance-record.ts';
 import { EntryContext, InstanceEntry, NodeEntry } from './entries.ts';
-import type { InstanceRecord } from './records.ts';
 
 describe('joined instances', () => {
-  const record = (id: string): InstanceRecord => ({
-    node: 'n',
-    namespace: 'default',
-    owner: '',
-    ref: '',
-    hash: '',
-    content: {
-      ID: id,
-      Service: 'web',
-      Tags: [],
-      Address: '',
-      Meta: null,
-      Port: 80,
-      Weights: { Passing: 1, Warning: 1 },
-      EnableTagOverride: false,
-    },
-  });
   const entries = (context: EntryContext, ids: readonly string[]) => {
     const node = new NodeEntry('n');
     return ids.map((id) => {
-      const stored = { record: record(id), createRevision: 1, modRevision: 2 };
+      const stored = { record: instanceRecord(id), createRevision: 1, modRevision: 2 };
       return new InstanceEntry({ node, key: `default/${id}`, id }, stored, context);
     });
   };

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { OwnedEvent } from '../../api/shapes/owned.ts';
 import { FakeClock } from '../../core/clock.ts';
 import { putRaw } from '../../test/support/full-catalog.ts';
+import { instanceRecord } from '../../test/support/instance-record.ts';
 import { API, RunningServer } from '../../test/support/running-server.ts';
 import { OwnedHub } from './owned-hub.ts';
 import { CatalogState } from './state.ts';
@@ -127,18 +128,7 @@ describe('a follower that does not keep up', () => {
     });
     for (let n = 0; n < 5; n++) {
       const key = `catalog/0/instance/n1/default/web-${n}`;
-      const content = {
-        ID: `web-${n}`,
-        Service: 'web',
-        Tags: [],
-        Address: '',
-        Meta: null,
-        Port: 1,
-        Weights: { Passing: 1, Warning: 1 },
-        EnableTagOverride: false,
-      };
-      const record = { owner: 'operator/k8s', ref: '', hash: '', node: 'n1', namespace: 'default', content };
-      const value = Buffer.from(JSON.stringify(record));
+      const value = Buffer.from(JSON.stringify(instanceRecord(`web-${n}`, { node: 'n1', owner: 'operator/k8s' })));
       const entry = { key, value, createRevision: 2 + n, modRevision: 2 + n };
       state.apply({ revision: 2 + n, changes: [{ kind: 'put', entry }] });
     }

@@ -1,28 +1,12 @@
+import { instanceRecord } from '../../test/support/instance-record.ts';
 import { EntryContext, InstanceEntry, NodeEntry } from './entries.ts';
-import type { InstanceRecord } from './records.ts';
 import { ServiceIndex } from './service-index.ts';
 
 describe('the services of all namespaces', () => {
   const context = new EntryContext(0);
   const node = new NodeEntry('n');
   const instance = (namespace: string, id: string, createRevision: number): InstanceEntry => {
-    const record: InstanceRecord = {
-      node: 'n',
-      namespace,
-      owner: '',
-      ref: '',
-      hash: '',
-      content: {
-        ID: id,
-        Service: id,
-        Tags: [],
-        Address: '',
-        Meta: null,
-        Port: 80,
-        Weights: { Passing: 1, Warning: 1 },
-        EnableTagOverride: false,
-      },
-    };
+    const record = instanceRecord(id, { namespace, service: id });
     const stored = { record, createRevision, modRevision: createRevision };
     return new InstanceEntry({ node, key: `${namespace}/${id}`, id }, stored, context);
   };
