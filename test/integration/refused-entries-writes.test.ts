@@ -1,8 +1,9 @@
 import type { Node } from '../../api/shapes/catalog.ts';
 import type { PreparedQuery } from '../../api/shapes/prepared-query.ts';
-import { fillCatalog, putRaw, storedEntries } from '../support/full-catalog.ts';
+import { entryAt, fillCatalog, storedEntries } from '../support/full-catalog.ts';
 import { LmdbServer } from '../support/lmdb-server.ts';
 import type { RunningServer } from '../support/running-server.ts';
+import { spoilEntry } from '../support/spoiled-entry.ts';
 
 /** The operator that has registered `owned` on n2 in its third term. */
 const OWNER = 'operator/k8s';
@@ -20,16 +21,10 @@ afterEach(() => lmdb.remove());
 
 const call = (method: string, url: string, body?: unknown) => server.call(method, url, { body });
 const json = async <T>(url: string) => (await server.get<T>(url)).json;
-const storedAt = async (rest: string) =>
-  (await storedEntries(lmdb.store)).find((entry) => entry.rest === rest)?.value.toString();
+const storedAt = async (rest: string) => (await entryAt(lmdb.store, rest))?.toString();
 
-/** Puts a wrong record in the place of one, while the server runs or before it starts. */
 async function spoil(when: 'watched' | 'loaded', rest: string, text = '{}'): Promise<void> {
-  expect(await storedAt(rest)).toBeDefined();
-  await putRaw(lmdb.store, [{ rest, value: Buffer.from(text) }]);
-  if (when === 'loaded') server = await lmdb.restart();
-  // A write of its own is shown after it.
-  else await call('PUT', '/v1/kv/after', 'x');
+  server = await spoilEntry(lmdb, { when, rest, text });
 }
 
 describe.each(['watched', 'loaded'] as const)('where an entry cannot be read that was %s', (when) => {

@@ -1,9 +1,10 @@
 import type { HealthCheck, HealthEntry } from '../../api/shapes/catalog.ts';
 import type { PreparedQuery } from '../../api/shapes/prepared-query.ts';
 import { eventually } from '../support/eventually.ts';
-import { type FullCatalog, fillCatalog, putRaw, storedEntries } from '../support/full-catalog.ts';
+import { entryAt, type FullCatalog, fillCatalog, putRaw, storedEntries } from '../support/full-catalog.ts';
 import { LmdbServer } from '../support/lmdb-server.ts';
 import type { RunningServer } from '../support/running-server.ts';
+import { spoilEntry } from '../support/spoiled-entry.ts';
 
 let lmdb: LmdbServer;
 let server: RunningServer;
@@ -17,15 +18,10 @@ afterEach(() => lmdb.remove());
 
 const call = (method: string, url: string, body?: unknown) => server.call(method, url, { body });
 const json = async <T>(url: string) => (await server.get<T>(url)).json;
-const storedAt = async (rest: string) => (await storedEntries(lmdb.store)).find((entry) => entry.rest === rest)?.value;
+const storedAt = (rest: string) => entryAt(lmdb.store, rest);
 
-/** Puts a wrong record in the place of one, while the server runs or before it starts. */
 async function spoil(when: 'watched' | 'loaded', rest: string, text: string): Promise<void> {
-  expect(await storedAt(rest)).toBeDefined();
-  await putRaw(lmdb.store, [{ rest, value: Buffer.from(text) }]);
-  if (when === 'loaded') server = await lmdb.restart();
-  // A write of its own is shown after it.
-  else await call('PUT', '/v1/kv/after', 'x');
+  server = await spoilEntry(lmdb, { when, rest, text });
 }
 
 /** The stored record with a change. */

@@ -128,6 +128,11 @@ export async function storedEntries(store: Store): Promise<{ rest: string; value
     .map(({ key, value }) => ({ rest: key.slice(PREFIX.length), value: Buffer.from(value) }));
 }
 
+/** What lies under one of these keys. */
+export async function entryAt(store: Store, rest: string): Promise<Buffer | undefined> {
+  return (await storedEntries(store)).find((entry) => entry.rest === rest)?.value;
+}
+
 /** Puts bytes there that no server has made. */
 export async function putRaw(store: Store, entries: readonly { rest: string; value: Uint8Array }[]): Promise<void> {
   const ops = entries.map(({ rest, value }) => ({ kind: 'put' as const, key: PREFIX + rest, value }));
