@@ -2,7 +2,8 @@ import { checkedNamespace } from '../../api/http/request-params.ts';
 import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Deregistration, WriterIdentity } from '../../api/shapes/registration.ts';
 import { AppError } from '../../core/errors.ts';
-import { type CheckEntry, localKey, NodeEntry } from './entries.ts';
+import { type CheckEntry, NodeEntry } from './entries.ts';
+import type { RecordSpot } from './keys.ts';
 import { PlanBuilder } from './plan.ts';
 import type { CatalogState } from './state.ts';
 import { checkEpoch, mayDelete, mayDeleteUnread } from './writer-rules.ts';
@@ -33,10 +34,11 @@ export function planDeregistration(
   if (node) {
     plan.rely(state.keys.node(node.key), node.stored);
     if (target.ServiceID) {
-      const key = localKey(namespace, target.ServiceID);
-      complete = planInstanceRemoval(state, plan, { node, key, maxChecks: limits.maxChecks }, writer);
-    } else if (target.CheckID) planCheckRemoval(state, plan, node, localKey(namespace, target.CheckID), writer);
-    else {
+      const spot = state.keys.spot(node.key, namespace, target.ServiceID);
+      complete = planInstanceRemoval(state, plan, { node, spot, maxChecks: limits.maxChecks }, writer);
+    } else if (target.CheckID) {
+      planCheckRemoval(state, plan, node, state.keys.spot(node.key, namespace, target.CheckID), writer);
+    } else {
       for (const entry of node.instances.values())
         mayDelete(writer, entry.stored.record, instanceText(node, entry.key));
       for (const check of node.checks.values()) {
@@ -99,18 +101,19 @@ export function planNodeRemoval(
 function planInstanceRemoval(
   state: CatalogState,
   plan: PlanBuilder,
-  target: { node: NodeEntry; key: string; maxChecks: number },
+  target: { node: NodeEntry; spot: RecordSpot; maxChecks: number },
   writer: WriterIdentity,
 ): boolean {
-  const { node, key, maxChecks } = target;
-  const entry = node.instances.get(key);
-  const instanceKey = state.keys.instance(node.key, ...partsOf(key));
+  const { node, spot, maxChecks } = target;
+  const { local } = spot;
+  const entry = node.instances.get(local);
+  const instanceKey = state.keys.at('instance', spot);
   const refused = entry ? undefined : state.refused.get(instanceKey);
-  if (entry) mayDelete(writer, entry.stored.record, instanceText(node, key));
+  if (entry) mayDelete(writer, entry.stored.record, instanceText(node, local));
   else if (refused) mayDeleteUnread(writer, refused);
   else return true;
   const known = entry?.stored ?? refused;
-  const checks = [...(node.checksByInstance.get(key) ?? [])];
+  const checks = [...(node.checksByInstance.get(local) ?? [])];
   if (entry && isLastOfImplicitNode(node, checks.length)) {
     planNodeRemoval(state, plan, node, { keepId: false });
     return true;
@@ -144,27 +147,21 @@ function planCheckRemoval(
   state: CatalogState,
   plan: PlanBuilder,
   node: NodeEntry,
-  key: string,
+  spot: RecordSpot,
   writer: WriterIdentity,
 ): void {
-  const check = node.checks.get(key);
+  const check = node.checks.get(spot.local);
   if (!check?.definition) {
     // A state half that nothing shows, and that cannot be read.
-    const stateKey = state.keys.checkState(node.key, ...partsOf(key));
+    const stateKey = state.keys.at('checkState', spot);
     const refused = state.refused.get(stateKey);
     if (!refused) return;
     mayDeleteUnread(writer, refused);
     plan.delete(stateKey, refused);
     return;
   }
-  mayDelete(writer, check.definition.record, checkText(node, key));
+  mayDelete(writer, check.definition.record, checkText(node, spot.local));
   removeCheck(state, plan, check);
-}
-
-/** The namespace and the id that a key within a node is made of. */
-function partsOf(key: string): [namespace: string, id: string] {
-  const cut = key.indexOf('/');
-  return [key.slice(0, cut), key.slice(cut + 1)];
 }
 
 /** A check with both its halves. */
