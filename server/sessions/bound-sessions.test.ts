@@ -111,7 +111,7 @@ describe('a session whose check turns critical', () => {
       expect(await lives(id)).toBe(false);
       const row = (await rows())[0]!;
       expect(row.Session).toBeUndefined();
-      together.push((row as unknown as { ModifyIndex: number }).ModifyIndex === (await indexOf('c')));
+      together.push(row.ModifyIndex === (await indexOf('c')));
     }
     // In one commit, or before it where there is no room in it; not after it.
     expect(together[0]).toBe(true);
