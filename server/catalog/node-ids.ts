@@ -1,6 +1,6 @@
 import type { StoreEntry } from '../../store/store.ts';
 import type { NodeEntry } from './entries.ts';
-import type { Stored } from './stored.ts';
+import { inPlaceOf, type Stored } from './stored.ts';
 
 /** Stands for a name that cannot be read; none is empty. */
 const UNREAD = '';
@@ -15,8 +15,8 @@ export class NodeIds {
   }
 
   /** What is stored of it cannot be read. */
-  refuse(id: string, { createRevision, modRevision }: StoreEntry): void {
-    this.#names.set(id, { record: UNREAD, createRevision, modRevision });
+  refuse(id: string, entry: StoreEntry): void {
+    this.#names.set(id, inPlaceOf(entry, UNREAD));
   }
 
   delete(id: string): void {

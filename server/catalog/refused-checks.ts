@@ -3,7 +3,7 @@ import type { RecordPlace } from './keys.ts';
 import { idOf, namespaceAt } from './packed-records.ts';
 import { isObject } from './record-shape.ts';
 import type { CheckDefinitionRecord, CheckStateRecord } from './records.ts';
-import { openValue, type Stored } from './stored.ts';
+import { inPlaceOf, openValue, type Stored } from './stored.ts';
 
 /*
  * What the catalog has of a check whose stored half cannot be read: an instance must not pass for want of its check. An agent
@@ -20,8 +20,8 @@ export function isUnread({ state }: CheckDefinitionRecord): boolean {
 }
 
 /** A state half that cannot be read. */
-export function stateInPlaceOf({ createRevision, modRevision }: StoreEntry): Stored<CheckStateRecord> {
-  return { record: unreadable('state'), createRevision, modRevision };
+export function stateInPlaceOf(entry: StoreEntry): Stored<CheckStateRecord> {
+  return inPlaceOf(entry, unreadable('state'));
 }
 
 /**
@@ -33,9 +33,8 @@ export function definitionInPlaceOf(
   place: RecordPlace,
   before: CheckDefinitionRecord | undefined,
 ): Stored<CheckDefinitionRecord> {
-  const { createRevision, modRevision } = entry;
   const none = { notes: '', type: '', interval: '', timeout: '', exposedPort: 0, owner: '', ref: '', hash: '' };
-  const record: CheckDefinitionRecord = {
+  return inPlaceOf(entry, {
     ...none,
     node: place.first,
     namespace: namespaceAt(place),
@@ -47,8 +46,7 @@ export function definitionInPlaceOf(
     serviceId: serviceIdOf(entry) || (before?.serviceId ?? ''),
     definition: {},
     state: UNREAD_DEFINITION,
-  };
-  return { record, createRevision, modRevision };
+  });
 }
 
 function unreadable(half: string): CheckStateRecord {

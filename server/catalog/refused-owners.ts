@@ -1,6 +1,6 @@
 import type { StoreEntry } from '../../store/store.ts';
 import type { OwnerRecord } from './records.ts';
-import type { Stored } from './stored.ts';
+import { inPlaceOf, type Stored } from './stored.ts';
 
 /** A Kubernetes lease, whose transitions are its operator's epochs, counts to 2^31; this leaves a million terms. */
 const MOST = 2 ** 31 - 2 ** 20;
@@ -15,7 +15,5 @@ export function ownerInPlaceOf(
   base: number,
 ): Stored<OwnerRecord> {
   if (before) return before;
-  const { createRevision, modRevision } = entry;
-  const epoch = Math.min(base + modRevision, MOST);
-  return { record: { epoch, isGuess: true }, createRevision, modRevision };
+  return inPlaceOf(entry, { epoch: Math.min(base + entry.modRevision, MOST), isGuess: true });
 }

@@ -134,6 +134,11 @@ export function unreadable({ key }: Pick<StoreEntry, 'key'>, why: string, cause?
   return new AppError('storeCorrupt', `the entry ${key} cannot be read: ${why}`, { cause });
 }
 
+/** What holds in the place of an entry that cannot be read: a write compares its revisions, and carries nothing over. */
+export function inPlaceOf<T>({ createRevision, modRevision }: StoreEntry, record: T): Stored<T> {
+  return { record, createRevision, modRevision };
+}
+
 /** Whether the bytes of a JSON record (without what they carry) are its packed form. */
 export function isPacked(body: Uint8Array): boolean {
   let at = 0;

@@ -5,7 +5,7 @@ import type { StoreEntry } from '../../store/store.ts';
 import { escapePart } from '../catalog/keys.ts';
 import { WHOLE } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
-import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+import { createIndexOf, inPlaceOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { isChainKind, servicesOf } from './references.ts';
 import { entryInPlaceOf, storedEntry } from './stored-entry.ts';
 
@@ -61,14 +61,14 @@ export class ConfigTable implements StateTable {
     else storedEntry(rest, restOf, entry);
   }
 
-  refuse(rest: string, { createRevision, modRevision }: StoreEntry, why: string, context: ApplyContext): void {
+  refuse(rest: string, entry: StoreEntry, why: string, context: ApplyContext): void {
     if (rest === configRest.graph) {
       // It is compared and counted up, not read.
-      this.#graph = { record: 0, createRevision, modRevision };
+      this.#graph = inPlaceOf(entry, 0);
       return;
     }
     const record = entryInPlaceOf(rest, this.#keys.get(rest)?.stored.record, why);
-    if (record) this.#keep(rest, { record, createRevision, modRevision }, context);
+    if (record) this.#keep(rest, inPlaceOf(entry, record), context);
   }
 
   #keep(rest: string, stored: Stored<ConfigEntry>, context: ApplyContext): void {

@@ -2,7 +2,7 @@ import type { Namespace, NamespaceContent } from '../../api/shapes/namespace.ts'
 import type { StoreEntry } from '../../store/store.ts';
 import { fields, mapOf, maybe, NAME, TEXT } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
-import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+import { createIndexOf, inPlaceOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { topicOf } from '../catalog/topics.ts';
 
 export interface NamespaceEntry {
@@ -26,8 +26,8 @@ export class NamespaceTable implements StateTable {
   }
 
   /** It is there, though nobody knows what was said of it. */
-  refuse(rest: string, { createRevision, modRevision }: StoreEntry, why: string, context: ApplyContext): void {
-    this.#keep(rest, { record: { Name: rest, Description: why, Meta: null }, createRevision, modRevision }, context);
+  refuse(rest: string, entry: StoreEntry, why: string, context: ApplyContext): void {
+    this.#keep(rest, inPlaceOf(entry, { Name: rest, Description: why, Meta: null }), context);
   }
 
   #keep(rest: string, stored: Stored<NamespaceContent>, context: ApplyContext): void {

@@ -4,7 +4,7 @@ import { SetMap } from '../../core/set-map.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { escapePart, unescapePart } from '../catalog/keys.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
-import { createIndexOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
+import { createIndexOf, inPlaceOf, modifyIndexOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { QUERY, QUERY_NAME } from './query-shape.ts';
 import { type CompiledTemplate, compileTemplate, TEMPLATE_TYPE } from './template.ts';
 
@@ -202,8 +202,7 @@ function queryInPlaceOf(rest: string, entry: StoreEntry): Stored<QueryRecord> {
   try {
     return storedQuery(rest, entry);
   } catch {
-    const { createRevision, modRevision } = entry;
-    return { record: { id: rest.slice('id/'.length), content: NOTHING }, createRevision, modRevision };
+    return inPlaceOf(entry, { id: rest.slice('id/'.length), content: NOTHING });
   }
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { fields, NUMBER } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
-import { type Stored, storedJson } from '../catalog/stored.ts';
+import { inPlaceOf, type Stored, storedJson } from '../catalog/stored.ts';
 import { MAX_LOCK_DELAY_MS } from './session-rules.ts';
 
 /** Until when a key cannot be acquired, by the wall clock, and how long that was from the session's end. */
@@ -43,14 +43,9 @@ export class LockDelays implements StateTable {
   }
 
   /** Nobody knows how long it was: as long as one can be. */
-  refuse(
-    rest: string,
-    { createRevision, modRevision }: StoreEntry,
-    _why: string,
-    { loading }: Pick<ApplyContext, 'loading'>,
-  ): void {
+  refuse(rest: string, entry: StoreEntry, _why: string, { loading }: Pick<ApplyContext, 'loading'>): void {
     const record = { untilMs: this.#clock.now() + MAX_LOCK_DELAY_MS, delayMs: MAX_LOCK_DELAY_MS };
-    this.#set(rest, record, { record, createRevision, modRevision }, loading);
+    this.#set(rest, record, inPlaceOf(entry, record), loading);
   }
 
   /** A session has ended that held the key; the store may follow later. */

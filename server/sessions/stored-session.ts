@@ -2,7 +2,7 @@ import { DEFAULT_NAMESPACE } from '../../api/shapes/catalog.ts';
 import type { Session } from '../../api/shapes/session.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import { fields, listOf, maybe, NAME, NUMBER, oneOf, TEXT } from '../catalog/record-shape.ts';
-import { createIndexOf, modifyIndexOf, type Stored, storedJson, unreadable } from '../catalog/stored.ts';
+import { createIndexOf, inPlaceOf, modifyIndexOf, type Stored, storedJson, unreadable } from '../catalog/stored.ts';
 import type { SessionRecord } from './session-table.ts';
 
 const SESSION = fields({
@@ -45,7 +45,7 @@ export function sessionShape(stored: Stored<SessionRecord>, base: number): Sessi
 export function sessionInPlaceOf(
   id: string,
   before: SessionRecord | undefined,
-  { createRevision, modRevision }: StoreEntry,
+  entry: StoreEntry,
 ): Stored<SessionRecord> {
   const content: SessionRecord['content'] = {
     Name: 'the stored session cannot be read: destroy it',
@@ -56,5 +56,5 @@ export function sessionInPlaceOf(
     NodeChecks: [],
     ServiceChecks: null,
   };
-  return { record: { id, namespace: before?.namespace ?? DEFAULT_NAMESPACE, content }, createRevision, modRevision };
+  return inPlaceOf(entry, { id, namespace: before?.namespace ?? DEFAULT_NAMESPACE, content });
 }

@@ -2,7 +2,7 @@ import { AppError } from '../../core/errors.ts';
 import type { StoreEntry } from '../../store/store.ts';
 import type { Shape } from '../catalog/record-shape.ts';
 import type { ApplyContext, StateTable } from '../catalog/state-table.ts';
-import { type Stored, storedJson } from '../catalog/stored.ts';
+import { inPlaceOf, type Stored, storedJson } from '../catalog/stored.ts';
 
 /** The number of a service's address within the range. */
 export type AddressNumber = Stored<number>;
@@ -65,10 +65,10 @@ export class VirtualAddressTable implements StateTable {
     storedJson(entry, ADDRESS_NUMBER);
   }
 
-  refuse(rest: string, { createRevision, modRevision }: StoreEntry, _why: string, context: ApplyContext): void {
+  refuse(rest: string, entry: StoreEntry, _why: string, context: ApplyContext): void {
     this.delete(rest, context);
     if (rest !== virtualRest.last) return;
-    this.#last = { record: 0, createRevision, modRevision };
+    this.#last = inPlaceOf(entry, 0);
     this.#lastIsBroken = true;
   }
 
